@@ -1,0 +1,28 @@
+"""One picture of the live stream, ready for mathematics: no messages, no lens distortion left in it."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.status import Code, Refusal
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectified image with its camera.
+
+    ``rgb``: uint8 (H, W, 3), RGB order, C-contiguous. ``camera``: the pinhole camera of exactly this image.
+    ``stamp_ns``: the image message's own stamp. ``frame_id``: its optical frame, unchanged.
+    """
+
+    rgb: np.ndarray
+    camera: PinholeCamera
+    stamp_ns: int = 0
+    frame_id: str = ""
+
+    def __post_init__(self):
+        """Refuse an image that breaks the contract."""
+        expected = (self.camera.height, self.camera.width, 3)
+        if self.rgb.dtype != np.uint8 or self.rgb.shape != expected or not self.rgb.flags.c_contiguous:
+            raise Refusal(Code.BAD_IMAGE, f"rgb is {self.rgb.dtype} {self.rgb.shape}: must be uint8 {expected} (the "
+                          "camera's size), C-contiguous")

@@ -1,0 +1,63 @@
+"""The focal-unified view of an image, and its exact inverse.
+
+A monocular model learns sizes in pixels, so every image is resampled to the focal length that the model was trained
+at (DepthLM section 3.2; DepthVLM, canonical focal length): ``W' = f_uni / fx W``, ``H' = f_uni / fy H``, each axis
+by its own focal length.
+"""
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from depthlm_ros.geometry.camera import PinholeCamera
+
+
+@dataclass(frozen=True)
+class CanonicalView:
+    """A source camera, the view's camera, and the factor that turns the view's model depth into metres.
+
+    ``depth_scale`` is the view's focal length (geometric mean of the axes) over the unified one. It differs from 1
+    where the size was rounded to the model's multiple or capped: a picture at 0.8 f_uni shows everything 0.8 times
+    as large, so the model reads 1 / 0.8 of the depth.
+    """
+
+    source: PinholeCamera
+    camera: PinholeCamera
+    depth_scale: float = 1.0
+
+    @classmethod
+    def of(cls, source: PinholeCamera, focal_px: float, multiple: int = 1, max_pixels: int | None = None):
+        """Return the view at ``focal_px``, sides rounded to ``multiple``, of about ``max_pixels`` at the most."""
+        width, height = source.width * focal_px / source.fx, source.height * focal_px / source.fy
+        if max_pixels is not None and width * height > max_pixels:
+            shrink = (max_pixels / (width * height)) ** 0.5
+            width, height = width * shrink, height * shrink
+        sides = [max(multiple, round(side / multiple) * multiple) for side in (width, height)]
+        camera = source.resized(*sides)
+        return cls(source, camera, float(np.sqrt(camera.fx * camera.fy) / focal_px))
+
+    @property
+    def width(self) -> int:
+        """Columns of the view in pixels."""
+        return self.camera.width
+
+    @property
+    def height(self) -> int:
+        """Rows of the view in pixels."""
+        return self.camera.height
+
+    def _scale(self) -> np.ndarray:
+        return np.array([self.width / self.source.width, self.height / self.source.height])
+
+    def to_view(self, pixels) -> np.ndarray:
+        """Map source pixels (..., 2) to view pixels."""
+        return (np.asarray(pixels, dtype=np.float64) + 0.5) * self._scale() - 0.5
+
+    def to_source(self, pixels) -> np.ndarray:
+        """Map view pixels (..., 2) to source pixels: the inverse of ``to_view``."""
+        return (np.asarray(pixels, dtype=np.float64) + 0.5) / self._scale() - 0.5
+
+    def depth_to_source(self, depth: np.ndarray) -> np.ndarray:
+        """Resample the model's map (view.height, view.width) to metres in the source image, float32 (H, W)."""
+        metres = np.asarray(depth, dtype=np.float32) * np.float32(self.depth_scale)
+        return cv2.resize(metres, (self.source.width, self.source.height), interpolation=cv2.INTER_LINEAR)
