@@ -1,4 +1,5 @@
-"""One picture of the live stream, ready for mathematics: no messages, no lens distortion left in it."""
+"""One picture of the live stream, ready for mathematics: no messages, no lens distortion left."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,9 @@ from depthlm_ros.status import Code, Refusal
 class Frame:
     """A rectified image with its camera.
 
-    ``rgb``: uint8 (H, W, 3), RGB order, C-contiguous. ``camera``: the pinhole camera of exactly this image.
-    ``stamp_ns``: the image message's own stamp. ``frame_id``: its optical frame, unchanged.
+    ``rgb``: uint8 (H, W, 3), RGB order, C-contiguous. ``camera``: the pinhole camera of exactly
+    this image. ``stamp_ns``: the image message's own stamp. ``frame_id``: its optical frame,
+    unchanged.
     """
 
     rgb: np.ndarray
@@ -22,7 +24,10 @@ class Frame:
 
     def __post_init__(self):
         """Refuse an image that breaks the contract."""
-        expected = (self.camera.height, self.camera.width, 3)
-        if self.rgb.dtype != np.uint8 or self.rgb.shape != expected or not self.rgb.flags.c_contiguous:
-            raise Refusal(Code.BAD_IMAGE, f"rgb is {self.rgb.dtype} {self.rgb.shape}: must be uint8 {expected} (the "
-                          "camera's size), C-contiguous")
+        rgb, expected = self.rgb, (self.camera.height, self.camera.width, 3)
+        if rgb.dtype != np.uint8 or rgb.shape != expected or not rgb.flags.c_contiguous:
+            raise Refusal(
+                Code.BAD_IMAGE,
+                f"rgb is {rgb.dtype} {rgb.shape}: must be uint8 {expected} (the camera's size), "
+                "C-contiguous",
+            )

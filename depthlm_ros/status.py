@@ -1,7 +1,9 @@
 """Status codes of every reply, and the exception that carries one.
 
-The numbers are those of ``depthlm_msgs/msg/Status``; a test holds the two together. Nothing here knows ROS.
+The numbers are those of ``depthlm_msgs/msg/Status``; a test holds the two together. Nothing here
+knows ROS.
 """
+
 from enum import IntEnum
 
 

@@ -14,7 +14,7 @@ BUILDER = r"/opt/(?:python|_internal)/[\w.-]+"
 
 
 def main() -> int:
-    """Rewrite every CMake file below the environment's ``share`` that names the builder's paths."""
+    """Rewrite each CMake file in the environment's ``share`` that names the builder's paths."""
     places = {
         rf"{BUILDER}/include/python3\.\d+": sysconfig.get_path("include"),
         rf"{BUILDER}/lib/python3\.\d+/site-packages": sysconfig.get_path("purelib"),

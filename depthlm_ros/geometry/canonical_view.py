@@ -1,9 +1,10 @@
 """The focal-unified view of an image, and its exact inverse.
 
-A monocular model learns sizes in pixels, so every image is resampled to the focal length that the model was trained
-at (DepthLM section 3.2; DepthVLM, canonical focal length): ``W' = f_uni / fx W``, ``H' = f_uni / fy H``, each axis
-by its own focal length.
+A monocular model learns sizes in pixels, so every image is resampled to the focal length that the
+model was trained at (DepthLM section 3.2; DepthVLM, canonical focal length):
+``W' = f_uni / fx W``, ``H' = f_uni / fy H``, each axis by its own focal length.
 """
+
 from dataclasses import dataclass
 
 import cv2
@@ -14,11 +15,11 @@ from depthlm_ros.geometry.camera import PinholeCamera
 
 @dataclass(frozen=True)
 class CanonicalView:
-    """A source camera, the view's camera, and the factor that turns the view's model depth into metres.
+    """A source camera, the view's camera, and the factor from the model's depth to metres.
 
-    ``depth_scale`` is the view's focal length (geometric mean of the axes) over the unified one. It differs from 1
-    where the size was rounded to the model's multiple or capped: a picture at 0.8 f_uni shows everything 0.8 times
-    as large, so the model reads 1 / 0.8 of the depth.
+    ``depth_scale`` is the view's focal length (geometric mean of the axes) over the unified one.
+    It differs from 1 where the size was rounded to the model's multiple or capped: a picture at
+    0.8 f_uni shows everything 0.8 times as large, so the model reads 1 / 0.8 of the depth.
     """
 
     source: PinholeCamera
@@ -26,8 +27,17 @@ class CanonicalView:
     depth_scale: float = 1.0
 
     @classmethod
-    def of(cls, source: PinholeCamera, focal_px: float, multiple: int = 1, max_pixels: int | None = None):
-        """Return the view at ``focal_px``, sides rounded to ``multiple``, of about ``max_pixels`` at the most."""
+    def of(
+        cls,
+        source: PinholeCamera,
+        focal_px: float,
+        multiple: int = 1,
+        max_pixels: int | None = None,
+    ) -> "CanonicalView":
+        """Return the view at ``focal_px``, sides rounded to ``multiple``.
+
+        It has about ``max_pixels`` at the most; None: no cap.
+        """
         width, height = source.width * focal_px / source.fx, source.height * focal_px / source.fy
         if max_pixels is not None and width * height > max_pixels:
             shrink = (max_pixels / (width * height)) ** 0.5
@@ -58,6 +68,7 @@ class CanonicalView:
         return (np.asarray(pixels, dtype=np.float64) + 0.5) / self._scale() - 0.5
 
     def depth_to_source(self, depth: np.ndarray) -> np.ndarray:
-        """Resample the model's map (view.height, view.width) to metres in the source image, float32 (H, W)."""
+        """Resample the model's map (view.height, view.width) to metres, float32 (H, W)."""
         metres = np.asarray(depth, dtype=np.float32) * np.float32(self.depth_scale)
-        return cv2.resize(metres, (self.source.width, self.source.height), interpolation=cv2.INTER_LINEAR)
+        size = (self.source.width, self.source.height)
+        return cv2.resize(metres, size, interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,5 @@
-"""A metric depth map and what can be computed from it alone. z-depth and ray length are told apart here."""
+"""A metric depth map, and z-depth told apart from ray length: here, and nowhere else."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,12 +8,12 @@ from depthlm_ros.geometry.camera import PinholeCamera
 
 
 def distance_from_depth(depth_m, xy) -> np.ndarray:
-    """Turn z-depth (...) into the Euclidean distance to the camera, metres; ``xy``: normalised rays (..., 2)."""
+    """Turn z-depth (...) [m] into distance to the camera [m]; ``xy``: normalised rays (..., 2)."""
     return np.asarray(depth_m) * np.sqrt(1.0 + np.square(xy).sum(axis=-1))
 
 
 def depth_from_distance(distance_m, xy) -> np.ndarray:
-    """Turn Euclidean distance (...) into z-depth, metres; ``xy``: normalised rays (..., 2)."""
+    """Turn distance to the camera (...) [m] into z-depth [m]; ``xy``: normalised rays (..., 2)."""
     return np.asarray(distance_m) / np.sqrt(1.0 + np.square(xy).sum(axis=-1))
 
 
@@ -20,8 +21,9 @@ def depth_from_distance(distance_m, xy) -> np.ndarray:
 class DepthMap:
     """z-depth of every pixel of a rectified image.
 
-    ``depth_m``: float32 (H, W), metres along the optical axis (REP-118); NaN unknown, +Inf beyond range (REP-117).
-    ``ratio_90``: 90 % of the true depths are expected within [depth / ratio_90, depth * ratio_90]; NaN if unknown.
+    ``depth_m``: float32 (H, W), metres along the optical axis (REP-118); NaN unknown, +Inf beyond
+    range (REP-117). ``ratio_90``: 90 % of the true depths are expected within
+    [depth / ratio_90, depth * ratio_90]; NaN if unknown.
     """
 
     depth_m: np.ndarray

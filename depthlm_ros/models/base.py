@@ -1,6 +1,8 @@
-"""What a model must offer, whatever it is made of. Free of torch, so that everybody may import it."""
+"""What a model must offer, whatever it is made of. Free of torch: everybody may import it."""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Sequence, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,8 +14,9 @@ from depthlm_ros.geometry.canonical_view import CanonicalView
 class DistanceReading:
     """A model's own words about one pixel, as numbers.
 
-    ``distance_m``, ``low_m``, ``high_m``: Euclidean distance and its 90 % interval in metres; NaN when there is no
-    answer. ``text``: what the model wrote, sanitised. ``reason``: empty, or why there is no number.
+    ``distance_m``, ``low_m``, ``high_m``: Euclidean distance and its 90 % interval in metres; NaN
+    when there is no answer. ``text``: what the model wrote, sanitised. ``reason``: empty, or why
+    there is no number.
     """
 
     distance_m: float
@@ -29,16 +32,17 @@ class DenseDepthModel(Protocol):
 
     name: str
     ratio_90: float
-    """90 % of the depths measured on held-out data lie within [pred / ratio_90, pred * ratio_90]; NaN if unknown."""
+    """90 % of held-out true depths lie within [pred / ratio_90, pred * ratio_90]; NaN: unknown."""
 
     def view_of(self, camera: PinholeCamera) -> CanonicalView:
         """Say which view of a source camera's image this model wants."""
 
     def depth(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
-        """Map a source image, uint8 (H, W, 3), to z-depth in metres, float32 (view.height, view.width).
+        """Map a source image, uint8 (H, W, 3), to z-depth, float32 (view.height, view.width) [m].
 
-        The model resamples the source to ``view`` itself (on its device). Values are those of the model at the
-        unified focal length: the caller applies ``view.depth_scale``. NaN where it has no opinion.
+        The model resamples the source to ``view`` itself (on its device). Values are those of the
+        model at the unified focal length: the caller applies ``view.depth_scale``. NaN where it
+        has no opinion.
         """
 
 
@@ -48,5 +52,10 @@ class PointDepthModel(Protocol):
 
     name: str
 
-    def distances(self, rgb: np.ndarray, camera: PinholeCamera, pixels: Sequence) -> list[DistanceReading]:
-        """Read the Euclidean distance at pixels (N, 2) of a source image, uint8 (H, W, 3); one reading a pixel."""
+    def distances(
+        self, rgb: np.ndarray, camera: PinholeCamera, pixels: Sequence
+    ) -> list[DistanceReading]:
+        """Read the Euclidean distance at pixels (N, 2) of a source image, uint8 (H, W, 3).
+
+        Returns one reading a pixel, in order.
+        """
