@@ -1,9 +1,10 @@
-"""The marker that points at a pixel: which pixels are painted, where it fits, what happens at the border.
+"""The marker that points at a pixel: what is painted, where it fits, what the border changes.
 
-Knows numpy and the published shape (DepthLM, section 3.1 and its released marker); knows no model. Coordinates here
-are whole pixels ``(x, y)`` of the picture that the model sees, x to the right, y down. The target itself is never
-painted: the model must still see what it is asked about.
+Knows numpy and the published shape (DepthLM, section 3.1 and its released marker); knows no model.
+Coordinates here are whole pixels ``(x, y)`` of the picture that the model sees, x to the right, y
+down. The target itself is never painted: the model must still see what it is asked about.
 """
+
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +16,7 @@ RED = (255, 0, 0)
 BLUE = (0, 0, 255)
 PUBLISHED_LENGTH_PX = 5
 UNTRAINED_LENGTH_PX = 20
-"""Models that never saw markers in training need about 20 px to notice one (DepthLM, section 4)."""
+"""Models that never saw markers in training need about 20 px to notice one (DepthLM, sect. 4)."""
 
 SHAPES = ("arrow", "cross", "circle")
 ON_MARGIN = ("flip", "pad", "refuse")
@@ -49,7 +50,7 @@ def _circle(length: int, thickness: int) -> set:
     """Return the offsets of a ring of outer radius ``length``."""
     span = range(-length, length + 1)
     inner = max(0, length - thickness)
-    return {(x, y) for x in span for y in span if inner ** 2 < x * x + y * y <= length ** 2}
+    return {(x, y) for x in span for y in span if inner**2 < x * x + y * y <= length**2}
 
 
 _DRAWN = {"arrow": _arrow, "cross": _cross, "circle": _circle}
@@ -59,7 +60,8 @@ _DRAWN = {"arrow": _arrow, "cross": _cross, "circle": _circle}
 class Marker:
     """What is drawn: shape, length in pixels, stroke in pixels, RGB colour.
 
-    The defaults are the published marker. Raises Refusal(UNSUPPORTED) for a shape or size that cannot be drawn.
+    The defaults are the published marker. Raises Refusal(UNSUPPORTED) for a shape or size that
+    cannot be drawn.
     """
 
     shape: str = "arrow"
@@ -70,10 +72,16 @@ class Marker:
     def __post_init__(self):
         """Refuse what cannot be drawn."""
         if self.shape not in SHAPES:
-            raise Refusal(Code.UNSUPPORTED, f"marker shape {self.shape!r}: must be one of {', '.join(SHAPES)}")
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"marker shape {self.shape!r}: must be one of {', '.join(SHAPES)}",
+            )
         if not 3 <= self.length_px <= 200 or not 1 <= self.thickness_px <= self.length_px // 2:
-            raise Refusal(Code.UNSUPPORTED, f"marker of length {self.length_px} px and stroke {self.thickness_px} px: "
-                          "the length must be 3 to 200 px and the stroke 1 px to half the length")
+            raise Refusal(
+                Code.UNSUPPORTED,
+                f"marker of length {self.length_px} px and stroke {self.thickness_px} px: "
+                "the length must be 3 to 200 px and the stroke 1 px to half the length",
+            )
 
     @classmethod
     def for_untrained(cls, shape: str = "arrow") -> "Marker":
@@ -82,7 +90,7 @@ class Marker:
 
     @cached_property
     def offsets(self) -> np.ndarray:
-        """The painted pixels relative to the target, int (N, 2) as (dx, dy), in the published direction."""
+        """The painted pixels from the target, int (N, 2) as (dx, dy), in the published way."""
         cells = _DRAWN[self.shape](self.length_px, self.thickness_px) - {(0, 0)}
         return np.array(sorted(cells), dtype=np.int64)
 
@@ -94,16 +102,19 @@ class Marker:
     def turned(self, direction: str) -> np.ndarray:
         """Return the offsets with the marker on another side of the target, int (N, 2)."""
         dx, dy = self.offsets.T
-        turned = {"left": (dx, dy), "right": (-dx, dy), "up": (dy, dx), "down": (dy, -dx)}[direction]
+        turned = {"left": (dx, dy), "right": (-dx, dy), "up": (dy, dx), "down": (dy, -dx)}[
+            direction
+        ]
         return np.stack(turned, axis=1)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a marker goes: the target pixel, the painted pixels, and how far the picture grows for it.
+    """Where a marker goes: the target, the painted pixels, and how far the picture grows.
 
-    ``target``: (x, y); ``painted``: int (N, 2); both in the grown picture. ``padding``: columns or rows added at
-    (left, top, right, bottom), repeating the border. ``direction``: the side that the marker lies on.
+    ``target``: (x, y); ``painted``: int (N, 2); both in the grown picture. ``padding``: columns or
+    rows added at (left, top, right, bottom), repeating the border. ``direction``: the side that
+    the marker lies on.
     """
 
     target: tuple
@@ -113,27 +124,32 @@ class Placement:
 
 
 def pixel_in_view(pixel, scale, size) -> tuple:
-    """Map a source pixel (u, v) to the whole pixel of the view that the marker points at: ``int(p s)`` an axis.
+    """Map a source pixel (u, v) to the whole pixel of the view to mark: ``int(p s)`` an axis.
 
-    The published rule, not the pixel-centre rule; the two differ by less than one view pixel. ``scale``: view size
-    over source size, (sx, sy). ``size``: the view's (width, height); the half pixel that a source pixel may lie
-    outside of centre is clamped into it.
+    The published rule, not the pixel-centre rule; the two differ by less than one view pixel.
+    ``scale``: view size over source size, (sx, sy). ``size``: the view's (width, height); the half
+    pixel that a source pixel may lie outside of centre is clamped into it.
     """
-    return tuple(int(np.clip(int(p * s), 0, n - 1)) for p, s, n in zip(pixel, scale, size))
+    return tuple(int(np.clip(int(p * s), 0, n - 1)) for p, s, n in zip(pixel, scale, size, strict=True))
 
 
 def place(marker: Marker, target, width: int, height: int, on_margin: str = "flip") -> Placement:
     """Place the marker of the pixel ``target`` = (x, y) in a picture of ``width`` x ``height``.
 
-    Outside the margin the placement is the published one. Within it: "flip" lays the marker on the first side
-    (right, up, down, or still left) on which all of it fits; "pad" grows the picture; "refuse" refuses. Raises
-    Refusal(IN_MARKER_MARGIN) when refused or when no side fits, Refusal(OUT_OF_IMAGE) for a pixel outside.
+    Outside the margin the placement is the published one. Within it: "flip" lays the marker on the
+    first side (right, up, down, or still left) on which all of it fits; "pad" grows the picture;
+    "refuse" refuses. Raises Refusal(IN_MARKER_MARGIN) when refused or when no side fits,
+    Refusal(OUT_OF_IMAGE) for a pixel outside.
     """
     x, y = (int(v) for v in target)
     if on_margin not in ON_MARGIN:
-        raise Refusal(Code.UNSUPPORTED, f"on_margin = {on_margin!r}: must be one of {', '.join(ON_MARGIN)}")
+        raise Refusal(
+            Code.UNSUPPORTED, f"on_margin = {on_margin!r}: must be one of {', '.join(ON_MARGIN)}"
+        )
     if not (0 <= x < width and 0 <= y < height):
-        raise Refusal(Code.OUT_OF_IMAGE, f"pixel ({x}, {y}) is outside the picture of {width} x {height}")
+        raise Refusal(
+            Code.OUT_OF_IMAGE, f"pixel ({x}, {y}) is outside the picture of {width} x {height}"
+        )
     m = marker.margin_px
     if m <= x < width - m and m <= y < height - m:
         return Placement((x, y), marker.offsets + (x, y))
@@ -143,8 +159,11 @@ def place(marker: Marker, target, width: int, height: int, on_margin: str = "fli
         painted = marker.turned(direction) + (x, y)
         if (painted >= 0).all() and (painted < (width, height)).all():
             return Placement((x, y), painted, direction)
-    raise Refusal(Code.IN_MARKER_MARGIN, f"pixel ({x}, {y}) is within {m} px of the border of the picture of {width} x "
-                  f"{height}, where its marker does not fit: ask for a pixel further inside, or set on_margin to pad")
+    raise Refusal(
+        Code.IN_MARKER_MARGIN,
+        f"pixel ({x}, {y}) is within {m} px of the border of the picture of {width} x {height},"
+        " where its marker does not fit: ask for a pixel further inside, or set on_margin to pad",
+    )
 
 
 def _padded(marker: Marker, x: int, y: int, width: int, height: int) -> Placement:
@@ -166,12 +185,16 @@ def draw(rgb: np.ndarray, marker: Marker, placement: Placement) -> np.ndarray:
 
 
 def draw_all(rgb: np.ndarray, markers, targets, on_margin: str = "flip") -> np.ndarray:
-    """Draw several markers, each of its own colour (two-point questions); the picture keeps its size.
+    """Draw several markers, each of its own colour, for two-point questions.
 
-    ``markers``: Marker each; ``targets``: (x, y) each. "pad" is refused here, since each would move the others.
+    The picture keeps its size. ``markers``: Marker each; ``targets``: (x, y) each. "pad" is
+    refused here, since each would move the others.
     """
     if on_margin == "pad":
-        raise Refusal(Code.UNSUPPORTED, "several markers cannot pad one picture: use on_margin flip or refuse")
+        raise Refusal(
+            Code.UNSUPPORTED,
+            "several markers cannot pad one picture: use on_margin flip or refuse",
+        )
     marked = rgb
     for marker, target in zip(markers, targets, strict=True):
         marked = draw(marked, marker, place(marker, target, rgb.shape[1], rgb.shape[0], on_margin))

@@ -1,6 +1,8 @@
 """The marker against the published rule, worked out by hand."""
+
 import numpy as np
 import pytest
+
 from depthlm_ros.prompting import marker as mk
 from depthlm_ros.status import Code, Refusal
 
@@ -9,7 +11,7 @@ NINE = {(-1, 0), (-2, 0), (-3, 0), (-4, 0), (-5, 0), (-2, -1), (-2, 1), (-3, -2)
 
 def _red(image):
     y, x = np.nonzero((image == (255, 0, 0)).all(axis=2))
-    return set(zip(x.tolist(), y.tolist()))
+    return set(zip(x.tolist(), y.tolist(), strict=True))
 
 
 def test_the_published_marker_has_nine_pixels_and_leaves_the_target():
@@ -21,8 +23,10 @@ def test_the_published_marker_has_nine_pixels_and_leaves_the_target():
     assert (grey == 90).all(), "the caller's picture stays as it was"
 
 
-@pytest.mark.parametrize("x, y, inside", [(5, 5, True), (4, 5, False), (5, 4, False), (24, 14, True), (25, 14, False),
-                                          (24, 15, False)])
+@pytest.mark.parametrize(
+    "x, y, inside",
+    [(5, 5, True), (4, 5, False), (5, 4, False), (24, 14, True), (25, 14, False), (24, 15, False)],
+)
 def test_margin_rule(x, y, inside):
     assert mk.Marker().margin_px == 5
     if inside:
@@ -33,12 +37,15 @@ def test_margin_rule(x, y, inside):
         assert caught.value.code is Code.IN_MARKER_MARGIN
 
 
-@pytest.mark.parametrize("target, direction, expected", [
-    ((2, 9), "right", {(2 - dx, 9 + dy) for dx, dy in NINE}),
-    ((12, 3), "left", {(12 + dx, 3 + dy) for dx, dy in NINE}),
-    ((12, 19), "up", {(12 + dy, 19 + dx) for dx, dy in NINE}),
-    ((12, 1), "down", {(12 + dy, 1 - dx) for dx, dy in NINE}),
-])
+@pytest.mark.parametrize(
+    "target, direction, expected",
+    [
+        ((2, 9), "right", {(2 - dx, 9 + dy) for dx, dy in NINE}),
+        ((12, 3), "left", {(12 + dx, 3 + dy) for dx, dy in NINE}),
+        ((12, 19), "up", {(12 + dy, 19 + dx) for dx, dy in NINE}),
+        ((12, 1), "down", {(12 + dy, 1 - dx) for dx, dy in NINE}),
+    ],
+)
 def test_flip_at_the_border(target, direction, expected):
     placed = mk.place(mk.Marker(), target, 30, 20)
     assert placed.direction == direction
@@ -55,7 +62,11 @@ def test_flip_refuses_only_where_no_side_fits():
                 assert refusal.code is Code.IN_MARKER_MARGIN
                 refused.add((x, y))
             else:
-                assert (painted >= 0).all() and (painted < (30, 20)).all() and [x, y] not in painted.tolist()
+                assert (
+                    (painted >= 0).all()
+                    and (painted < (30, 20)).all()
+                    and [x, y] not in painted.tolist()
+                )
     assert refused == {(x, y) for x in (0, 1, 28, 29) for y in (0, 1, 18, 19)}
 
 
@@ -95,7 +106,11 @@ def test_larger_markers_reach_their_length_and_leave_the_target(shape):
 
 
 def test_two_markers_of_two_colours():
-    image = mk.draw_all(np.zeros((20, 30, 3), np.uint8), (mk.Marker(), mk.Marker(colour=mk.BLUE)), ((8, 9), (22, 9)))
+    image = mk.draw_all(
+        np.zeros((20, 30, 3), np.uint8),
+        (mk.Marker(), mk.Marker(colour=mk.BLUE)),
+        ((8, 9), (22, 9)),
+    )
     assert (image == (255, 0, 0)).all(axis=2).sum() == 9
     assert (image == (0, 0, 255)).all(axis=2).sum() == 9
     with pytest.raises(Refusal):

@@ -1,0 +1,82 @@
+"""The published words, literal, and the replies that training writes."""
+
+import pytest
+
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.prompting.parsing import parse_answer
+from depthlm_ros.prompting.prompts import Style, Task, prompt, ray_answer
+from depthlm_ros.status import Refusal
+
+NEEDED = {Task.SPEED: {"time_s": 4.0}, Task.TIME: {"speed_m_s": 0.5}}
+
+
+def test_the_published_distance_prompt_is_literal():
+    asked = prompt()
+    assert (
+        asked.question
+        == "Given this image, how far is the point pointed by the red arrow from the camera?"
+        " Output the thinking process in <think> </think> and final answer (the meter number"
+        " only, without the unit) in <answer> </answer> tags."
+    )
+    assert (
+        asked.answer(3.416)
+        == "<think> The point is around 3.42 meters away from the camera. </think>\n\n"
+        "<answer> 3.42 </answer>"
+    )
+    assert asked.lead == "<think> The point is around "
+    assert asked.trail == " meters away from the camera. </think>\n\n<answer> "
+
+
+def test_the_papers_forms_are_literal():
+    plain = prompt(style=Style.PLAIN)
+    assert plain.question == "How many meters is this point from the camera?"
+    assert plain.answer(12.0) == "The point is around 12.00 meters away from the camera."
+    assert (
+        prompt(style="text_coordinates", size=(1219, 914), pixel=(190, 144)).question
+        == "Given this image of size (width = 1219, height = 914), how far is the pixel at (190,"
+        " 144) from the camera?"
+    )
+    camera = PinholeCamera(1000.0, 1001.5, 608.5, 456.19, 1219, 914)
+    assert (
+        prompt(style="intrinsics", camera=camera).question
+        == "Given this image where the camera intrinsics are (fx = 1000.00, fy = 1001.50, cx ="
+        " 608.50, cy = 456.19) and the images are without distortions, how many meters is this"
+        " point away from the camera?"
+    )
+    assert (
+        ray_answer(-12.5, 3.0, 4.2)
+        == "The point is around 12.50 degrees to the left, 3.00 degrees below and "
+        "4.20 meters away from the camera."
+    )
+
+
+@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize("style", [Style.PUBLISHED, Style.PLAIN])
+def test_every_task_reads_its_own_reply(task, style):
+    asked = prompt(task, style, **NEEDED.get(task, {}))
+    assert asked.question.endswith("tags." if asked.tags else "?")
+    read = parse_answer(asked.answer(7.25), asked.unit)
+    assert (read.value, read.reason) == (7.25, "")
+    assert "{" not in asked.question
+
+
+def test_tasks_say_their_units_pictures_and_markers():
+    assert prompt(Task.SPEED, time_s=2).unit == "m/s"
+    assert "in 2.00 seconds" in prompt(Task.SPEED, time_s=2).question
+    assert prompt(Task.TIME, speed_m_s=1.5).unit == "s"
+    assert "at 1.50 meters per second" in prompt(Task.TIME, speed_m_s=1.5).question
+    assert prompt(Task.TWO_POINT_DISTANCE).markers == 2
+    motion = prompt(Task.CAMERA_MOTION)
+    assert (motion.images, motion.markers) == (2, 0)
+
+
+def test_missing_values_are_refused():
+    for arguments in (
+        {"task": Task.SPEED},
+        {"task": Task.TIME, "speed_m_s": 0.0},
+        {"style": "text_coordinates"},
+        {"style": "intrinsics"},
+        {"task": Task.SPEED, "style": "ray", "time_s": 1.0},
+    ):
+        with pytest.raises(Refusal):
+            prompt(**arguments)
