@@ -124,7 +124,7 @@ class Placement:
 
 
 def pixel_in_view(pixel, scale, size) -> tuple:
-    """Map a source pixel (u, v) to the whole pixel of the view to mark: ``int(p s)`` an axis.
+    """Map a source pixel (u, v) to the whole pixel to mark in the view: ``int(p s)`` an axis.
 
     The published rule, not the pixel-centre rule; the two differ by less than one view pixel.
     ``scale``: view size over source size, (sx, sy). ``size``: the view's (width, height); the half

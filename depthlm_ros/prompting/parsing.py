@@ -69,7 +69,8 @@ class ParsedRay:
 def sanitise(text: str, cap: int = MAX_CHARACTERS) -> str:
     """Return text that may go into a message.
 
-    No surrogates, NUL or control characters, at most ``cap`` characters. Line ends and tabs become spaces; what cannot be shown becomes "?".
+    No surrogates, NUL or control characters, at most ``cap`` characters. Line ends and tabs become
+    spaces; what cannot be shown becomes "?".
     """
     shown = []
     for character in text[:cap]:
