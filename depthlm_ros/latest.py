@@ -4,6 +4,7 @@ Knows: a first-in first-out queue of jobs with a bound, one slot for the newest 
 between the two. Does not know: what a frame or a job is, ROS, torch. ``done`` callbacks run on the
 worker thread.
 """
+
 import logging
 import threading
 from collections import deque
@@ -33,7 +34,8 @@ class LatestWorker:
 
     A daemon, so that a process may end while a job that nobody can interrupt still runs. After
     ``stop`` the worker takes nothing any more. Counters: ``dropped`` frames replaced or forgotten
-    before their turn, ``finished`` and ``failed`` jobs and frames, ``faults`` in ``done`` callbacks.
+    before their turn, ``finished`` and ``failed`` jobs and frames, ``faults`` in ``done``
+    callbacks.
     """
 
     def __init__(self, max_jobs: int = 16, name: str = "inference"):
@@ -60,7 +62,7 @@ class LatestWorker:
         return self._busy
 
     def offer(self, run: Callable[[], Any], done: Done) -> None:
-        """Put a frame into the slot; one that still waits there is dropped (``done`` not called)."""
+        """Put a frame into the slot; one that still waits there is dropped, without ``done``."""
         with self._change:
             if self._stopping:
                 raise Stopped("the worker was stopped")
@@ -85,7 +87,7 @@ class LatestWorker:
             self._frame = None
 
     def stop(self, timeout_s: float) -> bool:
-        """Cancel what waits (``done`` gets Stopped), wait for what runs; True when it ended in time."""
+        """Cancel what waits (``done`` gets Stopped), wait for what runs; True: ended in time."""
         with self._change:
             self._stopping = True
             self.dropped += self._frame is not None

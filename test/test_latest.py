@@ -1,4 +1,5 @@
 """The newest-frame-wins worker: order, bounds, drops, delivery of errors, bounded stop."""
+
 import threading
 import time
 
@@ -15,7 +16,7 @@ class Gate:
     def __init__(self):
         self.began, self.go = threading.Event(), threading.Event()
 
-    def __call__(self):
+    def __call__(self):  # noqa: D102
         self.began.set()
         assert self.go.wait(PATIENCE_S)
         return "gate"
@@ -27,12 +28,13 @@ class Collector:
     def __init__(self):
         self.items, self._change = [], threading.Condition()
 
-    def __call__(self, result, error):
+    def __call__(self, result, error):  # noqa: D102
         with self._change:
             self.items.append((result, error))
             self._change.notify_all()
 
     def wait_for(self, count):
+        """Wait for so many deliveries and return the results."""
         with self._change:
             assert self._change.wait_for(lambda: len(self.items) >= count, PATIENCE_S), self.items
             return [result for result, _ in self.items]
