@@ -14,13 +14,15 @@ class Frame:
 
     ``rgb``: uint8 (H, W, 3), RGB order, C-contiguous. ``camera``: the pinhole camera of exactly
     this image. ``stamp_ns``: the image message's own stamp. ``frame_id``: its optical frame,
-    unchanged.
+    unchanged. ``valid``: bool (H, W), False where rectification had nothing to show; None: all
+    valid.
     """
 
     rgb: np.ndarray
     camera: PinholeCamera
     stamp_ns: int = 0
     frame_id: str = ""
+    valid: np.ndarray | None = None
 
     def __post_init__(self):
         """Refuse an image that breaks the contract."""
@@ -30,4 +32,10 @@ class Frame:
                 Code.BAD_IMAGE,
                 f"rgb is {rgb.dtype} {rgb.shape}: must be uint8 {expected} (the camera's size), "
                 "C-contiguous",
+            )
+        valid = self.valid
+        if valid is not None and (valid.dtype != np.bool_ or valid.shape != expected[:2]):
+            raise Refusal(
+                Code.BAD_IMAGE,
+                f"valid is {valid.dtype} {valid.shape}: must be bool {expected[:2]}",
             )

@@ -1,10 +1,16 @@
 """A metric depth map, and z-depth told apart from ray length: here, and nowhere else."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+import cv2
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.status import Code, Refusal
+
+EDGE_RATIO = 1.15
+"""Default of ``edge_ratio``: neighbours that differ by more than this factor are two things."""
 
 
 def distance_from_depth(depth_m, xy) -> np.ndarray:
@@ -23,7 +29,8 @@ class DepthMap:
 
     ``depth_m``: float32 (H, W), metres along the optical axis (REP-118); NaN unknown, +Inf beyond
     range (REP-117). ``ratio_90``: 90 % of the true depths are expected within
-    [depth / ratio_90, depth * ratio_90]; NaN if unknown.
+    [depth / ratio_90, depth * ratio_90]; NaN if unknown. ``edge_reach_px``: how far a depth step
+    is smeared by the resampling from the model's own grid, for ``edges``.
     """
 
     depth_m: np.ndarray
@@ -31,3 +38,72 @@ class DepthMap:
     stamp_ns: int = 0
     frame_id: str = ""
     ratio_90: float = float("nan")
+    edge_reach_px: int = 1
+
+    def __post_init__(self):
+        """Refuse a map that breaks the contract."""
+        depth, expected = self.depth_m, (self.camera.height, self.camera.width)
+        if depth.dtype != np.float32 or depth.shape != expected:
+            raise Refusal(
+                Code.MODEL_ERROR,
+                f"depth is {depth.dtype} {depth.shape}: must be float32 {expected}, as its camera",
+            )
+
+    def points(self, out: np.ndarray | None = None) -> np.ndarray:
+        """Return every pixel's point, float32 (H, W, 3), optical frame, metres.
+
+        NaN where the depth is not finite. ``out``: an array (H, W, 3 or more) to fill in place,
+        strided or not; its first three channels are written.
+        """
+        x, y = _ray_axes(self.camera)
+        if out is None:
+            out = np.empty((*self.depth_m.shape, 3), np.float32)
+        z = np.where(np.isfinite(self.depth_m), self.depth_m, np.float32(np.nan))
+        np.multiply(z, x, out=out[..., 0])
+        np.multiply(z, y, out=out[..., 1])
+        out[..., 2] = z
+        return out
+
+    def distance_m(self) -> np.ndarray:
+        """Return the distance from the camera to every pixel's point, float32 (H, W), metres."""
+        return self.depth_m * _ray_lengths(self.camera)
+
+    def edges(self, edge_ratio: float = EDGE_RATIO) -> np.ndarray:
+        """Tell where a pixel lies across a depth step, so that its point may float in the air.
+
+        bool (H, W). True where, within ``edge_reach_px`` pixels to each side, the largest depth
+        is more than ``edge_ratio`` times the smallest. Pixels without a finite depth are False
+        and have no say. A floor seen from h metres keeps all points nearer than
+        (edge_ratio - 1) h fy / (2 reach) metres: 9.4 m for h = 0.25, fy = 500 and the default.
+        """
+        return edge_mask(self.depth_m, edge_ratio, self.edge_reach_px)
+
+
+def edge_mask(depth_m: np.ndarray, edge_ratio: float, reach_px: int = 1) -> np.ndarray:
+    """Return ``DepthMap.edges`` of a bare map, float32 (H, W)."""
+    if not edge_ratio > 1.0:
+        raise ValueError(f"edge_ratio = {edge_ratio}: must be greater than 1")
+    finite = np.isfinite(depth_m)
+    kernel = np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)
+    far = cv2.dilate(np.where(finite, depth_m, np.float32(0.0)), kernel)
+    near = cv2.erode(np.where(finite, depth_m, np.float32(1e30)), kernel)
+    return (far > near * np.float32(edge_ratio)) & finite
+
+
+@lru_cache(maxsize=8)
+def _ray_axes(camera: PinholeCamera) -> tuple:
+    """Return x (1, W) and y (H, 1) of the normalised rays, float32, read-only."""
+    u, v = np.arange(camera.width), np.arange(camera.height)
+    x = ((u - camera.cx) / camera.fx).astype(np.float32)[None, :]
+    y = ((v - camera.cy) / camera.fy).astype(np.float32)[:, None]
+    x.flags.writeable = y.flags.writeable = False
+    return x, y
+
+
+@lru_cache(maxsize=4)
+def _ray_lengths(camera: PinholeCamera) -> np.ndarray:
+    """Return distance / depth of every pixel, float32 (H, W), read-only."""
+    x, y = _ray_axes(camera)
+    lengths = np.sqrt(1.0 + np.square(x) + np.square(y))
+    lengths.flags.writeable = False
+    return lengths

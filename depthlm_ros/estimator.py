@@ -1,0 +1,301 @@
+"""From a frame to metric depth, and from pixels to typed readings. The node and the CLI use it.
+
+Invalid is NaN, beyond range is +Inf, nothing is clipped to a range; a failed query has a code and
+no number. Both kinds of model end in the same ``PointDepth``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from depthlm_ros.frame import Frame
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.geometry.depth_map import (
+    EDGE_RATIO,
+    DepthMap,
+    depth_from_distance,
+    distance_from_depth,
+)
+from depthlm_ros.models.base import DenseDepthModel, DistanceReading, PointDepthModel
+from depthlm_ros.status import Code, Refusal
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class PointDepth:
+    """Metric depth at one pixel; every number is NaN unless ``code`` is OK.
+
+    ``pixel``: (u, v) as asked. ``distance_m``: straight line from the camera; ``depth_m``: along
+    the optical axis; ``low_m``, ``high_m``: 90 % interval of ``distance_m`` (NaN: unknown).
+    ``point_m``: (x, y, z) in the optical frame. ``source``: what it rests on, "dense" or "marker".
+    """
+
+    pixel: tuple
+    code: Code
+    text: str = ""
+    distance_m: float = NAN
+    depth_m: float = NAN
+    low_m: float = NAN
+    high_m: float = NAN
+    point_m: tuple = (NAN, NAN, NAN)
+    source: str = "dense"
+
+
+class DepthEstimator:
+    """A dense model together with the rules that make its output safe to act on."""
+
+    def __init__(
+        self,
+        model: DenseDepthModel,
+        min_range_m: float = 0.05,
+        max_range_m: float = 100.0,
+        edge_ratio: float = EDGE_RATIO,
+    ):
+        """Set the range of z-depth that is believed [m], and what counts as a depth step."""
+        _check_range(min_range_m, max_range_m)
+        if not edge_ratio > 1.0:
+            raise ValueError(f"edge_ratio = {edge_ratio}: must be greater than 1")
+        self.model = model
+        self.min_range_m, self.max_range_m = float(min_range_m), float(max_range_m)
+        self.edge_ratio = float(edge_ratio)
+
+    def depth(self, frame: Frame) -> DepthMap:
+        """Estimate the z-depth of every pixel of the frame.
+
+        NaN where the model has no opinion or says a value that is not positive or is nearer than
+        ``min_range_m``, and where the frame itself is not valid; +Inf beyond ``max_range_m``.
+        Raises Refusal(MODEL_ERROR) when the model's map has not the size of its view.
+        """
+        view = self.model.view_of(frame.camera)
+        raw = np.asarray(self.model.depth(frame.rgb, view))
+        if raw.shape != (view.height, view.width):
+            raise Refusal(
+                Code.MODEL_ERROR,
+                f"{self.model.name} gave a map of {raw.shape}: must be {view.height, view.width}",
+            )
+        depth = believed(view.depth_to_source(raw), self.min_range_m, self.max_range_m)
+        if frame.valid is not None:
+            depth[~frame.valid] = np.nan
+        return DepthMap(
+            depth,
+            frame.camera,
+            frame.stamp_ns,
+            frame.frame_id,
+            float(self.model.ratio_90),
+            _reach(view),
+        )
+
+    def read(self, depth_map: DepthMap, pixels, asked=None) -> list[PointDepth]:
+        """Read the map at pixels: see ``read_points``."""
+        return read_points(depth_map, pixels, self.edge_ratio, self.max_range_m, asked)
+
+
+def believed(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> np.ndarray:
+    """Return a copy, float32, in which only depths within the range are numbers.
+
+    Not positive, NaN or nearer than ``min_range_m``: NaN. Beyond ``max_range_m``: +Inf.
+    """
+    depth = np.array(depth_m, dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        depth[~(depth >= np.float32(min_range_m)) | (depth <= 0)] = np.nan
+        depth[depth > np.float32(max_range_m)] = np.inf
+    return depth
+
+
+def read_points(
+    depth_map: DepthMap,
+    pixels,
+    edge_ratio: float = EDGE_RATIO,
+    max_range_m: float = float("inf"),
+    asked=None,
+) -> list[PointDepth]:
+    """Read a depth map at float pixels (N, 2) of its own image; one reading a pixel, in order.
+
+    Within one surface the reading is bilinear in inverse depth, in which planes are linear.
+    Across a depth step nothing is averaged: the reading is the median of the side on which the
+    nearest pixel lies. The interval joins the map's ``ratio_90`` with the spread of the depths
+    around the pixel (root of the sum of the squared logarithms), so beside a step it reaches the
+    other surface. Codes: OUT_OF_IMAGE, NO_DEPTH (unknown), IMPLAUSIBLE (beyond range).
+    ``asked``: pixels (N, 2) to report instead, as of the image before rectification.
+    """
+    p = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+    names = p if asked is None else np.asarray(asked, dtype=np.float64).reshape(-1, 2)
+    inside = depth_map.camera.contains(p)
+    z, spread_low, spread_high = _sample(depth_map, np.where(inside[:, None], p, 0.0), edge_ratio)
+    xy = depth_map.camera.normalise(p)
+    stretch = distance_from_depth(1.0, xy)
+    noise = np.log(depth_map.ratio_90)
+    low = z * stretch * np.exp(-np.hypot(noise, spread_low))
+    high = z * stretch * np.exp(np.hypot(noise, spread_high))
+    readings = []
+    for i in range(len(p)):
+        pixel = (float(names[i, 0]), float(names[i, 1]))
+        if not inside[i]:
+            readings.append(_outside(pixel, p[i], depth_map.camera))
+        elif np.isnan(z[i]):
+            readings.append(
+                PointDepth(pixel, Code.NO_DEPTH, f"no valid depth at {_px(pixel)}: ask elsewhere")
+            )
+        elif np.isinf(z[i]):
+            text = f"beyond max_range_m = {max_range_m:g} m at {_px(pixel)}: no number is claimed"
+            readings.append(PointDepth(pixel, Code.IMPLAUSIBLE, text))
+        else:
+            readings.append(
+                PointDepth(
+                    pixel,
+                    Code.OK,
+                    "",
+                    float(z[i] * stretch[i]),
+                    float(z[i]),
+                    float(low[i]),
+                    float(high[i]),
+                    (float(xy[i, 0] * z[i]), float(xy[i, 1] * z[i]), float(z[i])),
+                )
+            )
+    return readings
+
+
+def marker_points(
+    model: PointDepthModel,
+    frame: Frame,
+    pixels: Sequence,
+    min_range_m: float = 0.05,
+    max_range_m: float = 100.0,
+    asked=None,
+) -> list[PointDepth]:
+    """Ask a point model for the distance at float pixels (N, 2) of the frame; one reading a pixel.
+
+    The model's Euclidean distances become z-depth here, and are refused, not clipped, when the
+    z-depth leaves the range. Pixels outside the image are not shown to the model. Codes:
+    OUT_OF_IMAGE, IN_MARKER_MARGIN, NO_ANSWER, IMPLAUSIBLE. ``asked``: as in ``read_points``.
+    """
+    _check_range(min_range_m, max_range_m)
+    p = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+    names = p if asked is None else np.asarray(asked, dtype=np.float64).reshape(-1, 2)
+    inside = frame.camera.contains(p)
+    readings = iter(model.distances(frame.rgb, frame.camera, p[inside]) if inside.any() else [])
+    points = []
+    for pixel, name, is_inside in zip(p, names, inside, strict=True):
+        label = (float(name[0]), float(name[1]))
+        if is_inside:
+            reading = next(readings)
+            points.append(_from_reading(reading, label, pixel, frame, min_range_m, max_range_m))
+        else:
+            points.append(replace(_outside(label, pixel, frame.camera), source="marker"))
+    return points
+
+
+def _from_reading(
+    reading: DistanceReading,
+    label: tuple,
+    pixel: np.ndarray,
+    frame: Frame,
+    nearest_m: float,
+    farthest_m: float,
+) -> PointDepth:
+    """Turn a model's words about one pixel into a PointDepth."""
+    distance = float(reading.distance_m)
+    if reading.reason or np.isnan(distance):
+        text = reading.reason or f"no usable number in {reading.text[:80]!r}"
+        return PointDepth(label, _code_of(reading), text, source="marker")
+    xy = frame.camera.normalise(pixel)
+    z = float(depth_from_distance(distance, xy))
+    if not (nearest_m <= z <= farthest_m) or z <= 0:
+        text = (
+            f"the model says {distance:g} m, a depth of {z:g} m: must lie within "
+            f"{nearest_m:g} to {farthest_m:g} m (min_range_m, max_range_m)"
+        )
+        return PointDepth(label, Code.IMPLAUSIBLE, text, source="marker")
+    return PointDepth(
+        label,
+        Code.OK,
+        reading.text,
+        distance,
+        z,
+        float(reading.low_m),
+        float(reading.high_m),
+        (float(xy[0] * z), float(xy[1] * z), z),
+        "marker",
+    )
+
+
+def _code_of(reading: DistanceReading) -> Code:
+    """Return the code of a reading without a number."""
+    return getattr(reading, "code", Code.NO_ANSWER)
+
+
+def _sample(depth_map: DepthMap, pixels: np.ndarray, edge_ratio: float) -> tuple:
+    """Return z (N,) [m] and its spread in log depth below and above (N,) at pixels (N, 2)."""
+    depth, reach = depth_map.depth_m, depth_map.edge_reach_px
+    height, width = depth.shape
+    u = np.clip(np.rint(pixels[:, 0]), 0, width - 1).astype(int)
+    v = np.clip(np.rint(pixels[:, 1]), 0, height - 1).astype(int)
+    centre = depth[v, u].astype(np.float64)
+    step = np.arange(-reach, reach + 1)
+    rows = np.clip(v[:, None] + step, 0, height - 1)
+    columns = np.clip(u[:, None] + step, 0, width - 1)
+    around = depth[rows[:, :, None], columns[:, None, :]].reshape(len(u), -1).astype(np.float64)
+    finite = np.isfinite(around)
+    near = np.where(finite, around, np.inf).min(axis=1, initial=np.inf)
+    far = np.where(finite, around, 0.0).max(axis=1, initial=0.0)
+    readable = np.isfinite(centre)
+    z = np.where(readable, _bilinear(depth, pixels), centre)
+    for i in np.flatnonzero(readable & (far > near * edge_ratio)):
+        values, split = around[i, finite[i]], np.sqrt(near[i] * far[i])
+        z[i] = np.median(values[(values < split) == (centre[i] < split)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return z, np.maximum(np.log(z / near), 0.0), np.maximum(np.log(far / z), 0.0)
+
+
+def _bilinear(depth: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Interpolate inverse depth at pixels (N, 2) among the finite ones of the four neighbours."""
+    height, width = depth.shape
+    u = np.clip(pixels[:, 0], 0, width - 1)
+    v = np.clip(pixels[:, 1], 0, height - 1)
+    u0, v0 = np.floor(u).astype(int), np.floor(v).astype(int)
+    u1, v1 = np.minimum(u0 + 1, width - 1), np.minimum(v0 + 1, height - 1)
+    fu, fv = u - u0, v - v0
+    total, weights = np.zeros(len(u)), np.zeros(len(u))
+    for row, wv in ((v0, 1 - fv), (v1, fv)):
+        for column, wu in ((u0, 1 - fu), (u1, fu)):
+            z = depth[row, column].astype(np.float64)
+            weight = np.where(np.isfinite(z), wu * wv, 0.0)
+            weights += weight
+            total += weight / np.where(np.isfinite(z), z, 1.0)
+    return weights / np.where(total > 0, total, np.nan)
+
+
+def _outside(label: tuple, pixel: np.ndarray, camera: PinholeCamera) -> PointDepth:
+    """Refuse a pixel that is not in the image; ``label``: as asked, ``pixel``: rectified."""
+    if np.isfinite(label).all() and not np.isfinite(pixel).all():
+        text = f"the lens model has no ray for {_px(label)}: ask nearer to the image's centre"
+    elif not np.array_equal(label, pixel, equal_nan=True):
+        text = (
+            f"{_px(label)} is {_px(pixel)} after rectification: must lie in the rectified image "
+            f"of {camera.width} x {camera.height} px; ask nearer to its centre"
+        )
+    else:
+        text = f"{_px(label)}: must lie in the image of {camera.width} x {camera.height} px"
+    return PointDepth(label, Code.OUT_OF_IMAGE, text)
+
+
+def _px(pixel) -> str:
+    """Name a pixel for people."""
+    return f"pixel ({pixel[0]:.1f}, {pixel[1]:.1f})"
+
+
+def _reach(view: CanonicalView) -> int:
+    """Return over how many source pixels, to each side, the view's resampling smears a step."""
+    scale = max(view.source.width / view.width, view.source.height / view.height)
+    return max(1, int(np.ceil(scale / 2)))
+
+
+def _check_range(min_range_m: float, max_range_m: float):
+    """Refuse a range that is none."""
+    if not 0.0 <= min_range_m < max_range_m:
+        raise ValueError(
+            f"min_range_m = {min_range_m}, max_range_m = {max_range_m}: must be 0 <= min < max"
+        )
