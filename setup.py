@@ -1,0 +1,34 @@
+"""The package as colcon and pip install it."""
+
+from glob import glob
+
+from setuptools import find_packages, setup
+
+NAME = "depthlm_ros"
+SHARE = f"share/{NAME}"
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Metric depth and answers in metres from one camera, on ROS 2",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["models/embedded/*"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (SHARE, ["package.xml"]),
+        (f"{SHARE}/launch", glob("launch/*.launch.py")),
+        (f"{SHARE}/config", glob("config/*")),
+    ],
+    install_requires=["setuptools"],
+    extras_require={"test": ["hypothesis", "pytest", "ruff"]},
+    zip_safe=False,
+    entry_points={
+        "console_scripts": [
+            "depth_node = depthlm_ros.nodes.depth_node:main",
+            "camera_node = depthlm_ros.nodes.camera_node:main",
+            "depthlm = depthlm_ros.cli:main",
+        ],
+    },
+)
