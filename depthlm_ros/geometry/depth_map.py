@@ -49,20 +49,22 @@ class DepthMap:
                 f"depth is {depth.dtype} {depth.shape}: must be float32 {expected}, as its camera",
             )
 
-    def points(self, out: np.ndarray | None = None) -> np.ndarray:
+    def points(self, hidden: np.ndarray | None = None) -> np.ndarray:
         """Return every pixel's point, float32 (H, W, 3), optical frame, metres.
 
-        NaN where the depth is not finite. ``out``: an array (H, W, 3 or more) to fill in place,
-        strided or not; its first three channels are written.
+        NaN where the depth is not finite, and where ``hidden``, bool (H, W), is True.
         """
+        return cv2.merge(self.coordinates(hidden))
+
+    def coordinates(self, hidden: np.ndarray | None = None) -> tuple:
+        """Return ``points`` as three planes x, y, z, float32 (H, W)."""
         x, y = _ray_axes(self.camera)
-        if out is None:
-            out = np.empty((*self.depth_m.shape, 3), np.float32)
-        z = np.where(np.isfinite(self.depth_m), self.depth_m, np.float32(np.nan))
-        np.multiply(z, x, out=out[..., 0])
-        np.multiply(z, y, out=out[..., 1])
-        out[..., 2] = z
-        return out
+        unknown = ~np.isfinite(self.depth_m)
+        if hidden is not None:
+            unknown |= hidden
+        z = self.depth_m.copy()
+        z[unknown] = np.nan
+        return z * x, z * y, z
 
     def distance_m(self) -> np.ndarray:
         """Return the distance from the camera to every pixel's point, float32 (H, W), metres."""

@@ -220,14 +220,10 @@ class Rectifier:
     def _tables(self):
         """Return OpenCV's remap tables and the validity mask (None when all is valid)."""
         width, height = self._size
-        grid = np.stack(
-            np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)),
-            axis=-1,
-        )
-        source = self.rectified_to_source(grid)
-        u, v = source[..., 0], source[..., 1]
-        with np.errstate(invalid="ignore"):
-            valid = (u >= -0.5) & (u < width - 0.5) & (v >= -0.5) & (v < height - 0.5)
+        shown = _windowed(self._sensor, self.lens.window[:2], self.lens.binning, self._size)
+        u, v = self._distortion.tables(shown.matrix, self.camera.matrix, self._size)
+        valid = (u >= -0.5) & (u < width - 0.5) & (v >= -0.5) & (v < height - 0.5)
+        valid &= self._reached()
         if not valid.any():
             raise Refusal(
                 Code.BAD_CAMERA_INFO,
@@ -236,11 +232,19 @@ class Rectifier:
             )
         # The outer half pixel has no second neighbour to interpolate with: it takes the border
         # pixel's colour.
-        u = np.where(valid, np.clip(u, 0, width - 1), -9.0).astype(np.float32)
-        v = np.where(valid, np.clip(v, 0, height - 1), -9.0).astype(np.float32)
+        for table, last in ((u, width - 1), (v, height - 1)):
+            np.clip(table, 0, last, out=table)
+            table[~valid] = -9.0
         # Fixed-point tables hold 16 bit coordinates; larger images keep the float ones.
         maps = cv2.convertMaps(u, v, cv2.CV_16SC2) if max(self._size) < 32767 else (u, v)
         return maps, None if valid.all() else valid
+
+    def _reached(self) -> np.ndarray:
+        """Tell, bool (H, W), which rays of the rectified image the lens model reaches."""
+        camera = self.camera
+        x = (np.arange(camera.width) - camera.cx) / camera.fx
+        y = (np.arange(camera.height) - camera.cy) / camera.fy
+        return np.square(x) + np.square(y)[:, None] <= self._distortion.max_ray**2
 
 
 def _matrix_p(lens: Lens) -> PinholeCamera | None:
