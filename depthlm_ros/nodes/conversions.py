@@ -5,7 +5,6 @@ BAD_STAMP) for whatever is wrong with it, and nothing else. Outgoing messages ca
 own stamp and frame_id.
 """
 
-from array import array
 from collections import OrderedDict
 
 import numpy as np
@@ -201,14 +200,13 @@ def _floats(values) -> tuple:
 
 def _image(header: Header, encoding: str, pixels: np.ndarray, step: int) -> Image:
     """Return an image message of contiguous pixels (H, W, ...)."""
-    data = array("B")
-    data.frombytes(memoryview(pixels).cast("B"))
-    return Image(
+    message = Image(
         header=header,
         height=pixels.shape[0],
         width=pixels.shape[1],
         encoding=encoding,
         is_bigendian=0,
         step=step,
-        data=data,
     )
+    message.data.frombytes(memoryview(pixels).cast("B"))
+    return message
