@@ -1,9 +1,9 @@
-"""DepthVLM: a stock Qwen3-VL whose features a depth head turns into a dense metric map, in one pass.
+"""DepthVLM's network: a stock Qwen3-VL whose features a head turns into a dense metric map.
 
-Knows the network: what goes in, in which order, and which features come out. Disk and hub are ``checkpoint.py``'s,
-pixels ``preprocess.py``'s. Every layer is transformers' own; only their order of call is here, so that nothing is
-computed that a depth map does not need: no text after the image (attention is causal), no vocabulary logits, and
-position tables once per image size.
+Knows what goes in, in which order, and which features come out. Disk and hub are
+``checkpoint.py``'s, pixels ``preprocess.py``'s. Every layer is transformers' own; only the order
+of their calls is here, so that nothing is computed that a depth map does not need: no text after
+the image (attention is causal), no vocabulary logits, and position tables once per image size.
 """
 from dataclasses import dataclass, field
 
@@ -16,17 +16,21 @@ from depthlm_ros.models.dpt_head import HeadConfig, make_head
 from depthlm_ros.models.preprocess import ImagePath
 from depthlm_ros.status import Code, Refusal
 
-PREFIX = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|>"
+PREFIX = ("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+          "<|im_start|>user\n<|vision_start|>")
 SUFFIX = "<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n"
-DEPTH_QUESTION = ("Given this image, estimate the metric depth (in meters, rounded to two decimal places) for every "
-                  "pixel of the image.")
+DEPTH_QUESTION = ("Given this image, estimate the metric depth (in meters, rounded to two decimal "
+                  "places) for every pixel of the image.")
+NOT_LEARNED = -100
+SIZES_KEPT = 16
 
 
 @dataclass(frozen=True)
 class DepthVLMSettings:
     """What a DepthVLM checkpoint's config.json says beyond the stock Qwen3-VL config.
 
-    ``ratio_90`` and ``measured``: accuracy on held-out data, see ``models/base.py``; NaN and {} when unknown.
+    ``ratio_90`` and ``measured``: accuracy on held-out data, see ``models/base.py``; NaN and {}
+    when unknown.
     """
 
     head: HeadConfig = field(default_factory=HeadConfig)
@@ -38,34 +42,36 @@ class DepthVLMSettings:
     def from_config(cls, config: dict, preprocessor: dict | None = None) -> "DepthVLMSettings":
         """Read a config.json (and preprocessor_config.json) already parsed.
 
-        Keys of config.json, all optional but the first: ``depth_head_type``, ``depth_head_widths`` (4),
-        ``depth_head_fusion``, ``depth_head_output`` (2), ``depth_head_mlp_hidden``, ``depth_head_feature_mode``,
-        ``canonical_focal_px`` (1000), ``min_pixels``, ``max_pixels`` (else the preprocessor's), ``ratio_90``,
-        ``measured``.
+        Keys of config.json, all optional but the first: ``depth_head_type``,
+        ``depth_head_widths`` (4), ``depth_head_fusion``, ``depth_head_output`` (2),
+        ``depth_head_mlp_hidden``, ``depth_head_feature_mode``, ``canonical_focal_px`` (1000),
+        ``min_pixels``, ``max_pixels`` (else the preprocessor's), ``ratio_90``, ``measured``.
         """
         vision, pre = config["vision_config"], preprocessor or {}
         patch, merge = vision["patch_size"], vision["spatial_merge_size"]
-        default_head, default_path, size = HeadConfig(), ImagePath(), pre.get("size", {})
-        head = HeadConfig(
-            kind=config["depth_head_type"],
-            widths=tuple(config.get("depth_head_widths", default_head.widths)),
-            fusion=config.get("depth_head_fusion", default_head.fusion),
-            output=tuple(config.get("depth_head_output", default_head.output)),
-            pixels_per_token=patch * merge,
-            mlp_hidden=config.get("depth_head_mlp_hidden", default_head.mlp_hidden),
-            feature_mode=config.get("depth_head_feature_mode", default_head.feature_mode))
-        path = ImagePath(
-            patch=patch, merge=merge,
-            focal_px=float(config.get("canonical_focal_px", default_path.focal_px)),
-            min_pixels=config.get("min_pixels", size.get("shortest_edge", default_path.min_pixels)),
-            max_pixels=config.get("max_pixels", size.get("longest_edge", default_path.max_pixels)),
-            mean=tuple(pre.get("image_mean", default_path.mean)), std=tuple(pre.get("image_std", default_path.std)))
-        return cls(head, path, float(config.get("ratio_90", "nan")), dict(config.get("measured", {})))
+        size = pre.get("size", {})
+        head = {"kind": config["depth_head_type"], "pixels_per_token": patch * merge}
+        for key in ("widths", "fusion", "output", "mlp_hidden", "feature_mode"):
+            if f"depth_head_{key}" in config:
+                value = config[f"depth_head_{key}"]
+                head[key] = tuple(value) if isinstance(value, list) else value
+        path = {"patch": patch, "merge": merge, "focal_px": config.get("canonical_focal_px"),
+                "min_pixels": config.get("min_pixels", size.get("shortest_edge")),
+                "max_pixels": config.get("max_pixels", size.get("longest_edge")),
+                "mean": pre.get("image_mean"), "std": pre.get("image_std")}
+        told = {key: tuple(value) if isinstance(value, list) else value
+                for key, value in path.items() if value is not None}
+        return cls(HeadConfig(**head), ImagePath(**told), float(config.get("ratio_90", "nan")),
+                   dict(config.get("measured", {})))
 
 
 @dataclass
 class DenseOutput:
-    """``depth``: z-depth in metres, float32 (B, H, W). ``text_loss``: mean cross entropy, or None without labels."""
+    """What one forward pass gives.
+
+    ``depth``: z-depth in metres, float32 (B, H, W). ``text_loss``: mean cross entropy, or None
+    without labels.
+    """
 
     depth: torch.Tensor
     text_loss: torch.Tensor | None = None
@@ -73,17 +79,23 @@ class DenseOutput:
 
 @dataclass(frozen=True)
 class _Tables:
-    """Everything that depends on the size of the image and of the text alone."""
+    """Everything that depends on the sizes of image and text alone.
+
+    ``vision_rotary``, ``text_rotary``: cosines and sines. ``segments``: where each image begins.
+    ``positions``: the resampled learned table, of frozen weights only: training changes it.
+    """
 
     vision_rotary: tuple
     text_rotary: tuple
     segments: torch.Tensor
+    positions: torch.Tensor | None
 
 
 class DepthVLMModule(nn.Module):
     """The trainable network: ``vlm`` (stock Qwen3-VL) and ``depth_head``.
 
-    ``config``: a parsed config.json. ``prefix_ids``: token ids of ``PREFIX``.
+    ``config``: a parsed config.json. ``prefix_ids``: token ids of ``PREFIX``. ``preprocessor``: a
+    parsed preprocessor_config.json, for pixel limits and normalisation.
     """
 
     def __init__(self, config: dict, prefix_ids, preprocessor: dict | None = None):
@@ -91,39 +103,78 @@ class DepthVLMModule(nn.Module):
         self.settings = DepthVLMSettings.from_config(config, preprocessor)
         self.vlm = Qwen3VLForConditionalGeneration(Qwen3VLConfig.from_dict(config))
         head = make_head(self.settings.head, self.vlm.config.text_config.hidden_size)
-        # Tokens lie channels-last already, and convolutions of few channels run 1.6 times faster so on a CPU.
+        # Tokens lie channels-last already, and convolutions of few channels are 1.6 times faster
+        # so on a CPU.
         self.depth_head = head.to(memory_format=torch.channels_last)
-        self.register_buffer("prefix_ids", torch.as_tensor(list(prefix_ids), dtype=torch.long), persistent=False)
+        ids = torch.as_tensor(list(prefix_ids), dtype=torch.long)
+        self.register_buffer("prefix_ids", ids, persistent=False)
         self._tables_of = {}
+        self._folded = None
+
+    @staticmethod
+    def name_in_module(published: str) -> str:
+        """Turn a published tensor name into this module's."""
+        return published if published.startswith("depth_head.") else f"vlm.{published}"
+
+    def published_state_dict(self) -> dict:
+        """Return the weights under their published names (``model.*``, ``depth_head.*``).
+
+        Tied weights are there once. What ``safetensors.torch.save_file`` takes.
+        """
+        tied = {"lm_head.weight"} if self.vlm.config.tie_word_embeddings else set()
+        state = {name.removeprefix("vlm."): value for name, value in self.state_dict().items()}
+        return {name: value.contiguous() for name, value in state.items() if name not in tied}
 
     @property
     def dtype(self) -> torch.dtype:
         """The weights' dtype."""
         return self.depth_head.norm.weight.dtype
 
-    def forward(self, patches: torch.Tensor, grid: tuple, text_ids: torch.Tensor | None = None,
-                labels: torch.Tensor | None = None) -> DenseOutput:
-        """Map B images of one size to depth, and score text after the image where labels are given.
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.depth_head.norm.weight.device
 
-        ``patches``: (B, rows * columns, 3 * patch * patch) from ``preprocess.to_patches``; ``grid``: (rows, columns)
-        in patches. ``text_ids`` (B, T): what follows the image, beginning with ``<|vision_end|>``, padded on the
-        right by anything. ``labels`` (B, T): the same ids where a token is to be learned, else -100.
+    def freeze(self) -> "DepthVLMModule":
+        """Prepare for inference alone: what depends on weights only is computed once.
+
+        To be called after the weights are in place and on their device; returns the module.
         """
-        if labels is not None and text_ids is None:
-            raise Refusal(Code.MODEL_ERROR, "labels without text_ids: give the text that the labels belong to")
-        features, hidden = self.features(patches, grid, text_ids)
+        self.eval().requires_grad_(False)
+        self.depth_head.to(memory_format=torch.channels_last)
+        self._tables_of.clear()
+        self._folded = self._fold_patch_embedding()
+        return self
+
+    def forward(self, patches: torch.Tensor, grid: tuple, text_ids: torch.Tensor | None = None,
+                labels: torch.Tensor | None = None, cache=None) -> DenseOutput:
+        """Map B images of one size to depth, and score text after the image where labelled.
+
+        ``patches``: (B, rows * columns, 3 * patch * patch) from ``preprocess.to_patches``;
+        ``grid``: (rows, columns) in patches. ``text_ids`` (B, T): what follows the image,
+        beginning with ``<|vision_end|>``, padded on the right by anything. ``labels`` (B, T): the
+        same ids where a token is to be learned, else -100. ``cache``: see ``features``.
+        """
+        features, hidden = self.features(patches, grid, text_ids, cache)
         merge = self.settings.path.merge
         depth = self.depth_head(features, (grid[0] // merge, grid[1] // merge)).float()
         if labels is None:
             return DenseOutput(depth)
+        if text_ids is None:
+            raise Refusal(Code.MODEL_ERROR, "labels without text_ids: give their text too")
         # The state before a token predicts it: text begins right after the image.
-        before = hidden[:, -text_ids.shape[1] - 1:-1]
-        wanted = labels != -100
-        logits = self.vlm.lm_head(before[wanted]).float()
-        return DenseOutput(depth, F.cross_entropy(logits, labels[wanted]))
+        wanted = labels != NOT_LEARNED
+        before = hidden[:, -text_ids.shape[1] - 1:-1][wanted]
+        return DenseOutput(depth, F.cross_entropy(self.vlm.lm_head(before).float(),
+                                                  labels[wanted]))
 
-    def features(self, patches: torch.Tensor, grid: tuple, text_ids: torch.Tensor | None = None) -> tuple:
-        """Return the head's four inputs, each (B, tokens, hidden), and all hidden states (B, length, hidden)."""
+    def features(self, patches: torch.Tensor, grid: tuple, text_ids: torch.Tensor | None = None,
+                 cache=None) -> tuple:
+        """Return the head's four inputs and the language model's hidden states.
+
+        Inputs as in ``forward``; ``cache``: a transformers Cache to be filled, so that text can
+        be decoded afterwards. Returns ([4 x (B, tokens, hidden)], (B, length, hidden)).
+        """
         batch, text_length = patches.shape[0], 0 if text_ids is None else text_ids.shape[1]
         tables = self._tables(tuple(grid), text_length, batch, patches.device)
         image, deepstack = self._vision(patches, grid, tables)
@@ -131,45 +182,53 @@ class DepthVLMModule(nn.Module):
         parts = [embed(self.prefix_ids).expand(batch, -1, -1), image]
         if text_ids is not None:
             parts.append(embed(text_ids))
-        hidden = self._language(torch.cat(parts, dim=1), deepstack, tables)
+        hidden = self._language(torch.cat(parts, dim=1), deepstack, tables, cache)
         start = len(self.prefix_ids)
         return [*deepstack, hidden[:, start:start + image.shape[1]]], hidden
 
     def _vision(self, patches: torch.Tensor, grid: tuple, tables: _Tables) -> tuple:
-        """Return image tokens (B, tokens, hidden) and the list of DeepStack features of the same shape."""
+        """Return image tokens (B, tokens, hidden) and the DeepStack features, alike."""
         visual, batch = self.vlm.model.visual, patches.shape[0]
-        projection = visual.patch_embed.proj
-        # A still image repeats in time, so the temporal slices of the 3-D kernel add up: one matrix product.
-        x = F.linear(patches.to(projection.weight.dtype), projection.weight.sum(2).flatten(1), projection.bias)
-        x = (x + self._positions(grid).to(x.dtype)).flatten(0, 1)
-        deepstack = []
+        folded = self._fold_patch_embedding() if self._folded is None else self._folded
+        x = F.linear(patches.to(folded.dtype), folded, visual.patch_embed.proj.bias)
+        positions = self._positions(grid) if tables.positions is None else tables.positions
+        x = (x + positions.to(x.dtype)).flatten(0, 1)
+        deepstack, tapped = [], list(visual.deepstack_visual_indexes)
         for index, block in enumerate(visual.blocks):
             x = block(x, cu_seqlens=tables.segments, position_embeddings=tables.vision_rotary)
-            if index in visual.deepstack_visual_indexes:
-                merger = visual.deepstack_merger_list[list(visual.deepstack_visual_indexes).index(index)]
+            if index in tapped:
+                merger = visual.deepstack_merger_list[tapped.index(index)]
                 deepstack.append(merger(x).unflatten(0, (batch, -1)))
         return visual.merger(x).unflatten(0, (batch, -1)), deepstack
 
-    def _language(self, x: torch.Tensor, deepstack: list, tables: _Tables) -> torch.Tensor:
-        """Run the decoder layers on (B, length, hidden), adding a DeepStack feature after each of the first."""
+    def _language(self, x: torch.Tensor, deepstack: list, tables: _Tables, cache) -> torch.Tensor:
+        """Run the decoder on (B, length, hidden); a DeepStack feature follows each first layer."""
         model, start = self.vlm.model.language_model, len(self.prefix_ids)
         for index, layer in enumerate(model.layers):
-            x = layer(x, position_embeddings=tables.text_rotary, attention_mask=None)
+            x = layer(x, position_embeddings=tables.text_rotary, attention_mask=None,
+                      past_key_values=cache)
             if index < len(deepstack):
-                add = deepstack[index].to(x.dtype)
-                x = x + F.pad(add, (0, 0, start, x.shape[1] - start - add.shape[1]))
+                after = x.shape[1] - start - deepstack[index].shape[1]
+                x = x + F.pad(deepstack[index].to(x.dtype), (0, 0, start, after))
         return model.norm(x)
 
+    def _fold_patch_embedding(self) -> torch.Tensor:
+        """Add up the time slices of the patch kernel; (width, 3 * patch * patch).
+
+        A still image repeats in time, so one matrix product does the 3-D convolution's work.
+        """
+        return self.vlm.model.visual.patch_embed.proj.weight.sum(2).flatten(1)
+
     def _positions(self, grid: tuple) -> torch.Tensor:
-        """Resample the learned square position table to the grid; float32 (patches, width) in patch order."""
+        """Resample the learned square table to the grid; float32 (patches, width), patch order."""
         weight = self.vlm.model.visual.pos_embed.weight.float()
         side = int(weight.shape[0] ** 0.5)
         square = weight.view(1, side, side, -1).permute(0, 3, 1, 2)
-        table = F.interpolate(square, size=grid, mode="bilinear", align_corners=True)[0]
+        table = F.interpolate(square, size=tuple(grid), mode="bilinear", align_corners=True)[0]
         return self._patch_order(table.permute(1, 2, 0))
 
     def _patch_order(self, table: torch.Tensor) -> torch.Tensor:
-        """Reorder (rows, columns, C) to (rows * columns, C), the patches of one token side by side."""
+        """Reorder (rows, columns, C) to (rows * columns, C), a token's patches side by side."""
         merge = self.settings.path.merge
         blocks = table.unflatten(1, (-1, merge)).unflatten(0, (-1, merge))
         return blocks.transpose(1, 2).flatten(0, 3)
@@ -177,38 +236,37 @@ class DepthVLMModule(nn.Module):
     def _tables(self, grid: tuple, text_length: int, batch: int, device: torch.device) -> _Tables:
         key = (grid, text_length, batch, device, self.dtype)
         if key not in self._tables_of:
-            if len(self._tables_of) >= 16:
+            if len(self._tables_of) >= SIZES_KEPT:
                 self._tables_of.clear()
             self._tables_of[key] = self._make_tables(grid, text_length, batch, device)
         return self._tables_of[key]
 
-    @torch.inference_mode(False)  # tables outlive the call, and training may use them after inference
+    @torch.inference_mode(False)  # tables outlive the call; training may meet them later
     @torch.no_grad()
-    def _make_tables(self, grid: tuple, text_length: int, batch: int, device: torch.device) -> _Tables:
+    def _make_tables(self, grid: tuple, text_length: int, batch: int,
+                     device: torch.device) -> _Tables:
         rows, columns = grid
         reference = torch.empty(0, dtype=self.dtype, device=device)
-        cells = torch.stack(torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device),
-                                           indexing="ij"), dim=-1)
-        vision = self.vlm.model.visual.rotary_pos_emb(reference, self._patch_order(cells).repeat(batch, 1))
+        cells = torch.stack(torch.meshgrid(torch.arange(rows), torch.arange(columns),
+                                           indexing="ij"), dim=-1).to(device)
+        cells = self._patch_order(cells).repeat(batch, 1)
+        vision = self.vlm.model.visual.rotary_pos_emb(reference, cells)
         positions = self.positions_3d(grid, text_length).to(device)[:, None]
         text = self.vlm.model.language_model.rotary_emb(reference, positions)
-        # On the CPU: attention splits the images by these lengths without asking the device.
+        # Left on the CPU: attention splits the images by these without asking the device.
         segments = torch.arange(batch + 1, dtype=torch.int32) * (rows * columns)
-        return _Tables(vision, text, segments)
+        learned = None if self._folded is None else self._positions(grid).to(self.dtype)
+        return _Tables(vision, text, segments, learned)
 
     def positions_3d(self, grid: tuple, text_length: int) -> torch.Tensor:
-        """Return the (3, length) time, row and column positions of prefix, image and following text (M-RoPE)."""
+        """Return the time, row and column positions (3, length) of prefix, image and text.
+
+        M-RoPE: text counts on alike on all three axes, and goes on after the image's longer side.
+        """
         start, merge = len(self.prefix_ids), self.settings.path.merge
         rows, columns = grid[0] // merge, grid[1] // merge
-        before = torch.arange(start).expand(3, -1)
         row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
         image = torch.stack([torch.zeros_like(row), row, column]).flatten(1) + start
+        before = torch.arange(start).expand(3, -1)
         after = (torch.arange(text_length) + start + max(rows, columns)).expand(3, -1)
         return torch.cat([before, image, after], dim=1)
-
-    def published_state_dict(self) -> dict:
-        """Return the weights under the published tensor names (``model.*``, ``depth_head.*``), tied ones once."""
-        tied = self.vlm.config.tie_word_embeddings
-        state = {name.removeprefix("vlm."): tensor for name, tensor in self.state_dict().items()}
-        return {name: tensor.contiguous() for name, tensor in state.items()
-                if not (tied and name == "lm_head.weight")}

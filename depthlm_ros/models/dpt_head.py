@@ -1,8 +1,8 @@
-"""The depth heads of DepthVLM: four feature levels of a vision-language model to one dense z-depth map.
+"""The depth heads of DepthVLM: four levels of token features to one dense z-depth map.
 
-Knows tensors only; which features go in is ``depthvlm.py``'s business. Parameter names are those of the published
-checkpoints under ``depth_head.``. Source: the DepthVLM paper's head, a DPT (Ranftl et al. 2021, "Vision Transformers
-for Dense Prediction") with deconvolutions of 8, 4, 2 and 1.
+Knows tensors only; which features go in is ``depthvlm.py``'s business. Parameter names are those
+of the published checkpoints under ``depth_head.``. Source: the DepthVLM paper's head, a DPT
+(Ranftl et al. 2021, "Vision Transformers for Dense Prediction") with deconvolutions of 8, 4, 2, 1.
 """
 from dataclasses import dataclass
 
@@ -12,7 +12,8 @@ from torch import nn
 
 from depthlm_ros.status import Code, Refusal
 
-LEVELS = 4
+SCALES = (8, 4, 2, 1)
+LEVELS = len(SCALES)
 FEATURE_MODES = ("llm_last", "concat", "sum")
 
 
@@ -20,9 +21,9 @@ FEATURE_MODES = ("llm_last", "concat", "sum")
 class HeadConfig:
     """Which head, and how wide; the defaults are the published 34M DPT head.
 
-    ``widths``: channels of the four levels. ``fusion``: channels of the pyramid. ``output``: channels of the last two
-    convolutions. ``pixels_per_token``: side in pixels of the square that one token covers (patch x merge).
-    ``mlp_hidden`` and ``feature_mode`` are the MLP head's.
+    ``widths``: channels of the four levels. ``fusion``: channels of the pyramid. ``output``:
+    channels of the last two convolutions. ``pixels_per_token``: side in pixels of the square that
+    one token covers (patch x merge). ``mlp_hidden`` and ``feature_mode`` are the MLP head's.
 
     Raises Refusal(MODEL_ERROR) for an unknown head type or feature mode.
     """
@@ -37,21 +38,20 @@ class HeadConfig:
 
     def __post_init__(self):
         """Refuse a head that this package cannot build."""
-        if self.kind not in ("dpt", "mlp"):
-            raise Refusal(Code.MODEL_ERROR, f"depth_head_type = {self.kind!r}: known are 'dpt' and 'mlp'; correct the "
-                          "checkpoint's config.json")
-        if self.feature_mode not in FEATURE_MODES:
-            raise Refusal(Code.MODEL_ERROR, f"depth_head_feature_mode = {self.feature_mode!r}: known are "
-                          f"{', '.join(FEATURE_MODES)}; correct the checkpoint's config.json")
+        for key, value, known in (("type", self.kind, tuple(HEADS)),
+                                  ("feature_mode", self.feature_mode, FEATURE_MODES)):
+            if value not in known:
+                raise Refusal(Code.MODEL_ERROR, f"depth_head_{key} = {value!r}: known are "
+                              f"{', '.join(known)}; correct the checkpoint's config.json")
 
 
 def make_head(config: HeadConfig, hidden_size: int) -> nn.Module:
     """Build the head that ``config`` describes for features of width ``hidden_size``."""
-    return {"dpt": DPTHead, "mlp": MLPHead}[config.kind](config, hidden_size)
+    return HEADS[config.kind](config, hidden_size)
 
 
 def _resize(x: torch.Tensor, size: tuple) -> torch.Tensor:
-    """Resample (B, C, h, w) bilinearly with aligned corners, as every interpolation of the head does."""
+    """Resample (B, C, h, w) bilinearly, corners aligned, as everywhere in this head."""
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
@@ -60,7 +60,8 @@ def _resize(x: torch.Tensor, size: tuple) -> torch.Tensor:
 class ResidualConvUnit(nn.Module):
     """Two 3x3 convolutions with a shortcut taken AFTER the first ReLU.
 
-    The published ReLU works in place, so its shortcut carries relu(x), not x, and the weights were trained so.
+    The published ReLU works in place, so its shortcut carries relu(x), not x, and the weights were
+    trained so.
     """
 
     def __init__(self, channels: int):
@@ -75,7 +76,7 @@ class ResidualConvUnit(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """One step of the pyramid: add the skip, refine, resample, mix channels."""
+    """One step of the pyramid: add the skip, refine, mix channels, resample."""
 
     def __init__(self, channels: int, with_skip: bool):
         super().__init__()
@@ -88,7 +89,8 @@ class FeatureFusion(nn.Module):
         """Map (B, C, h, w) and an equal skip (or None) to (B, C, *size)."""
         if skip is not None:
             x = x + self.resConfUnit1(skip)
-        # A 1x1 convolution and a bilinear resampling (weights sum to 1) commute: the smaller map first.
+        # Published: resample, then mix. A 1x1 convolution commutes with bilinear weights (they
+        # sum to 1), so the mixing is done on the smaller map.
         return _resize(self.out_conv(self.resConfUnit2(x)), size)
 
 
@@ -97,11 +99,12 @@ class Scratch(nn.Module):
 
     def __init__(self, config: HeadConfig):
         super().__init__()
+        wide, (first, second) = config.fusion, config.output
         for level, width in enumerate(config.widths, start=1):
-            setattr(self, f"layer{level}_rn", nn.Conv2d(width, config.fusion, 3, padding=1, bias=False))
-            setattr(self, f"refinenet{level}", FeatureFusion(config.fusion, with_skip=level < LEVELS))
-        first, second = config.output
-        self.output_conv1 = nn.Conv2d(config.fusion, first, 3, padding=1)
+            reduce = nn.Conv2d(width, wide, 3, padding=1, bias=False)
+            setattr(self, f"layer{level}_rn", reduce)
+            setattr(self, f"refinenet{level}", FeatureFusion(wide, with_skip=level < LEVELS))
+        self.output_conv1 = nn.Conv2d(wide, first, 3, padding=1)
         self.output_conv2 = nn.Sequential(nn.Conv2d(first, second, 3, padding=1), nn.ReLU(),
                                           nn.Conv2d(second, 1, 1), nn.Softplus())
 
@@ -116,13 +119,14 @@ class DPTHead(nn.Module):
         self.projects = nn.ModuleList(nn.Conv2d(hidden_size, width, 1) for width in config.widths)
         self.resize_layers = nn.ModuleList(
             nn.ConvTranspose2d(width, width, scale, stride=scale) if scale > 1 else nn.Identity()
-            for width, scale in zip(config.widths, (8, 4, 2, 1)))
+            for width, scale in zip(config.widths, SCALES, strict=True))
         self.scratch = Scratch(config)
 
     def forward(self, features: list[torch.Tensor], grid: tuple) -> torch.Tensor:
-        """Map four features (B, rows * columns, hidden), row-major on ``grid`` = (rows, columns) of tokens, to metres.
+        """Map four features to z-depth in metres.
 
-        Returns z-depth (B, rows * pixels_per_token, columns * pixels_per_token).
+        ``features``: each (B, rows * columns, hidden), row-major on ``grid`` = (rows, columns) of
+        tokens. Returns (B, rows * pixels_per_token, columns * pixels_per_token).
         """
         maps = []
         for level, tokens in enumerate(features):
@@ -132,13 +136,13 @@ class DPTHead(nn.Module):
         return self._decode(maps, grid)
 
     def _decode(self, maps: list, grid: tuple) -> torch.Tensor:
-        scratch = self.scratch
-        x = scratch.refinenet4(maps[3], None, maps[2].shape[-2:])
-        x = scratch.refinenet3(x, maps[2], maps[1].shape[-2:])
-        x = scratch.refinenet2(x, maps[1], maps[0].shape[-2:])
-        x = scratch.refinenet1(x, maps[0], tuple(2 * side for side in maps[0].shape[-2:]))
-        x = _resize(scratch.output_conv1(x), tuple(side * self.config.pixels_per_token for side in grid))
-        return scratch.output_conv2(x).squeeze(1)
+        scratch, (first, second, third, fourth) = self.scratch, maps
+        x = scratch.refinenet4(fourth, None, third.shape[-2:])
+        x = scratch.refinenet3(x, third, second.shape[-2:])
+        x = scratch.refinenet2(x, second, first.shape[-2:])
+        x = scratch.refinenet1(x, first, tuple(2 * side for side in first.shape[-2:]))
+        size = tuple(side * self.config.pixels_per_token for side in grid)
+        return scratch.output_conv2(_resize(scratch.output_conv1(x), size)).squeeze(1)
 
 
 class MLPHead(nn.Module):
@@ -161,3 +165,6 @@ class MLPHead(nn.Module):
         side = self.config.pixels_per_token
         squares = F.softplus(self.mlp(self.norm(x))).unflatten(1, grid).unflatten(3, (side, side))
         return squares.permute(0, 1, 3, 2, 4).flatten(3, 4).flatten(1, 2)
+
+
+HEADS = {"dpt": DPTHead, "mlp": MLPHead}

@@ -1,0 +1,296 @@
+"""Where weights come from: the only file of the package that touches hub or weight files.
+
+Reads a checkpoint folder (config, tokenizer, safetensors, whole or sharded), tells which format it
+holds, and puts tensors straight onto the device in the wanted dtype. Pickled weights are refused:
+loading them runs code. So is everything incomplete, by name. Nothing here knows a network.
+"""
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from transformers import PreTrainedTokenizerFast
+
+from depthlm_ros.status import Code, Refusal
+
+EMBEDDED = Path(__file__).parent / "embedded"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.md", "LICENSE*"]
+PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+NAMES_SHOWN = 12
+
+DEPTHVLM, QWEN3_VL = "depthvlm", "qwen3-vl"
+DEPTHLM_QWEN, DEPTHLM_PIXTRAL = "depthlm-qwen2.5-vl", "depthlm-pixtral"
+
+
+def find(name: str, revision: str | None = None) -> Path:
+    """Return the folder of a checkpoint that is on this machine; never reaches for the network.
+
+    ``name``: ``embedded``, a folder, or a hub id ``owner/name`` whose ``revision`` was fetched
+    before. Raises Refusal(MODEL_NOT_READY) naming what was looked for and what to do.
+    """
+    if name == "embedded":
+        return EMBEDDED
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is a file: give the folder that "
+                      "holds config.json and *.safetensors")
+    if not HUB_ID.fullmatch(name):
+        raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is neither a folder, nor a hub id "
+                      "'owner/name', nor a known name; `depthlm models` lists those")
+    return _snapshot(name, revision, local_files_only=True)
+
+
+def fetch(name: str, revision: str | None = None) -> Path:
+    """Download a hub checkpoint with progress, resuming what is there; returns its folder.
+
+    Raises Refusal(MODEL_NOT_READY) when the hub cannot be reached or does not have it.
+    """
+    if not HUB_ID.fullmatch(name):
+        raise Refusal(Code.MODEL_NOT_READY, f"{name!r} is no hub id 'owner/name': there is "
+                      "nothing to fetch")
+    return _snapshot(name, revision, local_files_only=False)
+
+
+def _snapshot(name: str, revision: str | None, local_files_only: bool) -> Path:
+    from huggingface_hub import snapshot_download  # heavy, and only hub names need it
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILES,
+                                      local_files_only=local_files_only))
+    except (OSError, ValueError) as error:  # hub, HTTP and cache errors are all one of these
+        command = f"depthlm fetch {name}" + (f" --revision {revision}" if revision else "")
+        if local_files_only:
+            text = (f"model {name!r} is not on this machine and is not downloaded while a node "
+                    f"runs: fetch it beforehand with `{command}`, or give a folder")
+        else:
+            text = (f"model {name!r} could not be fetched ({type(error).__name__}: "
+                    f"{str(error).splitlines()[0] if str(error) else 'no reason given'}): check "
+                    f"the network and the name, then repeat `{command}`; it resumes")
+        raise Refusal(Code.MODEL_NOT_READY, text) from error
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint folder: its headers are read, its tensors are not.
+
+    ``shapes``: every stored tensor's shape, and ``files``: its file, by tensor name.
+    """
+
+    folder: Path
+    config: dict
+    preprocessor: dict
+    shapes: dict = field(repr=False)
+    files: dict = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Checkpoint":
+        """Read configs and tensor headers.
+
+        Raises Refusal(MODEL_NOT_READY) for missing files, Refusal(MODEL_ERROR) for corrupt or
+        pickled ones.
+        """
+        folder = Path(folder)
+        config = _read_json(folder / "config.json", required=True)
+        shapes, files = {}, {}
+        for file in _weight_files(folder):
+            for name, shape in _header(file).items():
+                shapes[name], files[name] = shape, file
+        return cls(folder, config, _preprocessor(folder), shapes, files)
+
+    @cached_property
+    def format(self) -> str:
+        """Which family this is: one of the constants above. Raises Refusal(MODEL_ERROR)."""
+        kind = self.config.get("model_type")
+        vision = self.config.get("vision_config", {}).get("model_type")
+        has_head = any(name.startswith("depth_head.") for name in self.shapes)
+        if kind == "qwen3_vl" and has_head != ("depth_head_type" in self.config):
+            raise Refusal(Code.MODEL_ERROR, f"{self.folder}: depth_head_type in config.json and "
+                          "depth_head.* tensors come together, one of them is missing; fetch or "
+                          "export the checkpoint again")
+        if kind == "qwen3_vl":
+            return DEPTHVLM if has_head else QWEN3_VL
+        if kind == "qwen2_5_vl":
+            return DEPTHLM_QWEN
+        if kind == "llava" and vision == "pixtral":
+            return DEPTHLM_PIXTRAL
+        raise Refusal(Code.MODEL_ERROR, f"{self.folder}: model_type {kind!r} (vision {vision!r}) "
+                      "is not served; known are qwen3_vl (DepthVLM), qwen2_5_vl and llava with "
+                      "pixtral (DepthLM)")
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the weights hold."""
+        return sum(torch.Size(shape).numel() for shape in self.shapes.values())
+
+    def need_bytes(self, dtype: torch.dtype) -> int:
+        """Memory that the weights take on the device in ``dtype``."""
+        return self.parameters * dtype.itemsize
+
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """Read tokenizer.json.
+
+        Raises Refusal(MODEL_NOT_READY) when it is missing, Refusal(MODEL_ERROR) when unreadable.
+        """
+        file = self.folder / "tokenizer.json"
+        if not file.is_file():
+            raise Refusal(Code.MODEL_NOT_READY, f"{file} is missing: fetch the checkpoint again, "
+                          "whole")
+        try:
+            return PreTrainedTokenizerFast.from_pretrained(self.folder, local_files_only=True)
+        except Exception as error:  # the Rust tokenizer raises bare Exception
+            raise Refusal(Code.MODEL_ERROR, f"{file} cannot be read ({error}): fetch the "
+                          "checkpoint again") from error
+
+    def load_into(self, module: nn.Module, device: torch.device, dtype: torch.dtype,
+                  rename: Callable[[str], str] = str, tied: tuple = ()) -> None:
+        """Fill ``module``, built on the meta device, with this checkpoint's tensors.
+
+        Each tensor goes from its file to ``device`` in ``dtype``, one at a time. ``rename`` maps a
+        stored name to the module's; ``tied`` are the module's names that another tensor serves.
+        Raises Refusal(MODEL_ERROR) listing missing, unexpected and misshapen tensors.
+        """
+        wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()
+                  if name not in tied}
+        stored = {rename(name): name for name in self.shapes if rename(name) not in tied}
+        self._compare(wanted, stored)
+        by_file = {}
+        for target, name in stored.items():
+            by_file.setdefault(self.files[name], []).append((target, name))
+        for file, names in by_file.items():
+            with _opened(file, device) as tensors:
+                state = {target: tensors.get_tensor(name).to(dtype) for target, name in names}
+            module.load_state_dict(state, strict=False, assign=True)
+
+    def _compare(self, wanted: dict, stored: dict) -> None:
+        misshapen = [f"{name} is {self.shapes[stored[name]]}, not {shape}"
+                     for name, shape in wanted.items()
+                     if name in stored and self.shapes[stored[name]] != shape]
+        problems = {"missing": sorted(wanted.keys() - stored.keys()),
+                    "unexpected": sorted(stored[name] for name in stored.keys() - wanted.keys()),
+                    "misshapen": misshapen}
+        told = [f"{len(names)} {kind}: {_some(names)}"
+                for kind, names in problems.items() if names]
+        if told:
+            raise Refusal(Code.MODEL_ERROR, f"{self.folder}: the tensors do not fit its "
+                          f"config.json ({'; '.join(told)}); fetch or export the checkpoint again")
+
+
+def materialise_buffers(model: nn.Module, device: torch.device) -> None:
+    """Give a stock model that was built on the meta device its computed buffers (rotary tables).
+
+    They are not in a checkpoint: transformers' own initialiser computes them, in float32.
+    """
+    for module in model.modules():
+        buffers = [name for name, buffer in module.named_buffers(recurse=False) if buffer.is_meta]
+        for name in buffers:
+            setattr(module, name, torch.empty_like(getattr(module, name), device=device))
+        if buffers:
+            model._init_weights(module)
+
+
+def pick_device(device: str) -> torch.device:
+    """Resolve ``auto`` to the GPU where there is one, else the CPU.
+
+    Raises Refusal(MODEL_NOT_READY) for a device that this machine's torch does not offer.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        picked = torch.device(device)
+        torch.empty(0, device=picked)
+    except (RuntimeError, AssertionError) as error:  # torch raises either for what it lacks
+        raise Refusal(Code.MODEL_NOT_READY, f"device {device!r} cannot be used "
+                      f"({str(error).splitlines()[0]}): give 'auto', 'cpu' or 'cuda'") from error
+    return picked
+
+
+def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """Resolve ``auto``: bfloat16 on a GPU, float32 on the CPU. Raises Refusal(MODEL_NOT_READY)."""
+    known = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32,
+             "auto": torch.float32 if device.type == "cpu" else torch.bfloat16}
+    if dtype not in known:
+        raise Refusal(Code.MODEL_NOT_READY, f"dtype {dtype!r}: known are {', '.join(known)}")
+    return known[dtype]
+
+
+def check_memory(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
+    """Refuse, before anything is loaded, weights that the GPU has no room for."""
+    if device.type != "cuda":
+        return
+    free, need = torch.cuda.mem_get_info(device)[0], checkpoint.need_bytes(dtype)
+    if need > free:
+        raise Refusal(Code.MODEL_NOT_READY, f"{checkpoint.folder} needs {need / 1e9:.1f} GB in "
+                      f"{dtype}, {device} has {free / 1e9:.1f} GB free: take a smaller model, or "
+                      "free the device")
+
+
+def _some(names: list) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _read_json(file: Path, required: bool = False) -> dict:
+    if not file.is_file():
+        if required:
+            raise Refusal(Code.MODEL_NOT_READY, f"{file} is missing: {file.parent} is no "
+                          "checkpoint folder, or an incomplete one; fetch it again")
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Refusal(Code.MODEL_ERROR, f"{file} is not JSON ({error}): fetch it again") from error
+    if not isinstance(content, dict):
+        raise Refusal(Code.MODEL_ERROR, f"{file} holds no JSON object: fetch it again")
+    return content
+
+
+def _preprocessor(folder: Path) -> dict:
+    """Read the image processor's settings from whichever file the exporting version wrote."""
+    return (_read_json(folder / "preprocessor_config.json")
+            or _read_json(folder / "processor_config.json").get("image_processor", {}))
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        weight_map = _read_json(index).get("weight_map")
+        shards = sorted(set(weight_map.values())) if isinstance(weight_map, dict) else []
+        files = [folder / Path(shard).name for shard in shards]
+        missing = [file.name for file in files if not file.is_file()]
+        if missing or not files:
+            raise Refusal(Code.MODEL_NOT_READY, f"{folder} lacks {_some(missing) or 'every shard'}"
+                          f" of {index.name}: fetch the checkpoint again; it resumes")
+        return files
+    files = sorted(folder.glob("*.safetensors"))
+    if len(files) == 1:
+        return files
+    if len(files) > 1:
+        raise Refusal(Code.MODEL_NOT_READY, f"{folder} holds {len(files)} safetensors files and "
+                      f"no {index.name} to say how they belong together; fetch it again")
+    pickled = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLED)
+    if pickled:
+        raise Refusal(Code.MODEL_ERROR, f"{folder} holds pickled weights ({_some(pickled)}), "
+                      "which can run any code when loaded: only safetensors are read; convert "
+                      "them on a machine you can lose")
+    raise Refusal(Code.MODEL_NOT_READY, f"{folder} holds no *.safetensors: fetch it again")
+
+
+def _opened(file: Path, device: torch.device = "cpu"):
+    try:
+        return safe_open(file, framework="pt", device=str(device))
+    except (SafetensorError, OSError) as error:
+        raise Refusal(Code.MODEL_ERROR, f"{file} is corrupt or cut short ({error}): remove it and "
+                      "fetch the checkpoint again") from error
+
+
+def _header(file: Path) -> dict:
+    with _opened(file) as tensors:
+        return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}

@@ -1,0 +1,164 @@
+"""DepthVLM as the estimator uses it: a source image in, a metric map or a sentence out."""
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.models import preprocess
+from depthlm_ros.models.checkpoint import Checkpoint, materialise_buffers
+from depthlm_ros.models.depthvlm import PREFIX, SUFFIX, DepthVLMModule
+from depthlm_ros.status import Code, Refusal
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """An image that the language model has read: its patches, and the keys and values."""
+
+    patches: torch.Tensor
+    grid: tuple
+    cache: DynamicCache
+
+
+class DepthVLM:
+    """A loaded DepthVLM; a DenseDepthModel and a LanguageModel (``models/base.py``).
+
+    ``published_preprocessing``: resample as the published demo does (PIL, three steps, no focal
+    correction) instead of once on the device. ``max_pixels``: a lower limit for the view's area
+    than the checkpoint's own, where memory is short. ``keep_frame``: hold the keys and values of
+    the last image, so that questions about it cost their own tokens only (for 4B some 170 MB).
+    Used by one thread at a time.
+    """
+
+    def __init__(self, module: DepthVLMModule, tokenizer, name: str = "depthvlm",
+                 published_preprocessing: bool = False, max_pixels: int | None = None,
+                 keep_frame: bool = False):
+        self.name = name
+        self.ratio_90 = module.settings.ratio_90
+        self.module = module.freeze()
+        self.tokenizer = tokenizer
+        self.path = module.settings.path.limited(max_pixels)
+        self._published = published_preprocessing
+        self._keep_frame = keep_frame
+        self._remembered = None
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device,
+                        dtype: torch.dtype, **options) -> "DepthVLM":
+        """Build the network without memory, then load the weights straight onto ``device``."""
+        tokenizer = checkpoint.tokenizer()
+        module = load_module(checkpoint, device, dtype, tokenizer)
+        return cls(module, tokenizer, name, **options)
+
+    def view_of(self, camera: PinholeCamera) -> CanonicalView:
+        """Say which view of a source camera's image this model wants."""
+        of = preprocess.published_view_of if self._published else preprocess.view_of
+        return of(camera, self.path)
+
+    def depth(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
+        """Map a source image, uint8 (H, W, 3), to z-depth, float32 (view.height, view.width).
+
+        Contract: ``DenseDepthModel.depth``. Raises Refusal(BAD_IMAGE) for an image that is not the
+        view's source, Refusal(MODEL_ERROR) when the device's memory does not suffice.
+        """
+        try:
+            with torch.inference_mode():
+                patches, grid = self._patches(rgb, view)
+                cache = self._new_cache() if self._keep_frame else None
+                depth = self.module(patches, grid, cache=cache).depth[0].cpu().numpy()
+                self._remembered = _Remembered(patches, grid, cache) if cache else None
+        except torch.cuda.OutOfMemoryError as error:
+            raise self._out_of_memory(view) from error
+        return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.nan))
+
+    @torch.inference_mode()
+    def reply(self, rgb: np.ndarray, camera: PinholeCamera, prompt: str,
+              max_tokens: int = 128) -> str:
+        """Answer ``prompt`` about the image in the model's own words, greedily decoded.
+
+        Special tokens are left out and nothing else is cleaned: the caller parses strictly.
+        Raises what ``depth`` raises.
+        """
+        view = self.view_of(camera)
+        try:
+            read = self._read(*self._patches(rgb, view))
+            ids = self._conversation(prompt, read.cache.get_seq_length())
+            out = self.module.vlm.generate(
+                ids, past_key_values=read.cache, max_new_tokens=max_tokens, do_sample=False,
+                attention_mask=torch.ones_like(ids), eos_token_id=self.tokenizer.eos_token_id,
+                pad_token_id=self.tokenizer.pad_token_id)
+        except torch.cuda.OutOfMemoryError as error:
+            raise self._out_of_memory(view) from error
+        return self.tokenizer.decode(out[0, ids.shape[1]:], skip_special_tokens=True)
+
+    def _new_cache(self) -> DynamicCache:
+        return DynamicCache(config=self.module.vlm.config.text_config)
+
+    def _read(self, patches: torch.Tensor, grid: tuple) -> _Remembered:
+        """Let the language model read prefix and image, unless it has just read this very one."""
+        last, self._remembered = self._remembered, None
+        if last is None or last.grid != grid or not torch.equal(last.patches, patches):
+            last = _Remembered(patches, grid, self._new_cache())
+            self.module.features(patches, grid, cache=last.cache)
+        positions = self.module.positions_3d(grid, 1)
+        length = positions.shape[1] - 1
+        extra = last.cache.get_seq_length() - length  # an earlier question and its answer
+        if extra:
+            last.cache.crop(-extra)
+        # The text after the image counts on from here: stock generate adds this to the length.
+        offset = positions[0, -1] - length
+        self.module.vlm.model.rope_deltas = offset.reshape(1, 1).to(patches.device)
+        self._remembered = last if self._keep_frame else None
+        return last
+
+    def _conversation(self, prompt: str, read: int) -> torch.Tensor:
+        """Return the whole conversation's ids (1, length), of which ``read`` are in the cache."""
+        clean = prompt.replace("<|", "< |")  # a question cannot speak in the template's voice
+        image = read - len(self.module.prefix_ids)
+        ids = [*self.module.prefix_ids.tolist(),
+               *[self.module.vlm.config.image_token_id] * image,
+               *self.tokenizer(SUFFIX.format(question=clean))["input_ids"]]
+        return torch.tensor([ids], device=self.module.device)
+
+    def _patches(self, rgb: np.ndarray, view: CanonicalView) -> tuple:
+        expected = (view.source.height, view.source.width, 3)
+        if rgb.shape != expected or rgb.dtype != np.uint8:
+            raise Refusal(Code.BAD_IMAGE, f"rgb is {rgb.dtype} {rgb.shape}: this view is of a "
+                          f"uint8 {expected} image")
+        if self._published:
+            rgb = preprocess.published_resize(rgb, view.source.fx, self.path)
+        image = torch.from_numpy(np.array(rgb, copy=not rgb.flags.writeable, order="C"))
+        image = image[None].to(self.module.device, non_blocking=True)
+        resized = preprocess.resize(image, view.width, view.height)
+        return preprocess.to_patches(resized, self.path, self.module.dtype)
+
+    def _out_of_memory(self, view: CanonicalView) -> Refusal:
+        torch.cuda.empty_cache()
+        return Refusal(Code.MODEL_ERROR, f"{self.name} ran out of device memory on a view of "
+                       f"{view.width} x {view.height} px: load it with a lower max_pixels (now "
+                       f"{self.path.max_pixels})")
+
+
+def load_module(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype,
+                tokenizer) -> DepthVLMModule:
+    """Return the network of a DepthVLM checkpoint with its weights on ``device`` in ``dtype``.
+
+    Raises Refusal(MODEL_ERROR) when config and tensors do not fit together.
+    """
+    prefix = tokenizer(PREFIX)["input_ids"]
+    try:
+        with torch.device("meta"):
+            module = DepthVLMModule(copy.deepcopy(checkpoint.config), prefix,
+                                    checkpoint.preprocessor)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal(Code.MODEL_ERROR, f"{checkpoint.folder / 'config.json'} does not describe a "
+                      f"DepthVLM ({type(error).__name__}: {error}); fetch it again") from error
+    tied = ("vlm.lm_head.weight",) if module.vlm.config.tie_word_embeddings else ()
+    checkpoint.load_into(module, device, dtype, DepthVLMModule.name_in_module, tied)
+    module.vlm.tie_weights()
+    materialise_buffers(module.vlm, device)
+    module.prefix_ids = torch.tensor(prefix, device=device)
+    return module

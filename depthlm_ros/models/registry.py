@@ -1,0 +1,81 @@
+"""From a name to a model.
+
+Knows which models there are, what they weigh, what their licence allows, and which class serves
+which checkpoint format. Listing names imports no torch.
+"""
+from dataclasses import dataclass
+from importlib import import_module
+
+from depthlm_ros.status import Code, Refusal
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """One line of ``depthlm models``.
+
+    ``source``: what ``checkpoint.find`` takes. ``parameters`` in millions, weights in gigabytes
+    as published (bfloat16). ``reads``: ``dense`` (one map) or ``points`` (text, point by point).
+    """
+
+    name: str
+    source: str
+    reads: str
+    parameters_m: float
+    weights_gb: float
+    licence: str
+    remark: str = ""
+
+
+KNOWN = {model.name: model for model in (
+    KnownModel("embedded", "embedded", "dense", 5.2, 0.02, "Apache-2.0",
+               "tiny DepthVLM for demo and tests, trained on rendered scenes only"),
+    KnownModel("depthvlm-4b", "JonnyYu828/DepthVLM-4B", "dense", 4470, 8.9, "Apache-2.0",
+               "the sensible default on a robot with a GPU"),
+    KnownModel("depthlm-12b", "facebook/DepthLM", "points", 12400, 24.8, "CC-BY-NC",
+               "not for commercial use"),
+)}
+
+# Format (see checkpoint.py) to the class that serves it; imported only when such a model is asked
+# for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
+_SERVED_BY = {
+    "depthvlm": "depthlm_ros.models.depthvlm_model:DepthVLM",
+    "depthlm-qwen2.5-vl": "depthlm_ros.models.depthlm:DepthLM",
+    "depthlm-pixtral": "depthlm_ros.models.depthlm:DepthLM",
+}
+
+
+def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | None = None,
+         **options):
+    """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
+
+    ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
+    bfloat16, float16, float32. ``options`` go to the model's class.
+    Returns a DenseDepthModel or PointDepthModel (``models/base.py``).
+    Raises Refusal(MODEL_NOT_READY or MODEL_ERROR) with path and remedy.
+    """
+    from depthlm_ros.models import checkpoint as disk  # torch: not needed to list names
+
+    source = KNOWN[name].source if name in KNOWN else name
+    opened = disk.Checkpoint.open(disk.find(source, revision))
+    if opened.format not in _SERVED_BY:
+        raise Refusal(Code.UNSUPPORTED, f"{opened.folder} is a plain {opened.format} without "
+                      "depth head or depth training: it cannot measure; give a DepthVLM or "
+                      "DepthLM")
+    picked = disk.pick_device(device)
+    kind = disk.pick_dtype(dtype, picked)
+    disk.check_memory(opened, picked, kind)
+    module, _, attribute = _SERVED_BY[opened.format].partition(":")
+    serving = getattr(import_module(module), attribute)
+    try:
+        return serving.from_checkpoint(opened, name, picked, kind, **options)
+    except MemoryError as error:
+        raise Refusal(Code.MODEL_NOT_READY, f"{name} needs {opened.need_bytes(kind) / 1e9:.1f} GB "
+                      f"in {kind} and {picked} ran out: take a smaller model") from error
+
+
+def fetch(name: str, revision: str | None = None):
+    """Download a known name or a hub id; returns the folder. See ``checkpoint.fetch``."""
+    from depthlm_ros.models import checkpoint as disk
+
+    source = KNOWN[name].source if name in KNOWN else name
+    return disk.EMBEDDED if source == "embedded" else disk.fetch(source, revision)
