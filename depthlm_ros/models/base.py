@@ -59,3 +59,18 @@ class PointDepthModel(Protocol):
 
         Returns one reading a pixel, in order.
         """
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """Free text about an image; whoever asks parses it strictly."""
+
+    name: str
+
+    def reply(
+        self, rgb: np.ndarray, camera: PinholeCamera, prompt: str, max_tokens: int = 128
+    ) -> str:
+        """Answer ``prompt`` about a source image, uint8 (H, W, 3), in the model's own words.
+
+        Decoded greedily; special tokens are left out, nothing else is cleaned.
+        """
