@@ -11,6 +11,11 @@ import cv2
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.status import Code, Refusal
+
+MAX_SIDE_PX = 16384
+MAX_PIXELS = 40_000_000
+"""Largest view that is allocated, whatever the calibration says."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,24 @@ class CanonicalView:
     ) -> "CanonicalView":
         """Return the view at ``focal_px``, sides rounded to ``multiple``.
 
-        It has about ``max_pixels`` at the most; None: no cap.
+        It has about ``max_pixels`` at the most; None: no cap. Raises Refusal(BAD_CAMERA_INFO) for
+        a focal length so odd that the view would have a side over MAX_SIDE_PX.
         """
+        if not focal_px > 0 or multiple < 1:
+            raise ValueError(f"focal_px = {focal_px}, multiple = {multiple}: must be positive")
         width, height = source.width * focal_px / source.fx, source.height * focal_px / source.fy
         if max_pixels is not None and width * height > max_pixels:
             shrink = (max_pixels / (width * height)) ** 0.5
             width, height = width * shrink, height * shrink
         sides = [max(multiple, round(side / multiple) * multiple) for side in (width, height)]
+        if max(sides) > MAX_SIDE_PX or sides[0] * sides[1] > MAX_PIXELS:
+            raise Refusal(
+                Code.BAD_CAMERA_INFO,
+                f"fx = {source.fx:g}, fy = {source.fy:g} px for {source.width} x {source.height} "
+                f"px: the view at {focal_px:g} px would have {sides[0]:.3g} x {sides[1]:.3g} px, "
+                f"must be at most {MAX_SIDE_PX} a side and {MAX_PIXELS} in all; calibrate the "
+                "camera",
+            )
         camera = source.resized(*sides)
         return cls(source, camera, float(np.sqrt(camera.fx * camera.fy) / focal_px))
 
