@@ -1,0 +1,224 @@
+"""The node ``depthlm`` (executable ``depth_node``): lifecycle, and the wiring of its parts.
+
+configure loads the model, activate subscribes and serves, cleanup frees the memory. Loading runs
+on the worker thread while the node goes on answering (MODEL_NOT_READY).
+"""
+
+import time
+
+from lifecycle_msgs.msg import Transition
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from depthlm_ros.nodes.diagnostics import Diagnostics
+from depthlm_ros.nodes.engine import Engine
+from depthlm_ros.nodes.guard import Faults
+from depthlm_ros.nodes.inputs import Inputs
+from depthlm_ros.nodes.parameters import Parameters
+from depthlm_ros.nodes.process import run_node
+from depthlm_ros.nodes.services import Services
+from depthlm_ros.nodes.streams import Streams
+from depthlm_ros.status import Refusal
+
+JUMP_FORWARD_S = 10.0
+DEADLINE_TICK_S = 0.02
+STOP_TIMEOUT_S = 0.5
+
+
+def load_by_registry(name: str, device: str, dtype: str):
+    """Load a model by name; torch is imported only here, on the worker."""
+    from depthlm_ros.models.registry import load
+
+    return load(name, device=device, dtype=dtype)
+
+
+class DepthNode(LifecycleNode):
+    """``load_model(name, device, dtype)`` returns a model as in ``models/base.py``."""
+
+    def __init__(self, load_model=load_by_registry, **kwargs):
+        super().__init__("depthlm", **kwargs)
+        self._load_model = load_model
+        self._load_error, self._loading_since = "", None
+        self._fresh_model = None
+        self.faults = Faults(self.get_logger())
+        self.parameters = Parameters(self, self.state_label)
+        self.streams = Streams(self, self.faults)
+        self.engine = Engine(self, self.faults, self.streams.publish, self.streams.wanted)
+        self.inputs = Inputs(self, self.engine, self.faults)
+        self.services_offered = Services(self, self.engine, self.streams, self.faults)
+        self._diagnostics = Diagnostics(self, self.engine, self.inputs, self.faults)
+        self._watch_time()
+        self._take_over_change_state()
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def _watch_time(self) -> None:
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # the ROS clock may stand still or jump
+        self.create_timer(
+            1.0, self.faults.guarded("diagnostics", self._diagnostics.publish), clock=steady
+        )
+        self.create_timer(
+            DEADLINE_TICK_S, self.faults.guarded("deadlines", self.engine.expire), clock=steady
+        )
+        self._jump = self.get_clock().create_jump_callback(
+            JumpThreshold(
+                min_forward=Duration(seconds=JUMP_FORWARD_S), min_backward=Duration(nanoseconds=-1)
+            ),
+            post_callback=self.faults.guarded("a clock jump", self._on_jump),
+        )
+
+    def _on_jump(self, jump) -> None:
+        self.get_logger().warning("the clock jumped: images and results so far are forgotten")
+        self.inputs.forget()
+        self.engine.flush()
+
+    # -- lifecycle ----------------------------------------------------------------------------
+
+    def state_label(self) -> str:
+        """Return the lifecycle state: unconfigured, inactive, active, ..."""
+        return self._state_machine.current_state[1]
+
+    def _take_over_change_state(self) -> None:
+        """Serve transitions by our own coroutine: loading must not block, nothing may raise."""
+        service = self._service_change_state
+        service.callback = self._on_change_state
+        service.callback_group = ReentrantCallbackGroup()
+        service.callback_group.add_entity(service)
+
+    async def _on_change_state(self, request, response):
+        try:
+            transition = request.transition
+            number = self._transition_id(transition.id, transition.label)
+            response.success = await self._change(number)
+        except Exception as error:  # noqa: BLE001 (on Jazzy a wrong transition raises)
+            self.get_logger().error(
+                f"transition {request.transition.id} is not possible from {self.state_label()}: "
+                f"{type(error).__name__}"
+            )
+            response.success = False
+        return response
+
+    def _transition_id(self, number: int, label: str) -> int:
+        """Return the id of a transition possible now; by its label where one is given."""
+        possible = {name: key for key, name, *_ in self._state_machine.available_transitions}
+        found = possible.get(label) if label else number if number in possible.values() else None
+        if found is None:
+            raise ValueError("no such transition in this state")
+        return found
+
+    async def _change(self, number: int) -> bool:
+        if number == Transition.TRANSITION_CONFIGURE:
+            await self._load()
+        triggers = {
+            Transition.TRANSITION_CONFIGURE: self.trigger_configure,
+            Transition.TRANSITION_CLEANUP: self.trigger_cleanup,
+            Transition.TRANSITION_ACTIVATE: self.trigger_activate,
+            Transition.TRANSITION_DEACTIVATE: self.trigger_deactivate,
+        }
+        return triggers.get(number, self.trigger_shutdown)() == TransitionCallbackReturn.SUCCESS
+
+    async def autostart(self) -> None:
+        """Configure and activate, when the parameter says so."""
+        try:
+            if not self.parameters.values.autostart or self.state_label() != "unconfigured":
+                return
+            if await self._change(Transition.TRANSITION_CONFIGURE):
+                self.trigger_activate()
+        except Exception as error:  # noqa: BLE001 (the node stays and can be configured again)
+            self.faults.note("autostart", error)
+
+    async def _load(self) -> None:
+        """Load the model on the worker; leave it, or why there is none, for on_configure."""
+        if self._loading_since is not None:
+            raise RuntimeError("the model is being loaded already")
+        values, self._fresh_model = self.parameters.values, None
+        self._loading_since = time.monotonic()
+        self.get_logger().info(f"loading model {values.model!r} ...")
+        try:
+            outcome = await self.engine.run_job(
+                lambda: self._load_model(values.model, values.device, values.dtype)
+            )
+            self._fresh_model, error = outcome
+            seconds = time.monotonic() - self._loading_since
+        finally:
+            self._loading_since = None
+        self._load_error = "" if error is None else self._sentence_of(error)
+        if error is None:
+            name = getattr(self._fresh_model, "name", values.model)
+            self.get_logger().info(f"model {name!r} is ready after {seconds:.1f} s")
+
+    def _sentence_of(self, error: BaseException) -> str:
+        return str(error) if isinstance(error, Refusal) else self.faults.note("loading", error)
+
+    def why_no_model(self) -> str:
+        """Say why there is no model now; "" when nobody has asked for one."""
+        if self._loading_since is not None:
+            return f"the model has been loading for {time.monotonic() - self._loading_since:.0f} s"
+        return self._load_error
+
+    def missing_input(self) -> Refusal:
+        """Say what is missing, for a request that waited in vain."""
+        return self.inputs.missing()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take the loaded model over; FAILURE, with the reason in the log, when there is none."""
+        if self._fresh_model is None:
+            self.get_logger().error(
+                f"cannot configure: {self._load_error or 'use the service change_state'}"
+            )
+            return TransitionCallbackReturn.FAILURE
+        self.engine.model, self._fresh_model = self._fresh_model, None
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and serve."""
+        self.engine.activate(self.inputs.image_is_rectified)
+        self.inputs.subscribe()
+        self.get_logger().info(f"active: {self.inputs.image_topic} with {self.inputs.info_topic}")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe; waiting requests get NOT_ACTIVE."""
+        self._leave_active()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model and its memory; an inference in flight holds its own reference."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop serving and free the model."""
+        self._leave_active()
+        self._release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Return to unconfigured: the node can be configured again."""
+        self._leave_active()
+        self._release()
+        return super().on_error(state)
+
+    def _leave_active(self) -> None:
+        self.engine.deactivate()
+        self.inputs.unsubscribe()
+
+    def _release(self) -> None:
+        self.engine.model = None
+        self.engine.flush()
+
+    def stop(self) -> bool:
+        """End for good: True when the worker has ended too."""
+        self.engine.active = False
+        return self.engine.stop(STOP_TIMEOUT_S)
+
+
+def main(args=None, load_model=load_by_registry) -> int:
+    """Run the node until SIGINT, SIGTERM or shutdown; return the exit code."""
+    return run_node(lambda: DepthNode(load_model), args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,379 @@
+"""From pictures to sights, on one worker thread; requests wait here for what they need.
+
+A sight is a finished frame: with its depth map (dense model), or the bare frame that a marker
+model is asked about. Only the executor's thread touches this object's state. The worker computes
+and hands over through ``executor.create_task``, which also wakes the executor.
+"""
+
+import time
+from dataclasses import dataclass
+
+from rclpy.task import Future
+
+from depthlm_ros.estimator import DepthEstimator, marker_points
+from depthlm_ros.frame import Frame
+from depthlm_ros.geometry.depth_map import DepthMap
+from depthlm_ros.geometry.rectify import Rectifier
+from depthlm_ros.latest import LatestWorker, QueueFull, Stopped
+from depthlm_ros.models.base import DenseDepthModel
+from depthlm_ros.nodes.conversions import FrameMaker
+from depthlm_ros.nodes.model_calls import call_model
+from depthlm_ros.nodes.stamps import Picture, check_age
+from depthlm_ros.nodes.statistics import Statistics
+from depthlm_ros.status import Code, Refusal
+
+_WAIT_ON = (Code.NO_FRAME, Code.NO_CAMERA_INFO, Code.STALE, Code.BUSY)
+"""Refusals of one picture that the next picture may well mend at once: a request waits on."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A frame that questions can be answered from; ``depth_map`` is None for a marker model."""
+
+    frame: Frame
+    rectifier: Rectifier
+    depth_map: DepthMap | None
+    epoch: int
+
+
+@dataclass
+class _Waiter:
+    """A request that waits: for a sight, a picture, or a job of its own."""
+
+    future: Future
+    until: float
+    wants: str
+
+
+class Engine:
+    """Owns the model, the worker and the newest picture and sight.
+
+    ``publish(sight)`` is called on the worker's thread for every new sight with a depth map.
+    ``wanted()`` tells whether anybody listens to the streams.
+    """
+
+    def __init__(self, node, faults, publish, wanted):
+        self._node, self._faults, self._publish, self._wanted = node, faults, publish, wanted
+        self.statistics = Statistics()
+        self.worker: LatestWorker | None = None
+        self.model = None
+        self.epoch = 0
+        self.active = False
+        self.picture: Picture | None = None
+        self.sight: Sight | None = None
+        self.running_since: float | None = None
+        self._frames = FrameMaker()
+        self._offered: Picture | None = None
+        self._waiters: list[_Waiter] = []
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start_worker(self) -> None:
+        """Start the worker thread if there is none."""
+        if self.worker is None:
+            self.worker = LatestWorker(max_jobs=self._values.max_waiting)
+
+    def run_job(self, run) -> Future:
+        """Run a function on the worker (loading a model); the future ends with (result, error)."""
+        future = Future()
+        self.start_worker()
+        self.worker.submit(run, self._hand_over(lambda *outcome: future.set_result(outcome)))
+        return future
+
+    def activate(self, image_is_rectified: bool) -> None:
+        """Begin to serve."""
+        self._frames = FrameMaker(image_is_rectified)
+        self.statistics = Statistics()
+        self.flush()
+        self.active = True
+
+    def deactivate(self) -> None:
+        """Serve no more: waiting requests get NOT_ACTIVE, a result in flight is forgotten."""
+        self.active = False
+        self.flush()
+        self._fail_waiters(Refusal(Code.NOT_ACTIVE, "the node was deactivated"))
+
+    def flush(self) -> None:
+        """Forget picture and sight, as after a jump of the clock; what is in flight is STALE."""
+        self.epoch += 1
+        self.picture = self.sight = self._offered = None
+        if self.worker is not None:
+            self.worker.forget_frame()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Stop the worker; True when its thread has ended."""
+        worker, self.worker = self.worker, None
+        return worker is None or worker.stop(timeout_s)
+
+    @property
+    def is_dense(self) -> bool:
+        """True for a model that gives a depth map."""
+        return isinstance(self.model, DenseDepthModel)
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait."""
+        return len(self._waiters)
+
+    # -- pictures -----------------------------------------------------------------------------
+
+    def take_picture(self, picture: Picture) -> None:
+        """Take the newest picture; work on it only if somebody wants the result."""
+        self.picture = picture
+        self._resolve("picture", picture)
+        wanted = self._values.continuous or self._wanted()
+        if self.is_dense and (wanted or self._is_waited_for("sight")):
+            self._offer(picture)
+
+    def _offer(self, picture: Picture) -> None:
+        if picture is self._offered:
+            return
+        self._offered = picture
+        self.worker.offer(
+            lambda: self._look(picture),
+            lambda sight, error: self._looked(picture, sight, error),
+        )
+
+    def _look(self, picture: Picture) -> Sight:
+        """Turn a picture into a sight: on the worker."""
+        begin = self.running_since = time.monotonic()
+        frame, rectifier = self._frames.frame(picture.image, picture.info)
+        estimate = self.estimator().depth
+        depth_map = call_model(self.model, lambda: estimate(frame), self.statistics)
+        self.statistics.inference.add(time.monotonic() - begin)
+        return Sight(frame, rectifier, depth_map, picture.epoch)
+
+    def _looked(self, picture: Picture, sight: Sight | None, error) -> None:
+        """Hand a sight over, then publish it: on the worker."""
+        self.running_since = None
+        self._node.executor.create_task(self._finished, picture, sight, error)
+        if sight is not None and sight.epoch == self.epoch and self.active:
+            self._publish(sight)
+
+    def _finished(self, picture: Picture, sight: Sight | None, error) -> None:
+        """Take a sight or its failure over: on the executor."""
+        if picture.epoch != self.epoch:
+            return
+        if error is None:
+            self.sight = sight
+            self.statistics.model_failures_in_a_row = 0
+            self.statistics.results.tick()
+            self._resolve("sight", sight)
+        else:
+            refusal = self._refusal_of(error, "the picture")
+            self.note_refusal(refusal)
+            if refusal.code not in _WAIT_ON:
+                self._resolve("sight", refusal)
+
+    def note_refusal(self, refusal: Refusal) -> None:
+        """Count a picture that came to nothing."""
+        self.statistics.refused(refusal)
+        if refusal.code == Code.MODEL_ERROR:
+            self.statistics.model_failures_in_a_row += 1
+
+    def _refusal_of(self, error: BaseException, what: str) -> Refusal:
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, Stopped):
+            return Refusal(Code.NOT_ACTIVE, "the node is stopping")
+        sentence = self._faults.note(f"working on {what}", error)
+        return Refusal(Code.MODEL_ERROR, f"the model failed ({sentence}); see the log")
+
+    # -- requests -----------------------------------------------------------------------------
+
+    async def read(self, pixels_of, until: float):
+        """Return a fresh sight and the readings (PointDepth) at its pixels.
+
+        ``pixels_of(sight)`` gives the pixels (N, 2) of the subscribed image. ``until``: monotonic
+        time of the deadline. Raises Refusal.
+        """
+        self.check_active()
+        if self.is_dense:
+            sight = await self._fresh_sight(until)
+            return sight, self._read_map(sight, pixels_of(sight))
+        await self.newest_picture(until)
+        return await self._ask_model(pixels_of, until)
+
+    def check_active(self) -> None:
+        """Refuse when the node does not serve now."""
+        if self.model is None and (reason := self._node.why_no_model()):
+            raise Refusal(Code.MODEL_NOT_READY, reason)
+        if not self.active:
+            raise Refusal(
+                Code.NOT_ACTIVE,
+                f"the node is {self._node.state_label()}: `ros2 lifecycle set /depthlm "
+                "configure`, then activate",
+            )
+
+    def check_fresh(self, sight: Sight) -> None:
+        """Refuse a sight that is too old or from before a jump of the clock: at the answer."""
+        self.check_active()
+        if sight.epoch != self.epoch:
+            raise Refusal(
+                Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
+            )
+        self._check_stamp(sight.frame.stamp_ns)
+
+    def _check_stamp(self, stamp: int) -> None:
+        values = self._values
+        now = self._node.get_clock().now().nanoseconds
+        check_age(stamp, now, values.max_age, values.future_tolerance)
+
+    def _is_fresh(self, stamp: int) -> bool:
+        try:
+            self._check_stamp(stamp)
+        except Refusal:
+            return False
+        return True
+
+    async def _fresh_sight(self, until: float) -> Sight:
+        if self.sight is not None and self._is_fresh(self.sight.frame.stamp_ns):
+            return self.sight
+        if self.picture is not None and self._is_fresh(self.picture.stamp_ns):
+            self._offer(self.picture)
+        return await self._wait("sight", until)
+
+    async def newest_picture(self, until: float) -> Picture:
+        """Return the newest picture, or the next one when that is too old. Raises Refusal."""
+        self.check_active()
+        if self.picture is not None and self._is_fresh(self.picture.stamp_ns):
+            return self.picture
+        return await self._wait("picture", until)
+
+    async def wait_for(self, future: Future, until: float):
+        """Wait for a future of somebody else; Refusal(DEADLINE) when it does not come in time."""
+        waiter = self._new_waiter("job", until)
+        future.add_done_callback(lambda done: self._settle(waiter, done))
+        return await self._outcome(waiter)
+
+    def estimator(self) -> DepthEstimator:
+        """Return the estimator with the current parameters."""
+        values = self._values
+        return DepthEstimator(self.model, values.min_range_m, values.max_range_m)
+
+    def _read_map(self, sight: Sight, pixels) -> list:
+        seen = sight.rectifier.source_to_rectified(pixels)
+        return self.estimator().read(sight.depth_map, seen, pixels)
+
+    async def _ask_model(self, pixels_of, until: float):
+        """Have a marker model read pixels of the picture that is newest when its turn comes."""
+        waiter = self._new_waiter("job", until)
+
+        def run():
+            if waiter.future.done():
+                raise Refusal(Code.DEADLINE, "the deadline passed while waiting for the model")
+            return self._look_and_ask(pixels_of)
+
+        try:
+            self.worker.submit(run, self._hand_over(lambda *r: self._job_done(waiter, *r)))
+        except QueueFull as error:
+            self._waiters.remove(waiter)
+            raise Refusal(Code.BUSY, f"{error}: ask again later") from error
+        return await self._outcome(waiter)
+
+    def _look_and_ask(self, pixels_of):
+        """Read pixels by the marker model: on the worker."""
+        picture, values = self.picture, self._values
+        if picture is None:
+            raise Refusal(
+                Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
+            )
+        begin = self.running_since = time.monotonic()
+        try:
+            frame, rectifier = self._frames.frame(picture.image, picture.info)
+            sight = Sight(frame, rectifier, None, picture.epoch)
+            pixels = pixels_of(sight)
+            seen = rectifier.source_to_rectified(pixels)
+            ranges = values.min_range_m, values.max_range_m
+            readings = call_model(
+                self.model,
+                lambda: marker_points(self.model, frame, seen, *ranges, pixels),
+                self.statistics,
+            )
+        finally:
+            self.running_since = None
+        self.statistics.inference.add(time.monotonic() - begin)
+        return sight, readings
+
+    def _job_done(self, waiter: _Waiter, result, error) -> None:
+        if error is None:
+            self.statistics.model_failures_in_a_row = 0
+            self.statistics.results.tick()
+        else:
+            result = self._refusal_of(error, "a question")
+            self.note_refusal(result)
+        self._settle(waiter, result)
+
+    # -- waiting ------------------------------------------------------------------------------
+
+    async def _wait(self, wants: str, until: float):
+        return await self._outcome(self._new_waiter(wants, until))
+
+    def _new_waiter(self, wants: str, until: float) -> _Waiter:
+        if len(self._waiters) >= self._values.max_waiting:
+            raise Refusal(
+                Code.BUSY,
+                f"{len(self._waiters)} requests are waiting, the most that may "
+                f"(max_waiting): ask again later",
+            )
+        waiter = _Waiter(Future(), until, wants)
+        self._waiters.append(waiter)
+        return waiter
+
+    async def _outcome(self, waiter: _Waiter):
+        outcome = await waiter.future
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
+
+    def _settle(self, waiter: _Waiter, outcome) -> None:
+        """End a wait; the executor must run once more for its coroutine to go on."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+            waiter.future.set_result(outcome)
+            self._node.executor.wake()
+
+    def _is_waited_for(self, wants: str) -> bool:
+        return any(waiter.wants == wants for waiter in self._waiters)
+
+    def _resolve(self, wants: str, outcome) -> None:
+        for waiter in [w for w in self._waiters if w.wants == wants]:
+            self._settle(waiter, outcome)
+
+    def _fail_waiters(self, refusal: Refusal) -> None:
+        for waiter in list(self._waiters):
+            self._settle(waiter, refusal)
+
+    def expire(self) -> None:
+        """End the waits whose deadline has passed: called by a steady timer."""
+        now = time.monotonic()
+        for waiter in [w for w in self._waiters if w.until <= now]:
+            self._settle(waiter, self._why_not(waiter))
+
+    def _why_not(self, waiter: _Waiter) -> Refusal:
+        """Say why a request got nothing within its deadline."""
+        if waiter.wants == "job" or self.running_since is not None:
+            return Refusal(
+                Code.DEADLINE,
+                "the model was not ready within the deadline: allow more time, or take a faster "
+                "model",
+            )
+        return self._node.missing_input()
+
+    # -- threads ------------------------------------------------------------------------------
+
+    def _hand_over(self, function):
+        """Return a done callback that runs ``function`` on the executor and wakes it after."""
+
+        def on_executor(*outcome):
+            function(*outcome)
+            self._node.executor.wake()
+
+        def done(result, error):
+            self._node.executor.create_task(on_executor, result, error)
+
+        return done
+
+    @property
+    def _values(self):
+        return self._node.parameters.values

@@ -1,0 +1,227 @@
+"""The parameters of depth_node: each declared once, with type, default, range, description, rule.
+
+A parameter callback that raises would end spin, so nothing here raises at run time: nonsense is
+refused with the rule in the reason. At start-up nonsense raises ParameterError with the same text.
+"""
+
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import ParameterException
+
+LIVE = "live"
+INACTIVE = "inactive"
+UNCONFIGURED = "unconfigured"
+READ_ONLY = "read_only"
+
+_WHEN = {
+    INACTIVE: "deactivate the node first (`ros2 lifecycle set /depthlm deactivate`)",
+    UNCONFIGURED: "clean the node up first (`ros2 lifecycle set /depthlm cleanup`)",
+}
+
+
+class ParameterError(ValueError):
+    """A start-up value breaks its rule; the text names value and rule."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter: ``when`` says in which state it may change, ``choices`` what it may be."""
+
+    name: str
+    default: object
+    description: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple = ()
+    when: str = LIVE
+    max_length: int = 4096
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Return what ``ros2 param describe`` shows."""
+        text = self.description
+        if self.choices:
+            text += f" One of: {', '.join(self.choices)}."
+        if self.when in _WHEN:
+            text += f" To change it, {_WHEN[self.when]}."
+        descriptor = ParameterDescriptor(description=text, read_only=self.when == READ_ONLY)
+        if self.low is not None and isinstance(self.default, float):
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(self.low), to_value=float(self.high))
+            ]
+        elif self.low is not None:
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(self.low), to_value=int(self.high), step=1)
+            ]
+        return descriptor
+
+    def broken_rule(self, value) -> str:
+        """Return the rule that a value breaks, or ""."""
+        if type(value) is not type(self.default):
+            kind = type(self.default).__name__
+            return f"{self.name} = {value!r}: must be a {kind}, as in {self.default!r}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{self.name} = {value}: must be finite"
+        if self.low is not None and not self.low <= value <= self.high:
+            return f"{self.name} = {value}: must be from {self.low} to {self.high}"
+        if self.choices and value not in self.choices:
+            return f"{self.name} = {value[:80]!r}: must be one of {', '.join(self.choices)}"
+        if isinstance(value, str) and (len(value) > self.max_length or not value.isprintable()):
+            return f"{self.name}: must be printable, at most {self.max_length} characters"
+        return ""
+
+
+PARAMETERS = (
+    Parameter(
+        "autostart",
+        True,
+        "Configure and activate at start; false: wait for a lifecycle manager.",
+        when=READ_ONLY,
+    ),
+    Parameter(
+        "model",
+        "embedded",
+        "Which model: 'embedded', a name known to the hub, or the path of a folder with weights.",
+        when=UNCONFIGURED,
+    ),
+    Parameter(
+        "device",
+        "auto",
+        "Where the model runs: 'auto', 'cpu', 'cuda' or 'cuda:N'.",
+        when=UNCONFIGURED,
+        max_length=32,
+    ),
+    Parameter(
+        "dtype",
+        "auto",
+        "Number type of the weights on the device.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        when=UNCONFIGURED,
+    ),
+    Parameter(
+        "image_transport",
+        "raw",
+        "How images come: 'compressed' subscribes to <image>/compressed.",
+        choices=("raw", "compressed"),
+        when=INACTIVE,
+    ),
+    Parameter(
+        "image_is_rectified",
+        "auto",
+        "Whether the image has its lens distortion removed already; 'auto': when the last part "
+        "of its topic begins with image_rect.",
+        choices=("auto", "true", "false"),
+        when=INACTIVE,
+    ),
+    Parameter(
+        "max_age",
+        1.0,
+        "[s] Oldest image, by its stamp, that an answer may rest on; older is STALE.",
+        0.01,
+        3600.0,
+    ),
+    Parameter(
+        "future_tolerance",
+        0.1,
+        "[s] How far an image's stamp may lie in the future before it is a BAD_STAMP.",
+        0.0,
+        10.0,
+    ),
+    Parameter(
+        "deadline", 5.0, "[s] How long a request that names no deadline waits.", 0.01, 600.0
+    ),
+    Parameter(
+        "max_waiting",
+        16,
+        "How many requests may wait for the model; one more is BUSY at once.",
+        1,
+        1024,
+        when=UNCONFIGURED,
+    ),
+    Parameter(
+        "min_range_m", 0.05, "[m] Depths nearer than this are not believed (NaN).", 0.0, 1000.0
+    ),
+    Parameter(
+        "max_range_m", 100.0, "[m] Depths beyond this are not claimed (+Inf).", 0.1, 100000.0
+    ),
+    Parameter("max_question_length", 1000, "Characters a question may have.", 1, 10000),
+    Parameter(
+        "continuous",
+        False,
+        "Estimate every frame even when nobody listens, so that requests need not wait.",
+    ),
+    Parameter(
+        "cloud_keeps_edges",
+        False,
+        "Keep the cloud's points at depth steps, which may float between two surfaces.",
+    ),
+)
+_BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
+
+
+def broken_rule_between(values: dict) -> str:
+    """Return the rule that values break together, or ""."""
+    if not values["min_range_m"] < values["max_range_m"]:
+        return (
+            f"min_range_m = {values['min_range_m']}, max_range_m = {values['max_range_m']}: the "
+            "first must be less than the second"
+        )
+    return ""
+
+
+class Parameters:
+    """The declared parameters of a node: ``values`` is the current set, replaced as a whole.
+
+    ``state``: returns the lifecycle state's label, which decides what may change.
+    """
+
+    def __init__(self, node, state):
+        """Declare all; raise ParameterError when a start-up value breaks its rule."""
+        self._state = state
+        values = {}
+        for parameter in PARAMETERS:
+            try:
+                declared = node.declare_parameter(
+                    parameter.name, parameter.default, parameter.descriptor()
+                )
+            except ParameterException as error:
+                raise ParameterError(f"parameter {parameter.name}: {error}") from error
+            values[parameter.name] = declared.value
+            if rule := parameter.broken_rule(declared.value):
+                raise ParameterError(f"parameter {rule}")
+        if rule := broken_rule_between(values):
+            raise ParameterError(f"parameters {rule}")
+        self.values = SimpleNamespace(**values)
+        node.add_on_set_parameters_callback(self._on_set)
+
+    def _on_set(self, parameters) -> SetParametersResult:
+        """Check a change as a whole and take it over; never raises."""
+        try:
+            changed = {p.name: p.value for p in parameters if p.name in _BY_NAME}
+            rule = self._refusal(changed)
+        except Exception as error:  # noqa: BLE001 (an exception here would end spin)
+            rule = f"the change could not be checked: {error}"
+        if rule:
+            return SetParametersResult(successful=False, reason=rule)
+        self.values = SimpleNamespace(**{**vars(self.values), **changed})
+        return SetParametersResult(successful=True)
+
+    def _refusal(self, changed: dict) -> str:
+        for name, value in changed.items():
+            parameter = _BY_NAME[name]
+            if rule := parameter.broken_rule(value):
+                return rule
+            if value != getattr(self.values, name) and not self._may_change(parameter.when):
+                return f"{name} cannot change now: {_WHEN[parameter.when]}"
+        return broken_rule_between({**vars(self.values), **changed})
+
+    def _may_change(self, when: str) -> bool:
+        allowed = {UNCONFIGURED: ("unconfigured",), INACTIVE: ("unconfigured", "inactive")}
+        return when not in allowed or self._state() in allowed[when]

@@ -1,0 +1,68 @@
+"""The life of the process: spin that nothing ends but shutdown, and an exit within two seconds."""
+
+import os
+import signal
+import sys
+import time
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+
+from depthlm_ros.language.text import clean
+from depthlm_ros.nodes.parameters import ParameterError
+
+BAD_START = 2
+"""Exit code when a start-up value or argument makes no sense."""
+
+
+def run_node(make_node, args=None) -> int:
+    """Run a node that has ``autostart``, ``stop`` and ``faults``; return the exit code."""
+    # rclpy's own handler shuts the context down on both signals; Python's would also raise
+    # KeyboardInterrupt at any line of any callback.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        rclpy.init(args=args)
+        node = make_node()
+    except Exception as error:  # noqa: BLE001 (told in one line, not as a traceback)
+        rclpy.try_shutdown()
+        known = isinstance(error, ParameterError)
+        text = str(error) if known else f"{type(error).__name__}: {error}"
+        get_logger("depthlm").fatal(f"cannot start: {clean(text)}")
+        return BAD_START
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.create_task(node.autostart)
+    _spin(executor, node)
+    return _leave(executor, node)
+
+
+def _spin(executor, node) -> None:
+    """Spin until the context is shut down; an error in a callback is counted, not fatal."""
+    while rclpy.ok():
+        try:
+            executor.spin_once()
+        except (KeyboardInterrupt, ExternalShutdownException):
+            return
+        except Exception as error:  # noqa: BLE001 (the node must outlive any callback)
+            if not rclpy.ok():
+                return
+            node.faults.note("the executor", error)
+            time.sleep(0.001)  # an error that repeats must not take the whole core
+
+
+def _leave(executor, node) -> int:
+    """Stop everything within two seconds, whatever the worker is doing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ended = node.stop()
+    get_logger("depth_node").info("stopped" if ended else "stopped during an inference")
+    if not ended:
+        # Nobody can interrupt the model's thread, and tearing Python down under it may crash.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    executor.shutdown(timeout_sec=0.5)
+    node.destroy_node()
+    rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,130 @@
+"""The outgoing topics: made only when somebody listens, always with the image's own stamp."""
+
+import time
+
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.qos import QoSProfile, qos_policy_name_from_kind
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from depthlm_msgs.msg import Answer as AnswerMsg
+from depthlm_msgs.msg import PointDepthArray
+from depthlm_ros.nodes import conversions
+from depthlm_ros.nodes.clouds import CloudPacker
+from depthlm_ros.nodes.markers import point_markers
+from depthlm_ros.status import Code
+
+SHOWN_FOR_S = 3.0
+"""How long a queried point stays on the annotated image and among the markers."""
+
+TOPICS = {
+    "depth": (Image, "~/depth/image"),
+    "camera_info": (CameraInfo, "~/depth/camera_info"),
+    "points": (PointCloud2, "~/points"),
+    "annotated": (Image, "~/annotated"),
+    "point_depths": (PointDepthArray, "~/point_depths"),
+    "answers": (AnswerMsg, "~/answers"),
+    "markers": (MarkerArray, "~/markers"),
+}
+DENSE = ("depth", "camera_info", "points", "annotated")
+
+
+class Streams:
+    """Publishers of the node; ``publish`` runs on the worker, everything else on the executor."""
+
+    def __init__(self, node, faults):
+        self._node, self._faults = node, faults
+        self._packer = CloudPacker()
+        self._shown: list = []
+        self._publishers = {name: self._create(*topic) for name, topic in TOPICS.items()}
+
+    def _create(self, kind, topic: str):
+        return self._node.create_publisher(
+            kind,
+            topic,
+            QoSProfile(depth=5),
+            event_callbacks=PublisherEventCallbacks(
+                incompatible_qos=self._faults.guarded(
+                    "a QoS event", lambda event: self._warn_of_qos(topic, event)
+                )
+            ),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _warn_of_qos(self, topic: str, event) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        name = self._node.resolve_topic_name(topic)
+        self._node.get_logger().warning(
+            f"a subscriber of {name} asks for a QoS {policy} that is not offered and "
+            "gets nothing. Relax it there (reliable and volatile are offered), or set the "
+            f"parameter qos_overrides.{name}.publisher.{policy.lower()}"
+        )
+
+    def has_listener(self, name: str) -> bool:
+        """Tell whether anybody subscribes to one of TOPICS."""
+        return self._publishers[name].get_subscription_count() > 0
+
+    def wanted(self) -> bool:
+        """Tell whether anybody listens to what needs a depth map."""
+        return any(self.has_listener(name) for name in DENSE)
+
+    def publish(self, sight) -> None:
+        """Publish a sight to those who listen; on the worker."""
+        try:
+            self._publish_depth(sight)
+            self._publish_points(sight)
+            self._publish_annotated(sight)
+        except Exception as error:  # noqa: BLE001 (counted: one bad message must not stop the rest)
+            self._faults.note("publishing", error)
+            return
+        now = self._node.get_clock().now().nanoseconds
+        self._node.engine.statistics.to_publish.add((now - sight.frame.stamp_ns) / 1e9)
+
+    def _publish_depth(self, sight) -> None:
+        if self.has_listener("camera_info"):
+            header = conversions.header_of(sight.frame)
+            info = conversions.camera_info(sight.frame.camera, header)
+            self._publishers["camera_info"].publish(info)
+        if self.has_listener("depth"):
+            self._publishers["depth"].publish(conversions.depth_image(sight.depth_map))
+
+    def _publish_points(self, sight) -> None:
+        if self.has_listener("points"):
+            keep = self._node.parameters.values.cloud_keeps_edges
+            hidden = None if keep else sight.depth_map.edges()
+            header = conversions.header_of(sight.frame)
+            self._publishers["points"].publish(
+                self._packer.pack(sight.depth_map, sight.frame.rgb, header, hidden)
+            )
+
+    def _publish_annotated(self, sight) -> None:
+        if self.has_listener("annotated"):
+            from depthlm_ros.picture import annotate
+
+            drawn = annotate(sight.frame.rgb, sight.depth_map, self._points_to_show(sight))
+            header = conversions.header_of(sight.frame)
+            self._publishers["annotated"].publish(conversions.rgb_image(drawn, header))
+
+    def _points_to_show(self, sight) -> list:
+        """Return the queried points of late as they are now: each read anew from this map."""
+        now = time.monotonic()
+        self._shown = [item for item in self._shown if now - item[0] < SHOWN_FOR_S]
+        pixels = [pixel for _, pixel in self._shown][-20:]
+        if not pixels:
+            return []
+        seen = sight.rectifier.source_to_rectified(pixels)
+        return self._node.engine.estimator().read(sight.depth_map, seen)
+
+    def show(self, sight, readings) -> None:
+        """Put the readings of a request among the markers and on the next annotated images."""
+        good = [reading for reading in readings if reading.code == Code.OK]
+        self._shown = (self._shown + [(time.monotonic(), r.pixel) for r in good])[-50:]
+        if good and self.has_listener("markers"):
+            header = conversions.header_of(sight.frame)
+            self._publishers["markers"].publish(point_markers(good, header, SHOWN_FOR_S))
+
+    def publish_message(self, name: str, message) -> None:
+        """Publish a ready message if anybody listens."""
+        if self.has_listener(name):
+            self._publishers[name].publish(message)

@@ -1,0 +1,83 @@
+"""Points into other frames by tf2 where it is installed; the camera's frame needs none."""
+
+import numpy as np
+
+from depthlm_ros.language.text import clean
+from depthlm_ros.nodes.conversions import time_of
+from depthlm_ros.status import Code, Refusal
+
+
+def rotation_matrix(x: float, y: float, z: float, w: float) -> np.ndarray:
+    """Return the (3, 3) rotation of a quaternion; it is normalised first."""
+    norm = float(np.sqrt(x * x + y * y + z * z + w * w))
+    if not norm > 0:
+        raise Refusal(Code.NO_TF, "the transform's rotation is a zero quaternion")
+    x, y, z, w = x / norm, y / norm, z / norm, w / norm
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+class Transforms:
+    """Looks transforms up; listens to /tf only from the first request that needs it."""
+
+    def __init__(self, node):
+        self._node, self._buffer, self._listener = node, None, None
+
+    async def into(self, target: str, source: str, stamp_ns: int, until: float):
+        """Return the function that takes points (..., 3) of frame ``source`` to ``target``.
+
+        Raises Refusal(NO_TF) when tf2 is missing or the transform does not come until ``until``.
+        """
+        if target == source:
+            return lambda points: np.asarray(points, dtype=np.float64)
+        self._listen(target, source)
+        from tf2_ros import TransformException
+
+        when = self._time(stamp_ns)
+        ready = self._buffer.wait_for_transform_async(target, source, when)
+        names = clean(f"from {source!r} to {target!r}", 200)
+        try:
+            await self._node.engine.wait_for(ready, until)
+            found = self._buffer.lookup_transform(target, source, when)
+        except Refusal as refusal:
+            if refusal.code != Code.DEADLINE:
+                raise
+            raise Refusal(
+                Code.NO_TF,
+                f"no transform {names} at the image's time within the deadline: check the names "
+                "and that /tf is published",
+            ) from refusal
+        except TransformException as error:
+            raise Refusal(Code.NO_TF, f"no transform {names}: {clean(str(error), 200)}") from error
+        return _mapping(found.transform)
+
+    def _listen(self, target: str, source: str) -> None:
+        if self._listener is not None:
+            return
+        try:
+            import tf2_ros
+        except ImportError as error:
+            names = clean(f"{source!r} and {target!r}", 200)
+            raise Refusal(
+                Code.NO_TF,
+                f"frames {names} differ and tf2_ros is not installed: leave frame_id empty for "
+                "the camera's own frame, or install tf2_ros",
+            ) from error
+        self._buffer = tf2_ros.Buffer(node=self._node)
+        self._listener = tf2_ros.TransformListener(self._buffer, self._node, spin_thread=False)
+
+    def _time(self, stamp_ns: int):
+        from rclpy.time import Time
+
+        return Time.from_msg(time_of(stamp_ns), clock_type=self._node.get_clock().clock_type)
+
+
+def _mapping(transform):
+    q, t = transform.rotation, transform.translation
+    rotation, shift = rotation_matrix(q.x, q.y, q.z, q.w), np.array([t.x, t.y, t.z])
+    return lambda points: np.asarray(points, dtype=np.float64) @ rotation.T + shift

@@ -1,0 +1,112 @@
+"""The product's node with a model of the tests' making, run in a process of its own.
+
+``NODE_MODEL`` chooses the model: a JSON object with "kind" and its settings. Nothing in the
+product knows about this: ``main`` takes the loader as an argument.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+
+import numpy as np
+
+from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.models.base import DistanceReading
+from depthlm_ros.nodes.depth_node import main
+from depthlm_ros.status import Code, Refusal
+
+
+class Plane:
+    """The true depth of the plane ``normal . X = offset_m``, in the optical frame."""
+
+    name = "plane"
+
+    def __init__(
+        self, normal=(0.0, 0.0, 1.0), offset_m=2.0, seconds=0.0, ratio_90=1.1, busy=False
+    ):
+        self.normal, self.offset_m = np.array(normal), offset_m
+        self.seconds, self.ratio_90, self.busy = seconds, ratio_90, busy
+
+    def view_of(self, camera):
+        """Ask for the image at the unified focal length of 400 px, sides multiples of 16."""
+        return CanonicalView.of(camera, 400.0, 16)
+
+    def depth(self, rgb, view):
+        """Return the depth that a model at the unified focal length would say."""
+        self.spend(self.seconds)
+        v, u = np.mgrid[: view.height, : view.width]
+        rays = view.camera.unproject(np.stack([u, v], axis=-1), np.ones(u.shape))
+        metres = self.offset_m / (rays @ self.normal)
+        return (metres / view.depth_scale).astype(np.float32)
+
+    def spend(self, seconds):
+        """Take this long: asleep, or computing in numpy as a network on the CPU does."""
+        end = time.monotonic() + seconds
+        if not self.busy:
+            time.sleep(seconds)
+        matrix = np.ones((600, 600), np.float32)
+        while self.busy and time.monotonic() < end:
+            matrix @ matrix
+
+
+class Marker:
+    """A point model: every point is ``distance_m`` away."""
+
+    name = "marker"
+
+    def __init__(self, distance_m=3.0, seconds=0.0, reason="", spread=1.2):
+        self.distance_m, self.seconds, self.reason = distance_m, seconds, reason
+        self.spread = spread
+
+    def distances(self, rgb, camera, pixels):
+        """Say the same for each pixel."""
+        time.sleep(self.seconds)
+        d = self.distance_m
+        return [
+            DistanceReading(d, d / self.spread, d * self.spread, f"{d}", self.reason)
+            for _ in pixels
+        ]
+
+
+class Failing(Plane):
+    """Fails as told on its first ``times`` calls, then is the plane."""
+
+    def __init__(self, error="ValueError", times=10**9, shrinks=False, **plane):
+        super().__init__(**plane)
+        self.error, self.times, self.shrinks = error, times, shrinks
+
+    def depth(self, rgb, view):
+        """Fail."""
+        self.times -= 1
+        if self.times < 0:
+            return super().depth(rgb, view)
+        kinds = {
+            "ValueError": ValueError("bad luck \udcff"),
+            "MemoryError": MemoryError("full"),
+            "SystemExit": SystemExit(3),
+            "shape": None,
+        }
+        if self.error == "shape":
+            return np.ones((3, 3), np.float32)
+        raise kinds[self.error]
+
+    def shrink(self):
+        """Say whether a smaller size is possible."""
+        return self.shrinks
+
+
+def load(name, device, dtype):
+    """Make the model that NODE_MODEL describes; some names fail as a real loader does."""
+    if name == "missing":
+        raise Refusal(Code.MODEL_NOT_READY, "no weights in /nowhere: run depthlm fetch missing")
+    settings = json.loads(os.environ.get("NODE_MODEL", "{}"))
+    time.sleep(settings.pop("load_s", 0.0))
+    kinds = {"plane": Plane, "marker": Marker, "failing": Failing}
+    return kinds[settings.pop("kind", "plane")](**settings)
+
+
+if __name__ == "__main__":
+    threading.current_thread().name = "main"
+    sys.exit(main(load_model=load))
