@@ -130,7 +130,8 @@ def pixel_in_view(pixel, scale, size) -> tuple:
     ``scale``: view size over source size, (sx, sy). ``size``: the view's (width, height); the half
     pixel that a source pixel may lie outside of centre is clamped into it.
     """
-    return tuple(int(np.clip(int(p * s), 0, n - 1)) for p, s, n in zip(pixel, scale, size, strict=True))
+    per_axis = zip(pixel, scale, size, strict=True)
+    return tuple(int(np.clip(int(p * s), 0, n - 1)) for p, s, n in per_axis)
 
 
 def place(marker: Marker, target, width: int, height: int, on_margin: str = "flip") -> Placement:
