@@ -1,0 +1,120 @@
+"""Metric depth from one camera: the lifecycle node ``depthlm``, and RViz on request."""
+
+import os
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+SHARE = FindPackageShare("depthlm_ros")
+LEVELS = ["debug", "info", "warn", "error", "fatal"]
+
+
+def config(name):
+    """Return the path of an installed file of ``config/``, found when it is needed."""
+    return PathJoinSubstitution([SHARE, "config", name])
+
+
+def arguments():
+    """Return the launch arguments; an empty one leaves the choice to params_file."""
+    return [
+        DeclareLaunchArgument(
+            "model",
+            default_value="",
+            description="Model: 'embedded', a hub name, or a folder. Empty: as in params_file.",
+        ),
+        DeclareLaunchArgument(
+            "image_topic",
+            default_value="image",
+            description="sensor_msgs/Image to estimate depth of, as in /camera/image_raw.",
+        ),
+        DeclareLaunchArgument(
+            "camera_info_topic",
+            default_value="camera_info",
+            description="sensor_msgs/CameraInfo of that image, as in /camera/camera_info.",
+        ),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=config("depthlm.yaml"),
+            description="YAML file with the node's parameters.",
+        ),
+        DeclareLaunchArgument(
+            "namespace", default_value="", description="Namespace of the node and its topics."
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            choices=["true", "false"],
+            description="Take the time from /clock: for simulation and bags.",
+        ),
+        DeclareLaunchArgument(
+            "log_level", default_value="info", choices=LEVELS, description="Log level of the node."
+        ),
+        DeclareLaunchArgument(
+            "autostart",
+            default_value="true",
+            choices=["true", "false"],
+            description="Load the model and activate; false: a lifecycle manager does it.",
+        ),
+        DeclareLaunchArgument(
+            "rviz",
+            default_value="false",
+            choices=["true", "false"],
+            description="Start RViz with image, depth, cloud and markers.",
+        ),
+    ]
+
+
+def depth_node(context):
+    """Return the node; what is given as an argument goes before what params_file says."""
+    given = {
+        "use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true",
+        "autostart": LaunchConfiguration("autostart").perform(context) == "true",
+    }
+    if model := LaunchConfiguration("model").perform(context):
+        given["model"] = model
+    return [
+        Node(
+            package="depthlm_ros",
+            executable="depth_node",
+            name="depthlm",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[LaunchConfiguration("params_file"), given],
+            remappings=[
+                ("image", LaunchConfiguration("image_topic")),
+                ("camera_info", LaunchConfiguration("camera_info_topic")),
+            ],
+            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+            output="screen",
+        )
+    ]
+
+
+def large_images():
+    """Let Fast DDS carry whole images through shared memory; an existing choice stays."""
+    old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+    name = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+    profile = EnvironmentVariable(name, default_value=config("fastdds.xml"))
+    return SetEnvironmentVariable(name, profile)
+
+
+def rviz():
+    """Return RViz with the view of config/depthlm.rviz, when asked for."""
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", config("depthlm.rviz")],
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+    )
+
+
+def generate_launch_description():
+    """Return what ``ros2 launch depthlm_ros depth.launch.py`` starts."""
+    return LaunchDescription(
+        [*arguments(), large_images(), OpaqueFunction(function=depth_node), rviz()]
+    )

@@ -1,0 +1,58 @@
+"""config/: what the YAML says is what the node declares, and the profile is what was measured."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+
+from depthlm_ros.nodes.parameters import PARAMETERS
+
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+TEXT = (CONFIG / "depthlm.yaml").read_text(encoding="utf-8")
+
+
+def comment_above(name: str) -> str:
+    """Return the comment lines right above a parameter of the YAML file, joined."""
+    found = re.search(rf"((?: *#.*\n)+) *{name}:", TEXT)
+    return " ".join(line.strip(" #") for line in found[1].splitlines())
+
+
+def test_every_parameter_is_there_with_its_default():
+    in_file = yaml.safe_load(TEXT)["/**"]["ros__parameters"]
+    declared = {parameter.name: parameter.default for parameter in PARAMETERS}
+    assert in_file == declared
+    assert {name: type(value) for name, value in in_file.items()} == {
+        name: type(value) for name, value in declared.items()
+    }
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
+def test_comment_tells_unit_range_and_choices(parameter):
+    comment = comment_above(parameter.name)
+    if unit := re.match(r"\[\w+\]", parameter.description):
+        assert unit[0] in comment
+    if parameter.low is not None:
+        high = parameter.high
+        assert f"From {parameter.low:g} to {int(high) if high == int(high) else high}." in comment
+    for choice in parameter.choices:
+        assert f"'{choice}'" in comment
+
+
+def test_fast_dds_profile_has_room_for_images():
+    root = ElementTree.parse(CONFIG / "fastdds.xml").getroot()
+    sizes = {node.tag.split("}")[1]: node.text for node in root.iter()}
+    assert int(sizes["segment_size"]) == 64 * 2**20
+    assert sizes["useBuiltinTransports"] == "false"
+
+
+def test_rviz_view_shows_the_topics_of_the_node():
+    from depthlm_ros.nodes.streams import TOPICS
+
+    view = yaml.safe_load((CONFIG / "depthlm.rviz").read_text(encoding="utf-8"))
+    displays = view["Visualization Manager"]["Displays"]
+    shown = {display["Topic"]["Value"] for display in displays if "Topic" in display}
+    offered = {topic.replace("~", "/depthlm") for _, topic in TOPICS.values()}
+    assert {"/depthlm/depth/image", "/depthlm/points", "/depthlm/markers"} <= shown & offered
+    assert shown - offered == {"/image"}
