@@ -147,7 +147,7 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self) -> dict:
-        """Return delta1 of the averaged weights on the held-out pictures, raw and median-scaled."""
+        """Return delta1 of the averaged weights on held-out pictures, raw and median-scaled."""
         held_out = ShardFolder(Path(self.config.held_out))
         kept = {name: value.detach().clone() for name, value in self.trained.items()}
         self._put(self.average)
@@ -162,7 +162,8 @@ class Trainer:
             centred = log_ratio - log_ratio.median()
             scaled.append((centred.abs() < math.log(1.25)).float().mean().item())
         self._put(kept)
-        return {"delta1": float(np.nanmean(raw)), "delta1_median_scaled": float(np.nanmean(scaled))}
+        return {"delta1": float(np.nanmean(raw)),
+                "delta1_median_scaled": float(np.nanmean(scaled))}
 
     @torch.no_grad()
     def _put(self, values: dict) -> None:
@@ -208,7 +209,7 @@ class Trainer:
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
-    """Return the share of the peak learning rate at ``step``: linear warm-up, then a cosine to 0."""
+    """Return the share of the peak rate at ``step``: linear warm-up, then a cosine to 0."""
     begin = warmup * steps
     if step < begin:
         return (step + 1) / begin
