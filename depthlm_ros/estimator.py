@@ -124,12 +124,17 @@ def read_points(
     p = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
     names = p if asked is None else np.asarray(asked, dtype=np.float64).reshape(-1, 2)
     inside = depth_map.camera.contains(p)
-    z, spread_low, spread_high = _sample(depth_map, np.where(inside[:, None], p, 0.0), edge_ratio)
-    xy = depth_map.camera.normalise(p)
+    if not inside.any():
+        rows = zip(p, names, strict=True)
+        return [_outside((float(n[0]), float(n[1])), q, depth_map.camera) for q, n in rows]
+    safe = np.where(inside[:, None], p, 0.0)
+    z, spread_low, spread_high = _sample(depth_map, safe, edge_ratio)
+    xy = depth_map.camera.normalise(safe)
     stretch = distance_from_depth(1.0, xy)
     noise = np.log(depth_map.ratio_90)
-    low = z * stretch * np.exp(-np.hypot(noise, spread_low))
-    high = z * stretch * np.exp(np.hypot(noise, spread_high))
+    with np.errstate(invalid="ignore"):  # depths that are not finite
+        low = z * stretch * np.exp(-np.hypot(noise, spread_low))
+        high = z * stretch * np.exp(np.hypot(noise, spread_high))
     readings = []
     for i in range(len(p)):
         pixel = (float(names[i, 0]), float(names[i, 1]))

@@ -84,7 +84,18 @@ class CanonicalView:
         return (np.asarray(pixels, dtype=np.float64) + 0.5) / self._scale() - 0.5
 
     def depth_to_source(self, depth: np.ndarray) -> np.ndarray:
-        """Resample the model's map (view.height, view.width) to metres, float32 (H, W)."""
+        """Resample the model's map (view.height, view.width) to metres, float32 (H, W).
+
+        What rests on a NaN becomes NaN; +Inf stays where nothing finite has a part in it, and is
+        NaN beside finite depths: neither a wall nor free space is made up.
+        """
         metres = np.asarray(depth, dtype=np.float32) * np.float32(self.depth_scale)
         size = (self.source.width, self.source.height)
-        return cv2.resize(metres, size, interpolation=cv2.INTER_LINEAR)
+        endless = metres == np.inf
+        if not endless.any():
+            return cv2.resize(metres, size, interpolation=cv2.INTER_LINEAR)
+        metres[endless] = np.nan
+        resized = cv2.resize(metres, size, interpolation=cv2.INTER_LINEAR)
+        share = cv2.resize(endless.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        resized[share > 0.999] = np.inf
+        return resized

@@ -66,6 +66,15 @@ def test_an_unknown_depth_does_not_become_a_number():
     assert np.isnan(depth[v, u]) and np.isfinite(depth[0, 0])
 
 
+def test_beyond_range_does_not_become_a_number_either():
+    camera = PinholeCamera(100.0, 100.0, 3.5, 0.5, 8, 2)
+    view = CanonicalView.of(camera, 50.0)  # 4 x 1 px
+    depth = view.depth_to_source(np.array([[1.0, 1.0, np.inf, np.inf]], np.float32))
+    # Columns 3 and 4 mix both sides; left of them all is 1, right of them nothing is finite.
+    expected = [1.0, 1.0, 1.0, np.nan, np.nan, np.inf, np.inf, np.inf]
+    np.testing.assert_array_equal(depth, [expected, expected])
+
+
 @given(
     st.floats(20, 4000),
     st.floats(20, 4000),
