@@ -26,7 +26,9 @@ def duration(seconds: float) -> Duration:
 
 def without_numbers(pixels, refusal: Refusal) -> list[PointDepth]:
     """Return one reading a pixel that holds no number, for a request that failed as a whole."""
-    return [PointDepth((float(u), float(v)), refusal.code, refusal.text) for u, v in pixels]
+    return [
+        PointDepth((float(u), float(v)), refusal.code, refusal.text, source="") for u, v in pixels
+    ]
 
 
 def header_in(sight, frame_id: str) -> Header:

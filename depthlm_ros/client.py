@@ -1,0 +1,205 @@
+"""A typed Python client of the node's services, with deadlines.
+
+    with DepthClient() as client:
+        answer = client.ask("How far is the point at (320, 240)?")
+        if answer.code == Code.OK:
+            print(answer.value, answer.unit, answer.low, answer.high)
+
+It has a context, a node and a thread of its own: a call blocks its caller, never a callback or an
+executor of somebody else, and needs no spinning. Service queues are 1000 deep on both sides, so
+that bursts are not lost; a call that gets no reply in time raises NoReply.
+"""
+
+import threading
+from dataclasses import dataclass
+
+import rclpy
+from builtin_interfaces.msg import Duration
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+
+from depthlm_msgs.msg import Pixel
+from depthlm_msgs.srv import Ask, QueryPoints
+from depthlm_ros.status import Code
+
+QUEUE = QoSProfile(depth=1000)
+MARGIN_S = 2.0
+"""What a call waits beyond the deadline that the node keeps: for transport."""
+
+
+class NoReply(TimeoutError):
+    """The node did not reply in time, or there is no such node."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Metric depth at one pixel; every number is NaN unless ``code`` is OK (see PointDepth.msg).
+
+    ``point_m``: (x, y, z) in ``frame_id``. ``stamp_ns``: of the image.
+    """
+
+    code: Code
+    text: str
+    pixel: tuple
+    distance_m: float
+    depth_m: float
+    low_m: float
+    high_m: float
+    point_m: tuple
+    frame_id: str
+    stamp_ns: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The reply of ``query_points``: ``code`` and ``text`` of the request as a whole."""
+
+    code: Code
+    text: str
+    points: tuple
+    age_s: float
+    latency_s: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The reply of ``ask``: the numbers are NaN unless ``code`` is OK (see Ask.srv)."""
+
+    code: Code
+    text: str
+    answer: str
+    task: str
+    value: float
+    unit: str
+    low: float
+    high: float
+    evidence: tuple
+    source: str
+    frame_id: str
+    stamp_ns: int
+    age_s: float
+    latency_s: float
+
+
+class DepthClient:
+    """Calls ``<node>/ask`` and ``<node>/query_points``; safe to use from several threads."""
+
+    def __init__(self, node: str = "/depthlm", args=None):
+        """Connect to the node of this (absolute or relative) name; ``args``: ROS arguments."""
+        self._target = node
+        self._context = Context()
+        rclpy.init(args=args, context=self._context)
+        self._node = rclpy.create_node("depthlm_client", context=self._context)
+        self._ask = self._node.create_client(Ask, f"{node}/ask", qos_profile=QUEUE)
+        self._query = self._node.create_client(
+            QueryPoints, f"{node}/query_points", qos_profile=QUEUE
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="depthlm_client", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "DepthClient":
+        """Return the client itself."""
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop the thread and leave the ROS graph."""
+        self._context.try_shutdown()
+        self._thread.join(MARGIN_S)
+        self._node.destroy_node()
+
+    def wait_for_node(self, timeout_s: float = 10.0) -> None:
+        """Wait until both services are there; raises NoReply."""
+        for client in (self._ask, self._query):
+            if not client.wait_for_service(timeout_sec=timeout_s):
+                raise NoReply(
+                    f"no service {client.srv_name} within {timeout_s:g} s: is the node running, "
+                    "with the same ROS_DOMAIN_ID and namespace?"
+                )
+
+    def ask(self, question: str, pixels=(), frame_id: str = "", deadline_s: float = 5.0) -> Reply:
+        """Ask a question about pixels (u, v), or about points in its text; raises NoReply."""
+        request = Ask.Request(question=question, pixels=_pixels(pixels), frame_id=frame_id)
+        r = self._call(self._ask, request, deadline_s)
+        return Reply(
+            Code(r.status.code),
+            r.status.text,
+            r.answer,
+            r.task,
+            r.value,
+            r.unit,
+            r.low,
+            r.high,
+            tuple(_reading(point) for point in r.evidence),
+            r.source,
+            r.header.frame_id,
+            _nanoseconds(r.header.stamp),
+            _nanoseconds(r.age) * 1e-9,
+            _nanoseconds(r.latency) * 1e-9,
+        )
+
+    def query_points(self, pixels, frame_id: str = "", deadline_s: float = 5.0) -> Readings:
+        """Read the depth at pixels (N, 2) of the newest image; raises NoReply."""
+        request = QueryPoints.Request(pixels=_pixels(pixels), frame_id=frame_id)
+        r = self._call(self._query, request, deadline_s)
+        return Readings(
+            Code(r.status.code),
+            r.status.text,
+            tuple(_reading(point) for point in r.points),
+            _nanoseconds(r.age) * 1e-9,
+            _nanoseconds(r.latency) * 1e-9,
+        )
+
+    def _call(self, client, request, deadline_s: float):
+        if not deadline_s > 0:
+            raise ValueError(f"deadline_s = {deadline_s}: must be positive")
+        sec, part = divmod(float(deadline_s), 1.0)
+        request.deadline = Duration(sec=int(sec), nanosec=int(part * 1e9))
+        self.wait_for_node(deadline_s)
+        done = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(deadline_s + MARGIN_S):
+            client.remove_pending_request(future)
+            raise NoReply(
+                f"{client.srv_name} did not reply within {deadline_s + MARGIN_S:g} s: is the node "
+                "alive (`ros2 node list`)?"
+            )
+        return future.result()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return  # closed: the usual end
+
+
+def _pixels(pixels) -> list:
+    return [Pixel(u=float(u), v=float(v)) for u, v in pixels]
+
+
+def _nanoseconds(stamp) -> int:
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def _reading(m) -> Reading:
+    return Reading(
+        Code(m.status.code),
+        m.status.text,
+        (m.pixel.u, m.pixel.v),
+        m.distance,
+        m.depth,
+        m.low,
+        m.high,
+        (m.point.x, m.point.y, m.point.z),
+        m.header.frame_id,
+        _nanoseconds(m.header.stamp),
+        m.source,
+    )
