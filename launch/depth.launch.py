@@ -2,20 +2,20 @@
 
 import os
 
+from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.substitutions import FindPackageShare
 
-SHARE = FindPackageShare("depthlm_ros")
+SHARE = get_package_share_directory("depthlm_ros")
 LEVELS = ["debug", "info", "warn", "error", "fatal"]
 
 
 def config(name):
-    """Return the path of an installed file of ``config/``, found when it is needed."""
-    return PathJoinSubstitution([SHARE, "config", name])
+    """Return the path of an installed file of ``config/``."""
+    return os.path.join(SHARE, "config", name)
 
 
 def arguments():
