@@ -8,6 +8,7 @@ import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.status import Code
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,9 @@ class DistanceReading:
     """A model's own words about one pixel, as numbers.
 
     ``distance_m``, ``low_m``, ``high_m``: Euclidean distance and its 90 % interval in metres; NaN
-    when there is no answer. ``text``: what the model wrote, sanitised. ``reason``: empty, or why
-    there is no number.
+    when there is no answer (the interval may be NaN beside a number: unknown). ``text``: what the
+    model wrote, sanitised. ``reason``: empty, or why there is no number; ``code``: the same as a
+    status, OK with a number and else NO_ANSWER unless told.
     """
 
     distance_m: float
@@ -24,6 +26,12 @@ class DistanceReading:
     high_m: float
     text: str = ""
     reason: str = ""
+    code: Code = Code.OK
+
+    def __post_init__(self):
+        """Hold code and reason together."""
+        if self.reason and self.code is Code.OK:
+            object.__setattr__(self, "code", Code.NO_ANSWER)
 
 
 @runtime_checkable
