@@ -5,6 +5,7 @@ holds, and puts tensors straight onto the device in the wanted dtype. Pickled we
 loading them runs code. So is everything incomplete, by name. Nothing here knows a network.
 """
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
@@ -36,10 +38,10 @@ def find(name: str, revision: str | None = None) -> Path:
     """
     if name == "embedded":
         return EMBEDDED
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.exists():
+    folder = os.path.expanduser(name)
+    if os.path.isdir(folder):  # os.path, not pathlib: a name of any length or content is a name
+        return Path(folder)
+    if os.path.exists(folder):
         raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is a file: give the folder that "
                       "holds config.json and *.safetensors")
     if not HUB_ID.fullmatch(name):
@@ -65,7 +67,7 @@ def _snapshot(name: str, revision: str | None, local_files_only: bool) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILES,
                                       local_files_only=local_files_only))
-    except (OSError, ValueError) as error:  # hub, HTTP and cache errors are all one of these
+    except Exception as error:  # cache, hub and wire errors have no common base across versions
         command = f"depthlm fetch {name}" + (f" --revision {revision}" if revision else "")
         if local_files_only:
             text = (f"model {name!r} is not on this machine and is not downloaded while a node "
@@ -109,7 +111,8 @@ class Checkpoint:
     def format(self) -> str:
         """Which family this is: one of the constants above. Raises Refusal(MODEL_ERROR)."""
         kind = self.config.get("model_type")
-        vision = self.config.get("vision_config", {}).get("model_type")
+        tower = self.config.get("vision_config")
+        vision = tower.get("model_type") if isinstance(tower, dict) else None
         has_head = any(name.startswith("depth_head.") for name in self.shapes)
         if kind == "qwen3_vl" and has_head != ("depth_head_type" in self.config):
             raise Refusal(Code.MODEL_ERROR, f"{self.folder}: depth_head_type in config.json and "
@@ -181,6 +184,20 @@ class Checkpoint:
         if told:
             raise Refusal(Code.MODEL_ERROR, f"{self.folder}: the tensors do not fit its "
                           f"config.json ({'; '.join(told)}); fetch or export the checkpoint again")
+
+
+def write(folder: Path, config: dict, tensors: dict, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Write a checkpoint folder that ``Checkpoint.open`` reads.
+
+    ``tensors``: by published name, as ``DepthVLMModule.published_state_dict`` gives them. The
+    weights appear under their name only when complete: a reader never sees half a file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    tokenizer.save_pretrained(folder)
+    unfinished = folder / "model.safetensors.part"
+    save_file(tensors, unfinished, metadata={"format": "pt"})
+    unfinished.replace(folder / "model.safetensors")
 
 
 def materialise_buffers(model: nn.Module, device: torch.device) -> None:

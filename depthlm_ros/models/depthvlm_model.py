@@ -153,9 +153,12 @@ def load_module(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
         with torch.device("meta"):
             module = DepthVLMModule(copy.deepcopy(checkpoint.config), prefix,
                                     checkpoint.preprocessor)
-    except (KeyError, TypeError, ValueError) as error:
+    except Refusal:
+        raise
+    except Exception as error:  # a config can be wrong in every way, and transformers says it so
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         raise Refusal(Code.MODEL_ERROR, f"{checkpoint.folder / 'config.json'} does not describe a "
-                      f"DepthVLM ({type(error).__name__}: {error}); fetch it again") from error
+                      f"DepthVLM ({reason}); fetch it again") from error
     tied = ("vlm.lm_head.weight",) if module.vlm.config.tie_word_embeddings else ()
     checkpoint.load_into(module, device, dtype, DepthVLMModule.name_in_module, tied)
     module.vlm.tie_weights()

@@ -126,13 +126,19 @@ def resize(images: torch.Tensor, width: int, height: int) -> torch.Tensor:
     """Resample uint8 (B, H, W, 3) to (B, height, width, 3) where it lies: bicubic, antialiased."""
     if tuple(images.shape[1:3]) == (height, width):
         return images
-    planes = images.permute(0, 3, 1, 2)
-    if images.device.type == "cpu":  # the uint8 kernel, which PIL agrees with, is the CPU's alone
-        out = F.interpolate(planes, size=(height, width), mode="bicubic", antialias=True)
-    else:
-        out = F.interpolate(planes.float(), size=(height, width), mode="bicubic", antialias=True)
-        out = out.round_().clamp_(0, 255).to(torch.uint8)
+    planes, size = images.permute(0, 3, 1, 2), (height, width)
+    on_cpu = images.device.type == "cpu"  # torch has a uint8 kernel for the CPU alone
+    out = _bicubic(planes, size) if on_cpu else _bicubic_in_float(planes, size)
     return out.permute(0, 2, 3, 1)
+
+
+def _bicubic(planes: torch.Tensor, size: tuple) -> torch.Tensor:
+    return F.interpolate(planes, size=size, mode="bicubic", antialias=True)
+
+
+def _bicubic_in_float(planes: torch.Tensor, size: tuple) -> torch.Tensor:
+    """Resample uint8 (B, C, h, w) through float32, back to the grey levels of the uint8 kernel."""
+    return _bicubic(planes.float(), size).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def to_patches(images: torch.Tensor, path: ImagePath, dtype: torch.dtype = torch.float32) -> tuple:
