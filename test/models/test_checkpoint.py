@@ -281,7 +281,8 @@ def test_unreachable_hub(monkeypatch, tmp_path):
     assert "could not be fetched" in refusal.text and "it resumes" in refusal.text
 
 
-@pytest.mark.parametrize("name", ["no such model", "../up/and/away", "a/b/c", "", "x" * 9999, "\0"])
+@pytest.mark.parametrize("name", [
+    "no such model", "../up/and/away", "a/b/c", "", "x" * 9999, "\0"])
 def test_names_that_are_none(no_network, name):
     refusal = refusal_of(registry.load, name, device="cpu")
     assert refusal.code == Code.MODEL_NOT_READY and "depthlm models" in refusal.text
