@@ -144,8 +144,9 @@ def _planar(encoding, width, height, step, buffer, label) -> np.ndarray:
     halves, code = _PLANAR[encoding]
     if halves == 3 and (width % 2 or height % 2):
         raise Refusal(Code.BAD_IMAGE, f"{label}: both sides must be even, pixels share chroma")
-    # Drivers state the luma plane's bytes a row, or those of luma and chroma together.
-    stride = width if 2 * step == halves * width else step
+    # Drivers state the luma plane's bytes a row, or (unpadded) those of luma and chroma together.
+    together = 2 * step == halves * width and buffer.size == step * height
+    stride = width if together else step
     if stride < width:
         raise Refusal(Code.BAD_IMAGE, f"{label}: step {step} is less than a row of {width} bytes")
     expected = stride * height * halves // 2
