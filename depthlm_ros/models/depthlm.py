@@ -1,0 +1,330 @@
+"""DepthLM as the estimator uses it: a source image and pixels in, distances out.
+
+A marker (or text) points at each pixel; the model names its distance. Only the number is decoded
+(``number.py``): the trained reply's beginning is forced, and checked. Where a forced token was not
+the model's own best one, or where a character of the number was not, the model is not following
+its template, and that query is decoded in full and parsed strictly instead; so a number is always
+the one that full greedy decoding would have begun with.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.models import preprocess_depthlm as pre
+from depthlm_ros.models.base import DistanceReading
+from depthlm_ros.models.checkpoint import (
+    DEPTHLM_PIXTRAL,
+    DEPTHLM_QWEN,
+    Checkpoint,
+    materialise_buffers,
+)
+from depthlm_ros.models.depthlm_families import PixtralFamily, Qwen25Family
+from depthlm_ros.models.depthlm_network import DepthLMNetwork, check_question
+from depthlm_ros.models.number import Number
+from depthlm_ros.models.preprocess import resize
+from depthlm_ros.prompting.marker import ON_MARGIN, Marker
+from depthlm_ros.prompting.parsing import parse_answer, parse_ray, sanitise
+from depthlm_ros.prompting.prompts import METRES, Prompt, Style, Task, prompt
+from depthlm_ros.status import Code, Refusal
+
+_FAMILIES = {DEPTHLM_QWEN: Qwen25Family, DEPTHLM_PIXTRAL: PixtralFamily}
+_ESTIMATES = ("greedy", "mean")
+_DECODINGS = ("number", "full")
+_MAX_BATCH = 64
+
+
+class DepthLM:
+    """A loaded DepthLM; a PointDepthModel and a LanguageModel (``models/base.py``).
+
+    ``style``: how the question is asked (``prompts.Style``). ``marker``: what is drawn.
+    ``on_margin``: what happens to a pixel whose marker does not fit (``marker.place``).
+    ``decoding``: "number", or "full" for the whole reply always. ``estimate``: "greedy" (the
+    published reading) or "mean" of the digits' distribution. ``check_template``: False trusts the
+    model to follow its template, for measuring speed on random weights. ``longest_edge``,
+    ``max_pixels``: caps on the picture, accounted for in the distance. ``memory_bytes``: what a
+    batch of queries may take beside the weights; None: half of what the GPU has free, or 1 GiB on
+    the CPU. ``max_tokens``: of a reply decoded in full. Used by one thread at a time.
+    """
+
+    def __init__(
+        self,
+        network: DepthLMNetwork,
+        path: pre.DepthLMPath,
+        name: str = "depthlm",
+        style: str = Style.PUBLISHED,
+        marker: Marker | None = None,
+        on_margin: str = "flip",
+        decoding: str = "number",
+        estimate: str = "greedy",
+        check_template: bool = True,
+        memory_bytes: int | None = None,
+        max_pixels: int | None = None,
+        max_tokens: int = 128,
+    ):
+        _check("on_margin", on_margin, ON_MARGIN)
+        _check("decoding", decoding, _DECODINGS)
+        _check("estimate", estimate, _ESTIMATES)
+        _check("style", style, [s.value for s in Style])
+        self.name = name
+        self.network = network
+        self.path = replace(path, image=path.image.limited(max_pixels))
+        self.marker = marker or Marker()
+        self._style, self._on_margin = Style(style), on_margin
+        self._decoding, self._estimate, self._checked = decoding, estimate, check_template
+        self._memory_bytes, self._max_tokens = memory_bytes, max_tokens
+        self._max_batch = _MAX_BATCH
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        checkpoint: Checkpoint,
+        name: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        longest_edge: int | None = None,
+        **options,
+    ) -> "DepthLM":
+        """Build the stock model without memory, then load the weights straight onto ``device``.
+
+        Raises Refusal(MODEL_ERROR) when config and tensors do not fit together.
+        """
+        family_class = _FAMILIES[checkpoint.format]
+        tokenizer = checkpoint.tokenizer()
+        model = _load(checkpoint, family_class, device, dtype)
+        path = family_class.read_path(checkpoint.config, checkpoint.preprocessor, longest_edge)
+        network = DepthLMNetwork(model, tokenizer, family_class(model, tokenizer))
+        return cls(network, path, name, **options)
+
+    def view_of(self, camera: PinholeCamera) -> CanonicalView:
+        """Return the picture, at the unified focal length, that markers are drawn into."""
+        return pre.focal_view(camera, self.path)
+
+    def shrink(self) -> bool:
+        """Work smaller from now on, after memory ran out: half the batch, then half the picture.
+
+        False when it is as small as it gets.
+        """
+        if self._max_batch > 1:
+            self._max_batch //= 4
+            self._max_batch = max(1, self._max_batch)
+            return True
+        smaller = self.path.image.max_pixels // 2
+        if smaller < 64 * self.path.image.multiple**2:
+            return False
+        self.path = replace(self.path, image=self.path.image.limited(smaller))
+        return True
+
+    @torch.inference_mode()
+    def distances(
+        self, rgb: np.ndarray, camera: PinholeCamera, pixels: Sequence
+    ) -> list[DistanceReading]:
+        """Read the Euclidean distance at source pixels (N, 2); contract: ``PointDepthModel``.
+
+        A pixel that cannot be asked about gets a reading with the reason and its code
+        (OUT_OF_IMAGE, IN_MARKER_MARGIN). Raises Refusal(BAD_IMAGE) for an image that is not the
+        camera's, Refusal(MODEL_ERROR) when the device's memory does not suffice for one query.
+        """
+        view = self.view_of(camera)
+        picture = self._picture(rgb, view)
+        readings, groups = {}, {}
+        for index, pixel in enumerate(np.asarray(pixels, dtype=np.float64).reshape(-1, 2)):
+            try:
+                placed = pre.place_in_view(self.marker, pixel, view, self.path, self._on_margin)
+            except Refusal as refusal:
+                readings[index] = _none("", refusal.text, refusal.code)
+                continue
+            question = self._prompt(view, placed)
+            marked = question.markers > 0
+            key = (question, placed.padding if marked else (0, 0, 0, 0))
+            groups.setdefault(key, []).append((index, placed))
+        for (question, _), members in groups.items():
+            indices, placements = zip(*members, strict=True)
+            for index, reading in zip(
+                indices, self._read_all(picture, question, placements), strict=True
+            ):
+                readings[index] = _scaled(reading, view.depth_scale)
+        return [readings[index] for index in range(len(readings))]
+
+    @torch.inference_mode()
+    def ask(self, question: Prompt, pictures: Sequence) -> DistanceReading:
+        """Ask any task's prompt about pictures, uint8 (H, W, 3), marked already.
+
+        The value is in ``question.unit`` (the reading's names say metres for the usual tasks), of
+        pictures at the unified focal length: see ``resampled`` and ``marker.draw_all``.
+        """
+        grids, features = self._see([pre.upload(p, self.network.device) for p in pictures])
+        return self._answer(question, grids, features)[0]
+
+    @torch.inference_mode()
+    def reply(
+        self, rgb: np.ndarray, camera: PinholeCamera, prompt: str, max_tokens: int = 128
+    ) -> str:
+        """Answer ``prompt`` about a source image; contract: ``LanguageModel.reply``."""
+        check_question(prompt)
+        picture = self._picture(rgb, self.view_of(camera))
+        grids, features = self._see([picture])
+        layout = self.network.layout(prompt, grids)
+        conversation = self.network.read(layout.ids[None], layout, features, None)
+        return self.network.write(conversation, [0], max_tokens)[0]
+
+    def resampled(self, rgb: np.ndarray, camera: PinholeCamera) -> np.ndarray:
+        """Return a source image at the unified focal length, uint8 (view.height, view.width, 3)."""
+        return self._picture(rgb, self.view_of(camera))[0].cpu().numpy()
+
+    def _picture(self, rgb: np.ndarray, view: CanonicalView) -> torch.Tensor:
+        """Upload and resample: uint8 (1, view.height, view.width, 3) on the device."""
+        expected = (view.source.height, view.source.width, 3)
+        if rgb.shape != expected or rgb.dtype != np.uint8:
+            raise Refusal(
+                Code.BAD_IMAGE,
+                f"rgb is {rgb.dtype} {rgb.shape}: must be uint8 {expected}, the camera's size",
+            )
+        return resize(pre.upload(rgb, self.network.device), view.width, view.height)
+
+    def _prompt(self, view: CanonicalView, placed) -> Prompt:
+        """Return the question about one placed pixel; equal ones go in one batch."""
+        if self._style is Style.TEXT_COORDINATES:
+            return prompt(style=self._style, size=(view.width, view.height), pixel=placed.target)
+        if self._style is Style.INTRINSICS:
+            return prompt(style=self._style, camera=view.camera)
+        return prompt(Task.DISTANCE, self._style)
+
+    def _see(self, pictures: list) -> tuple:
+        """Return (grids, features (1, tokens, width)) of the pictures of one conversation."""
+        seen = [pre.patches_of(p, self.path, self.network.dtype) for p in pictures]
+        features = [self.network.features(patches, grid) for patches, grid in seen]
+        return tuple(grid for _, grid in seen), torch.cat(features, dim=1)
+
+    def _read_all(self, picture, question: Prompt, placements: Sequence) -> list:
+        """Read queries of one picture that differ in their marker only, batch by batch.
+
+        A batch that does not fit the memory is halved; one query that does not is refused.
+        """
+        if not question.markers:  # the words point: every query of a question is the same
+            grids, features = self._see([picture])
+            return self._answer(question, grids, features) * len(placements)
+        left, top, right, bottom = placements[0].padding
+        width, height = picture.shape[2] + left + right, picture.shape[1] + top + bottom
+        batch, readings = self._batch(question, width, height), []
+        while len(readings) < len(placements):
+            some = placements[len(readings) : len(readings) + batch]
+            try:
+                marked = pre.mark(picture, self.marker, some)
+                grids, features = self._see([marked])
+                readings += self._answer(question, grids, features)
+            except torch.OutOfMemoryError as error:
+                if batch == 1:
+                    raise self._out_of_memory(width, height) from error
+                batch = self._max_batch = max(1, len(some) // 2)
+        return readings
+
+    def _batch(self, question: Prompt, width: int, height: int) -> int:
+        """Return how many queries of a picture of this size go together."""
+        unit = self.path.image.patch
+        fitted = self.path.fit(width, height)
+        grid = (fitted[1] // unit, fitted[0] // unit)
+        length = len(self.network.layout(question.question, (grid,)).ids)
+        need = self.network.bytes_per_query(grid[0] * grid[1], length)
+        budget = self._memory_bytes
+        if budget is None:
+            on_gpu = self.network.device.type == "cuda"
+            budget = torch.cuda.mem_get_info(self.network.device)[0] // 2 if on_gpu else 2**30
+        return max(1, min(self._max_batch, budget // need))
+
+    def _answer(self, question: Prompt, grids: tuple, features: torch.Tensor) -> list:
+        """Read and answer B conversations, features (B, tokens, width): one reading each."""
+        network, checked = self.network, self._checked
+        layout = network.layout(question.question, grids)
+        by_number = self._decoding == "number" and self._style is not Style.RAY
+        lead = network.lead(question) if by_number else None
+        conversation = network.read(layout.ids[None], layout, features, lead)
+        readings = [None] * len(features)
+        if lead is not None:
+            follows = [True] * len(features)
+            if checked:
+                follows = network.follows_lead(conversation, lead).tolist()
+            numbers = network.numbers(conversation, lead) if any(follows) else []
+            for i, number in enumerate(numbers):
+                if follows[i] and (number.follows or not checked):
+                    readings[i] = self._of_number(number)
+        rest = [i for i, reading in enumerate(readings) if reading is None]
+        if rest:
+            texts = network.write(conversation, rest, self._max_tokens)
+            for i, text in zip(rest, texts, strict=True):
+                readings[i] = self._of_text(text, question)
+        return readings
+
+    def _of_number(self, number: Number) -> DistanceReading:
+        value = number.value
+        if self._estimate == "mean" and not math.isnan(number.mean):
+            value = number.mean
+        return DistanceReading(value, number.low, number.high, number.text)
+
+    def _of_text(self, text: str, question: Prompt) -> DistanceReading:
+        """Parse a whole reply; its interval is unknown."""
+        if self._style is Style.RAY and question.unit == METRES:
+            ray = parse_ray(text)
+            value, reason = ray.distance_m, ray.reason
+        else:
+            read = parse_answer(text, question.unit)
+            value, reason = read.value, read.reason
+        if reason:
+            return _none(text, reason)
+        return DistanceReading(value, math.nan, math.nan, sanitise(text))
+
+    def _out_of_memory(self, width: int, height: int) -> Refusal:
+        return Refusal(
+            Code.MODEL_ERROR,
+            f"{self.name} ran out of device memory on one query of {width} x {height} px: load it "
+            f"with a lower max_pixels (now {self.path.image.max_pixels})",
+        )
+
+
+def _load(checkpoint: Checkpoint, family, device: torch.device, dtype: torch.dtype):
+    try:
+        with torch.device("meta"):
+            config = family.config_class.from_dict(copy.deepcopy(checkpoint.config))
+            model = family.model_class(config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal(
+            Code.MODEL_ERROR,
+            f"{checkpoint.folder / 'config.json'} does not describe a {checkpoint.format} "
+            f"({type(error).__name__}: {error}); fetch it again",
+        ) from error
+    tied = ("lm_head.weight",) if "lm_head.weight" not in _stored(checkpoint, family) else ()
+    checkpoint.load_into(model, device, dtype, family.name_in_module, tied)
+    if tied:
+        model.lm_head.weight = model.model.language_model.embed_tokens.weight
+    materialise_buffers(model, device)
+    return model.eval().requires_grad_(False)
+
+
+def _stored(checkpoint: Checkpoint, family) -> set:
+    return {family.name_in_module(name) for name in checkpoint.shapes}
+
+
+def _check(option: str, value, known: Sequence) -> None:
+    if value not in known:
+        text = f"{option} = {value!r}: must be one of {', '.join(known)}"
+        raise Refusal(Code.MODEL_NOT_READY, text)
+
+
+def _none(text: str, reason: str, code: Code = Code.NO_ANSWER) -> DistanceReading:
+    return DistanceReading(math.nan, math.nan, math.nan, sanitise(text), reason, code)
+
+
+def _scaled(reading: DistanceReading, scale: float) -> DistanceReading:
+    """Undo a capped picture: it shows everything ``scale`` times as large."""
+    return replace(
+        reading,
+        distance_m=reading.distance_m * scale,
+        low_m=reading.low_m * scale,
+        high_m=reading.high_m * scale,
+    )

@@ -1,0 +1,168 @@
+"""From a camera's image to DepthLM's patches: unified focal length, marker, the processor's size.
+
+The published order, each step in torch on the model's device: resample to the unified focal
+length, paint the marker, resample to whole patches (which blurs the marker a little, as in
+training), normalise, cut. Resampling and cutting are ``preprocess.py``'s.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.models.preprocess import ImagePath, resize, to_patches
+from depthlm_ros.prompting.marker import Marker, Placement, pixel_in_view, place
+from depthlm_ros.status import Code, Refusal
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+MAX_PIXELS = 12845056
+"""The published Qwen processor's limit of a picture's area; ours for Pixtral too."""
+
+
+@dataclass(frozen=True)
+class DepthLMPath:
+    """What a DepthLM checkpoint wants of its pictures.
+
+    ``image``: patch size, focal length, limits, mean and std. ``round_up``: sides grow to whole
+    patches (Pixtral) instead of being rounded (Qwen). ``longest_edge``: cap on the longer side in
+    pixels, None for none. The stock Pixtral processor has a silent one of 1024, which undoes the
+    focal length; here a cap is told to the depth through ``CanonicalView.depth_scale``.
+    """
+
+    image: ImagePath
+    round_up: bool = False
+    longest_edge: int | None = None
+
+    def __post_init__(self):
+        """Refuse a cap that leaves nothing to see."""
+        if self.longest_edge is not None and self.longest_edge < 4 * self.image.multiple:
+            least = 4 * self.image.multiple
+            raise Refusal(
+                Code.MODEL_ERROR,
+                f"longest_edge = {self.longest_edge} px: must be at least {least} px",
+            )
+
+    @classmethod
+    def qwen(cls, config: dict, preprocessor: dict, longest_edge=None) -> "DepthLMPath":
+        """Read a Qwen2.5-VL checkpoint's configs; the focal length is 1000 px unless told."""
+        vision, size = config["vision_config"], preprocessor.get("size", {})
+        least = preprocessor.get("min_pixels") or size.get("shortest_edge", 3136)
+        most = preprocessor.get("max_pixels") or size.get("longest_edge", MAX_PIXELS)
+        image = ImagePath(
+            vision["patch_size"],
+            vision["spatial_merge_size"],
+            float(config.get("canonical_focal_px", 1000.0)),
+            config.get("min_pixels", least),
+            config.get("max_pixels", most),
+            tuple(preprocessor.get("image_mean", CLIP_MEAN)),
+            tuple(preprocessor.get("image_std", CLIP_STD)),
+        )
+        return cls(image, False, longest_edge)
+
+    @classmethod
+    def pixtral(cls, config: dict, preprocessor: dict, longest_edge=None) -> "DepthLMPath":
+        """Read a Pixtral checkpoint's configs; the focal length is 750 px unless told."""
+        image = ImagePath(
+            config["vision_config"]["patch_size"],
+            1,
+            float(config.get("canonical_focal_px", 750.0)),
+            1,
+            config.get("max_pixels", MAX_PIXELS),
+            tuple(preprocessor.get("image_mean", CLIP_MEAN)),
+            tuple(preprocessor.get("image_std", CLIP_STD)),
+        )
+        return cls(image, True, longest_edge)
+
+    def fit(self, width: int, height: int) -> tuple:
+        """Return the (width, height) in whole patches that a picture is resampled to."""
+        if not self.round_up:
+            return self.image.fit(width, height)
+        unit = self.image.multiple
+        return tuple(math.ceil(side / unit) * unit for side in (width, height))
+
+
+def focal_view(camera: PinholeCamera, path: DepthLMPath) -> CanonicalView:
+    """Return the picture at the unified focal length: (int(W sx), int(H sy)), s = f_uni / f.
+
+    Each axis by its own focal length (the paper's rule; the released code uses fx for both, which
+    is the same where fx = fy). ``depth_scale`` differs from 1 only where a cap made the picture
+    smaller: the later step to whole patches was there in training too. Raises Refusal(BAD_IMAGE)
+    for a picture more than 200 times as long as wide.
+    """
+    width = camera.width * (path.image.focal_px / camera.fx)
+    height = camera.height * (path.image.focal_px / camera.fy)
+    if max(width, height) > 200 * min(width, height) or min(width, height) < 1:
+        raise Refusal(
+            Code.BAD_IMAGE,
+            f"the model's picture would be {width:.0f} x {height:.0f} px: sides must be at least "
+            "1 px and not differ by more than 200 : 1; crop the image, or calibrate the camera",
+        )
+    shrink = min(1.0, math.sqrt(path.image.max_pixels / (width * height)))
+    if path.longest_edge is not None:
+        shrink = min(shrink, path.longest_edge / max(width, height))
+    size = (max(1, int(width * shrink)), max(1, int(height * shrink)))
+    return CanonicalView(camera, camera.resized(*size), shrink)
+
+
+def place_in_view(
+    marker: Marker, pixel, view: CanonicalView, path: DepthLMPath, on_margin: str
+) -> Placement:
+    """Place the marker of a source pixel in the view, by the published pixel rule.
+
+    Raises Refusal(OUT_OF_IMAGE) for a pixel that is NaN or outside the source image, else what
+    ``marker.place`` raises.
+    """
+    camera = view.source
+    if not camera.contains(pixel):
+        raise Refusal(
+            Code.OUT_OF_IMAGE,
+            f"pixel ({pixel[0]:g}, {pixel[1]:g}) is outside the image of {camera.width} x "
+            f"{camera.height}",
+        )
+    f, shrink = path.image.focal_px, view.depth_scale
+    scale = (f / camera.fx * shrink, f / camera.fy * shrink)
+    target = pixel_in_view(pixel, scale, (view.width, view.height))
+    return place(marker, target, view.width, view.height, on_margin)
+
+
+def upload(rgb: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Return a picture, uint8 (H, W, 3), as uint8 (1, H, W, 3) on the device."""
+    writable = rgb if rgb.flags.writeable and rgb.flags.c_contiguous else rgb.copy()
+    return torch.from_numpy(writable)[None].to(device, non_blocking=True)
+
+
+def mark(picture: torch.Tensor, marker: Marker, placements) -> torch.Tensor:
+    """Paint a marker each into copies of uint8 (1, H, W, 3): uint8 (B, H', W', 3).
+
+    All placements must have the same padding.
+    """
+    left, top, right, bottom = placements[0].padding
+    marked = picture.expand(len(placements), -1, -1, -1)
+    if any(placements[0].padding):
+        rows, columns = (
+            torch.arange(-before, side + after, device=picture.device).clamp(0, side - 1)
+            for before, side, after in (
+                (top, picture.shape[1], bottom),
+                (left, picture.shape[2], right),
+            )
+        )
+        marked = marked[:, rows][:, :, columns]
+    marked = marked.clone()
+    painted = torch.from_numpy(np.stack([p.painted for p in placements])).to(picture.device)
+    which = torch.arange(len(placements), device=picture.device)[:, None]
+    colour = torch.tensor(marker.colour, dtype=torch.uint8, device=picture.device)
+    marked[which, painted[..., 1], painted[..., 0]] = colour
+    return marked
+
+
+def patches_of(pictures: torch.Tensor, path: DepthLMPath, dtype: torch.dtype) -> tuple:
+    """Resample uint8 (B, H, W, 3) to whole patches and cut: ``(patches, grid)``.
+
+    Shapes and order: ``preprocess.to_patches``.
+    """
+    size = path.fit(pictures.shape[2], pictures.shape[1])
+    return to_patches(resize(pictures, *size), path.image, dtype)
