@@ -20,6 +20,7 @@ from depthlm_ros.nodes.conversions import FrameMaker
 from depthlm_ros.nodes.model_calls import call_model
 from depthlm_ros.nodes.stamps import Picture, check_age
 from depthlm_ros.nodes.statistics import Statistics
+from depthlm_ros.nodes.waiting import Waiter, WaitingRoom
 from depthlm_ros.status import Code, Refusal
 
 _WAIT_ON = (Code.NO_FRAME, Code.NO_CAMERA_INFO, Code.STALE, Code.BUSY)
@@ -34,15 +35,6 @@ class Sight:
     rectifier: Rectifier
     depth_map: DepthMap | None
     epoch: int
-
-
-@dataclass
-class _Waiter:
-    """A request that waits: for a sight, a picture, or a job of its own."""
-
-    future: Future
-    until: float
-    wants: str
 
 
 class Engine:
@@ -64,14 +56,15 @@ class Engine:
         self.running_since: float | None = None
         self._frames = FrameMaker()
         self._offered: Picture | None = None
-        self._waiters: list[_Waiter] = []
+        self._room = WaitingRoom(lambda: self._values.max_waiting, lambda: node.executor.wake())
 
     # -- life ---------------------------------------------------------------------------------
 
     def start_worker(self) -> None:
-        """Start the worker thread if there is none."""
+        """Start the worker thread if there is none; its queue is as long as max_waiting."""
         if self.worker is None:
             self.worker = LatestWorker(max_jobs=self._values.max_waiting)
+        self.worker.max_jobs = self._values.max_waiting
 
     def run_job(self, run) -> Future:
         """Run a function on the worker (loading a model); the future ends with (result, error)."""
@@ -91,7 +84,7 @@ class Engine:
         """Serve no more: waiting requests get NOT_ACTIVE, a result in flight is forgotten."""
         self.active = False
         self.flush()
-        self._fail_waiters(Refusal(Code.NOT_ACTIVE, "the node was deactivated"))
+        self._room.settle_all(Refusal(Code.NOT_ACTIVE, "the node was deactivated"))
 
     def flush(self) -> None:
         """Forget picture and sight, as after a jump of the clock; what is in flight is STALE."""
@@ -113,16 +106,16 @@ class Engine:
     @property
     def waiting(self) -> int:
         """Number of requests that wait."""
-        return len(self._waiters)
+        return len(self._room)
 
     # -- pictures -----------------------------------------------------------------------------
 
     def take_picture(self, picture: Picture) -> None:
         """Take the newest picture; work on it only if somebody wants the result."""
         self.picture = picture
-        self._resolve("picture", picture)
+        self._room.settle_all(picture, "picture")
         wanted = self._values.continuous or self._wanted()
-        if self.is_dense and (wanted or self._is_waited_for("sight")):
+        if self.is_dense and (wanted or self._room.wanted("sight")):
             self._offer(picture)
 
     def _offer(self, picture: Picture) -> None:
@@ -158,12 +151,12 @@ class Engine:
             self.sight = sight
             self.statistics.model_failures_in_a_row = 0
             self.statistics.results.tick()
-            self._resolve("sight", sight)
+            self._room.settle_all(sight, "sight")
         else:
             refusal = self._refusal_of(error, "the picture")
             self.note_refusal(refusal)
             if refusal.code not in _WAIT_ON:
-                self._resolve("sight", refusal)
+                self._room.settle_all(refusal, "sight")
 
     def note_refusal(self, refusal: Refusal) -> None:
         """Count a picture that came to nothing."""
@@ -240,12 +233,6 @@ class Engine:
             return self.picture
         return await self._wait("picture", until)
 
-    async def wait_for(self, future: Future, until: float):
-        """Wait for a future of somebody else; Refusal(DEADLINE) when it does not come in time."""
-        waiter = self._new_waiter("job", until)
-        future.add_done_callback(lambda done: self._settle(waiter, done))
-        return await self._outcome(waiter)
-
     def estimator(self) -> DepthEstimator:
         """Return the estimator with the current parameters."""
         values = self._values
@@ -257,7 +244,7 @@ class Engine:
 
     async def _ask_model(self, pixels_of, until: float):
         """Have a marker model read pixels of the picture that is newest when its turn comes."""
-        waiter = self._new_waiter("job", until)
+        waiter = self._room.enter("job", until)
 
         def run():
             if waiter.future.done():
@@ -267,9 +254,9 @@ class Engine:
         try:
             self.worker.submit(run, self._hand_over(lambda *r: self._job_done(waiter, *r)))
         except QueueFull as error:
-            self._waiters.remove(waiter)
+            self._room.leave(waiter)
             raise Refusal(Code.BUSY, f"{error}: ask again later") from error
-        return await self._outcome(waiter)
+        return await self._room.outcome(waiter)
 
     def _look_and_ask(self, pixels_of):
         """Read pixels by the marker model: on the worker."""
@@ -295,62 +282,31 @@ class Engine:
         self.statistics.inference.add(time.monotonic() - begin)
         return sight, readings
 
-    def _job_done(self, waiter: _Waiter, result, error) -> None:
+    def _job_done(self, waiter: Waiter, result, error) -> None:
         if error is None:
             self.statistics.model_failures_in_a_row = 0
             self.statistics.results.tick()
         else:
             result = self._refusal_of(error, "a question")
             self.note_refusal(result)
-        self._settle(waiter, result)
+        self._room.settle(waiter, result)
 
     # -- waiting ------------------------------------------------------------------------------
 
     async def _wait(self, wants: str, until: float):
-        return await self._outcome(self._new_waiter(wants, until))
+        return await self._room.outcome(self._room.enter(wants, until))
 
-    def _new_waiter(self, wants: str, until: float) -> _Waiter:
-        if len(self._waiters) >= self._values.max_waiting:
-            raise Refusal(
-                Code.BUSY,
-                f"{len(self._waiters)} requests are waiting, the most that may "
-                f"(max_waiting): ask again later",
-            )
-        waiter = _Waiter(Future(), until, wants)
-        self._waiters.append(waiter)
-        return waiter
-
-    async def _outcome(self, waiter: _Waiter):
-        outcome = await waiter.future
-        if isinstance(outcome, Refusal):
-            raise outcome
-        return outcome
-
-    def _settle(self, waiter: _Waiter, outcome) -> None:
-        """End a wait; the executor must run once more for its coroutine to go on."""
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)
-            waiter.future.set_result(outcome)
-            self._node.executor.wake()
-
-    def _is_waited_for(self, wants: str) -> bool:
-        return any(waiter.wants == wants for waiter in self._waiters)
-
-    def _resolve(self, wants: str, outcome) -> None:
-        for waiter in [w for w in self._waiters if w.wants == wants]:
-            self._settle(waiter, outcome)
-
-    def _fail_waiters(self, refusal: Refusal) -> None:
-        for waiter in list(self._waiters):
-            self._settle(waiter, refusal)
+    async def wait_for(self, future: Future, until: float):
+        """Wait for a future of somebody else; Refusal(DEADLINE) when it does not come in time."""
+        waiter = self._room.enter("job", until)
+        future.add_done_callback(lambda done: self._room.settle(waiter, done))
+        return await self._room.outcome(waiter)
 
     def expire(self) -> None:
         """End the waits whose deadline has passed: called by a steady timer."""
-        now = time.monotonic()
-        for waiter in [w for w in self._waiters if w.until <= now]:
-            self._settle(waiter, self._why_not(waiter))
+        self._room.expire(self._why_not)
 
-    def _why_not(self, waiter: _Waiter) -> Refusal:
+    def _why_not(self, waiter: Waiter) -> Refusal:
         """Say why a request got nothing within its deadline."""
         if waiter.wants == "job" or self.running_since is not None:
             return Refusal(

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import cv2
 import numpy as np
 
 from depthlm_ros.geometry.canonical_view import CanonicalView
@@ -49,6 +50,24 @@ class Plane:
         matrix = np.ones((600, 600), np.float32)
         while self.busy and time.monotonic() < end:
             matrix @ matrix
+
+
+class Picture(Plane):
+    """Reads the true depth out of the image: red 0 to 255 is ``near_m`` to ``far_m``."""
+
+    name = "picture"
+
+    def __init__(self, near_m=1.0, far_m=3.0, **plane):
+        super().__init__(**plane)
+        self.near_m, self.far_m = near_m, far_m
+
+    def depth(self, rgb, view):
+        """Return the picture's own depth at the view's size."""
+        self.spend(self.seconds)
+        size = (view.width, view.height)
+        red = cv2.resize(np.float32(rgb[..., 0]), size, interpolation=cv2.INTER_LINEAR)
+        metres = self.near_m + red / 255 * (self.far_m - self.near_m)
+        return (metres / view.depth_scale).astype(np.float32)
 
 
 class Marker:
@@ -103,7 +122,7 @@ def load(name, device, dtype):
         raise Refusal(Code.MODEL_NOT_READY, "no weights in /nowhere: run depthlm fetch missing")
     settings = json.loads(os.environ.get("NODE_MODEL", "{}"))
     time.sleep(settings.pop("load_s", 0.0))
-    kinds = {"plane": Plane, "marker": Marker, "failing": Failing}
+    kinds = {"plane": Plane, "marker": Marker, "picture": Picture, "failing": Failing}
     return kinds[settings.pop("kind", "plane")](**settings)
 
 

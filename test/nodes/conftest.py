@@ -1,0 +1,289 @@
+"""What node tests share: the node in a process of its own, and a robot around it that can be told.
+
+Every wait is for a condition, with a deadline far beyond what the slowest machine needs.
+"""
+
+import array
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rclpy
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, Image
+
+from depthlm_msgs.msg import Pixel
+from depthlm_msgs.srv import Ask, QueryPoints
+
+PATIENCE_S = 60.0
+SCRIPT = Path(__file__).with_name("node_under_test.py")
+
+
+def wait_until(condition, what, patience_s=PATIENCE_S):
+    """Wait for a condition and return its value; fail with ``what()`` or ``what``."""
+    end = time.monotonic() + patience_s
+    while not (value := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"in {patience_s} s not: {what() if callable(what) else what}")
+        time.sleep(0.005)
+    return value
+
+
+class NodeProcess:
+    """The node under test; ``namespace`` is its own, so that no two tests can meet."""
+
+    def __init__(self, folder, namespace, model=None, remaps=(), environment=(), **parameters):
+        """Start it with a model (settings of node_under_test) and ROS parameters."""
+        self.namespace, self.name = namespace, f"{namespace}/depthlm"
+        self.log = folder / f"node{len(list(folder.iterdir()))}.log"
+        arguments = ["-r", f"__ns:={namespace}"]
+        for key, value in parameters.items():
+            arguments += ["-p", f"{key}:={json.dumps(value)}"]
+        for remap in remaps:
+            arguments += ["-r", remap]
+        self.process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), "--ros-args", *arguments],
+            stdout=self.log.open("wb"),
+            stderr=subprocess.STDOUT,
+            env={
+                **os.environ,
+                "NODE_MODEL": json.dumps(model or {}),
+                "OMP_NUM_THREADS": "1",
+                "OPENBLAS_NUM_THREADS": "1",
+                "PYTHONUNBUFFERED": "1",
+                **dict(environment),
+            },
+        )
+
+    def said(self, pattern):
+        """Return the first match of a pattern in the log, or None."""
+        return re.search(pattern, self.log.read_text(errors="replace"))
+
+    def wait_for_log(self, pattern):
+        """Wait until the log holds a pattern."""
+        return wait_until(
+            lambda: self.said(pattern), lambda: f"{pattern!r} in\n{self.log.read_text()[-3000:]}"
+        )
+
+    def is_alive(self):
+        """Tell whether the process runs."""
+        return self.process.poll() is None
+
+    def stop(self, number=signal.SIGINT):
+        """Send a signal; return (exit code, seconds it took)."""
+        begin = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE_S)
+        return code, time.monotonic() - begin
+
+
+class Robot:
+    """Publishes images, listens and calls, on a thread of its own."""
+
+    def __init__(self, namespace):
+        self.node = rclpy.create_node("robot", namespace=namespace)
+        self.images = self.node.create_publisher(Image, "image", 5)
+        self.infos = self.node.create_publisher(CameraInfo, "camera_info", 5)
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self._clients = {}
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self):
+        with contextlib.suppress(ExternalShutdownException):
+            self.executor.spin()
+
+    def close(self):
+        """Leave the graph."""
+        self.executor.shutdown()
+        self._thread.join(PATIENCE_S)
+        self.node.destroy_node()
+
+    # -- camera -------------------------------------------------------------------------------
+
+    def now(self, offset_s=0.0):
+        """Return the time, shifted, as a stamp."""
+        return (self.node.get_clock().now() + rclpy.duration.Duration(seconds=offset_s)).to_msg()
+
+    def see(self, image=None, info=None, stamp=None, info_stamp=None, frame_id="camera"):
+        """Publish one image with its CameraInfo; return the stamp."""
+        stamp = stamp or self.now()
+        image, info = image or make_image(), info or make_info()
+        image.header.stamp, image.header.frame_id = stamp, frame_id
+        info.header.stamp, info.header.frame_id = info_stamp or stamp, frame_id
+        self.images.publish(image)
+        self.infos.publish(info)
+        return stamp
+
+    def see_until(self, condition, what="a result", period_s=0.03, **frame):
+        """Publish frames until the condition holds; return its value."""
+
+        def looking():
+            self.see(**frame)
+            time.sleep(period_s)
+            return condition()
+
+        return wait_until(looking, what)
+
+    @contextlib.contextmanager
+    def camera(self, hertz=30.0, **frame):
+        """Publish frames all the while, on a thread."""
+        stop = threading.Event()
+
+        def run():
+            while not stop.wait(1.0 / hertz):
+                self.see(**frame)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        yield
+        stop.set()
+        thread.join(PATIENCE_S)
+
+    def meet(self, node):
+        """Wait until the node hears this camera."""
+        wait_until(
+            lambda: self.images.get_subscription_count() and self.infos.get_subscription_count(),
+            lambda: f"subscriptions of {node.name}\n{node.log.read_text()[-2000:]}",
+        )
+
+    # -- listening and calling ----------------------------------------------------------------
+
+    def listen(self, kind, topic, qos=5):
+        """Subscribe and wait for the match; return the growing list of messages."""
+        got = []
+        subscription = self.node.create_subscription(kind, topic, got.append, qos)
+        self.executor.wake()
+        wait_until(lambda: self.node.count_publishers(subscription.topic_name), topic)
+        return got
+
+    def client(self, kind, name):
+        """Return a ready client, made once."""
+        if name not in self._clients:
+            client = self.node.create_client(kind, name, qos_profile=QoSProfile(depth=1000))
+            wait_until(client.service_is_ready, name)
+            self._clients[name] = client
+        return self._clients[name]
+
+    def start(self, kind, name, request):
+        """Call a service; return the future."""
+        return self.client(kind, name).call_async(request)
+
+    def call(self, kind, name, request):
+        """Call a service and wait for its reply."""
+        future = self.start(kind, name, request)
+        wait_until(future.done, f"a reply of {name}")
+        return future.result()
+
+    def ask(self, question, *pixels, deadline_s=20.0, frame_id=""):
+        """Ask the node under test."""
+        request = Ask.Request(question=question, pixels=_pixels(pixels), frame_id=frame_id)
+        set_deadline(request, deadline_s)
+        return self.call(Ask, "depthlm/ask", request)
+
+    def query(self, *pixels, deadline_s=20.0, frame_id=""):
+        """Query points of the node under test."""
+        request = QueryPoints.Request(pixels=_pixels(pixels), frame_id=frame_id)
+        set_deadline(request, deadline_s)
+        return self.call(QueryPoints, "depthlm/query_points", request)
+
+    def change(self, number=0, label=""):
+        """Ask for a lifecycle transition; return whether it succeeded."""
+        request = ChangeState.Request()
+        request.transition.id, request.transition.label = number, label
+        return self.call(ChangeState, "depthlm/change_state", request).success
+
+    def state(self):
+        """Return the lifecycle state's label."""
+        return self.call(GetState, "depthlm/get_state", GetState.Request()).current_state.label
+
+    def set_parameters(self, **values):
+        """Set parameters together; return (successful, reason)."""
+        request = SetParametersAtomically.Request(
+            parameters=[Parameter(k, value=v).to_parameter_msg() for k, v in values.items()]
+        )
+        kind, name = SetParametersAtomically, "depthlm/set_parameters_atomically"
+        result = self.call(kind, name, request).result
+        return result.successful, result.reason
+
+
+def set_deadline(request, seconds):
+    """Put a deadline into a request."""
+    request.deadline.sec = int(seconds // 1)
+    request.deadline.nanosec = int(seconds % 1 * 1e9)
+
+
+def _pixels(pixels):
+    return [Pixel(u=float(u), v=float(v)) for u, v in pixels]
+
+
+def make_image(width=64, height=48, encoding="rgb8", channels=3, fill=100, **changed):
+    """Return a grey image."""
+    data = array.array("B", [fill]) * (width * height * channels)
+    values = {"width": width, "height": height, "encoding": encoding, "step": width * channels}
+    return Image(**{**values, "data": data, **changed})
+
+
+def make_info(width=64, height=48, fx=50.0, fy=50.0, cx=31.5, cy=23.5, **changed):
+    """Return a CameraInfo without distortion."""
+    k = [fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]
+    values = {"distortion_model": "plumb_bob", "d": [0.0] * 5}
+    return CameraInfo(width=width, height=height, k=k, **{**values, **changed})
+
+
+def floats(message):
+    """Return a depth image's numbers (H, W)."""
+    return np.frombuffer(bytes(message.data), "<f4").reshape(message.height, message.width)
+
+
+@pytest.fixture(scope="session")
+def ros():
+    """Initialise rclpy for the test process."""
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()
+
+
+_numbers = iter(range(10**6))
+
+
+@pytest.fixture(scope="module")
+def start_node(ros, tmp_path_factory):
+    """Give a function that starts a node under test and returns it with its robot."""
+    folder, started = tmp_path_factory.mktemp("nodes"), []
+
+    def start(wait=True, **settings):
+        namespace = f"/test_{os.getpid()}_{next(_numbers)}"
+        node, robot = NodeProcess(folder, namespace, **settings), Robot(namespace)
+        started.append((node, robot))
+        if wait:
+            node.wait_for_log("active:")
+            robot.meet(node)
+        return node, robot
+
+    yield start
+    for node, robot in started:
+        if node.is_alive():
+            node.process.kill()
+        node.process.wait(PATIENCE_S)
+        robot.close()
+
+
+@pytest.fixture(scope="session")
+def tools():
+    """Give the helpers of this file to tests, which cannot import it."""
+    return sys.modules[__name__]
