@@ -3,8 +3,8 @@
 A marker (or text) points at each pixel; the model names its distance. Only the number is decoded
 (``number.py``): the trained reply's beginning is forced, and checked. Where a forced token was not
 the model's own best one, or where a character of the number was not, the model is not following
-its template, and that query is decoded in full and parsed strictly instead; so a number is always
-the one that full greedy decoding would have begun with.
+its template, and that query is decoded in full and parsed strictly instead. The rest of the reply
+is checked in one pass too, so that every reading is the one that full greedy decoding would give.
 """
 
 import copy
@@ -37,6 +37,7 @@ from depthlm_ros.status import Code, Refusal
 _FAMILIES = {DEPTHLM_QWEN: Qwen25Family, DEPTHLM_PIXTRAL: PixtralFamily}
 _ESTIMATES = ("greedy", "mean")
 _DECODINGS = ("number", "full")
+_CHECKS = ("reply", "lead")
 _MAX_BATCH = 64
 
 
@@ -46,8 +47,10 @@ class DepthLM:
     ``style``: how the question is asked (``prompts.Style``). ``marker``: what is drawn.
     ``on_margin``: what happens to a pixel whose marker does not fit (``marker.place``).
     ``decoding``: "number", or "full" for the whole reply always. ``estimate``: "greedy" (the
-    published reading) or "mean" of the digits' distribution. ``check_template``: False trusts the
-    model to follow its template, for measuring speed on random weights. ``longest_edge``,
+    published reading) or "mean" of the digits' distribution. ``check``: "reply" for the whole
+    template, "lead" for what comes up to the number and the number itself (one pass less).
+    ``trust_template``: checks are made and ignored, for measuring speed on random weights only.
+    ``longest_edge``,
     ``max_pixels``: caps on the picture, accounted for in the distance. ``memory_bytes``: what a
     batch of queries may take beside the weights; None: half of what the GPU has free, or 1 GiB on
     the CPU. ``max_tokens``: of a reply decoded in full. Used by one thread at a time.
@@ -63,7 +66,8 @@ class DepthLM:
         on_margin: str = "flip",
         decoding: str = "number",
         estimate: str = "greedy",
-        check_template: bool = True,
+        check: str = "reply",
+        trust_template: bool = False,
         memory_bytes: int | None = None,
         max_pixels: int | None = None,
         max_tokens: int = 128,
@@ -71,13 +75,15 @@ class DepthLM:
         _check("on_margin", on_margin, ON_MARGIN)
         _check("decoding", decoding, _DECODINGS)
         _check("estimate", estimate, _ESTIMATES)
+        _check("check", check, _CHECKS)
         _check("style", style, [s.value for s in Style])
         self.name = name
         self.network = network
         self.path = replace(path, image=path.image.limited(max_pixels))
         self.marker = marker or Marker()
         self._style, self._on_margin = Style(style), on_margin
-        self._decoding, self._estimate, self._checked = decoding, estimate, check_template
+        self._decoding, self._estimate = decoding, estimate
+        self._whole_reply, self._trust = check == "reply", trust_template
         self._memory_bytes, self._max_tokens = memory_bytes, max_tokens
         self._max_batch = _MAX_BATCH
 
@@ -170,12 +176,12 @@ class DepthLM:
         check_question(prompt)
         picture = self._picture(rgb, self.view_of(camera))
         grids, features = self._see([picture])
-        layout = self.network.layout(prompt, grids)
+        layout = self.network.layout(self.network.harmless(prompt), grids)
         conversation = self.network.read(layout.ids[None], layout, features, None)
         return self.network.write(conversation, [0], max_tokens)[0]
 
     def resampled(self, rgb: np.ndarray, camera: PinholeCamera) -> np.ndarray:
-        """Return a source image at the unified focal length, uint8 (view.height, view.width, 3)."""
+        """Return a source image at the unified focal length: uint8 (view height, width, 3)."""
         return self._picture(rgb, self.view_of(camera))[0].cpu().numpy()
 
     def _picture(self, rgb: np.ndarray, view: CanonicalView) -> torch.Tensor:
@@ -240,19 +246,15 @@ class DepthLM:
 
     def _answer(self, question: Prompt, grids: tuple, features: torch.Tensor) -> list:
         """Read and answer B conversations, features (B, tokens, width): one reading each."""
-        network, checked = self.network, self._checked
+        network = self.network
         layout = network.layout(question.question, grids)
         by_number = self._decoding == "number" and self._style is not Style.RAY
         lead = network.lead(question) if by_number else None
         conversation = network.read(layout.ids[None], layout, features, lead)
         readings = [None] * len(features)
         if lead is not None:
-            follows = [True] * len(features)
-            if checked:
-                follows = network.follows_lead(conversation, lead).tolist()
-            numbers = network.numbers(conversation, lead) if any(follows) else []
-            for i, number in enumerate(numbers):
-                if follows[i] and (number.follows or not checked):
+            for i, number in enumerate(self._numbers(conversation, lead, question)):
+                if number is not None:
                     readings[i] = self._of_number(number)
         rest = [i for i, reading in enumerate(readings) if reading is None]
         if rest:
@@ -260,6 +262,19 @@ class DepthLM:
             for i, text in zip(rest, texts, strict=True):
                 readings[i] = self._of_text(text, question)
         return readings
+
+    def _numbers(self, conversation, lead, question: Prompt) -> list:
+        """Return each conversation's number, or None where the template is not followed."""
+        network, size = self.network, len(conversation.hidden)
+        follows = network.follows_lead(conversation, lead).tolist()
+        if not any(follows) and not self._trust:
+            return [None] * size
+        numbers = network.numbers(conversation, lead)
+        follows = [f and number.follows for f, number in zip(follows, numbers, strict=True)]
+        if self._whole_reply and (any(follows) or self._trust):
+            confirmed = network.confirms(conversation, lead, numbers, question)
+            follows = [f and c for f, c in zip(follows, confirmed, strict=True)]
+        return [n if f or self._trust else None for n, f in zip(numbers, follows, strict=True)]
 
     def _of_number(self, number: Number) -> DistanceReading:
         value = number.value

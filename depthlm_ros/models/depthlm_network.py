@@ -4,15 +4,16 @@ Knows tensors, tokens and caches; no camera, no pixel query. Every layer is tran
 vocabulary head runs only where a token is wanted, and for digits only over their rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from transformers import DynamicCache
 
 from depthlm_ros.models.depthlm_families import Layout
 from depthlm_ros.models.number import ALPHABET, Number, NumberTree
-from depthlm_ros.prompting.prompts import Prompt
+from depthlm_ros.prompting.prompts import SLOT, Prompt
 from depthlm_ros.status import Code, Refusal
 
 _HEAD_ROWS = 256
@@ -36,13 +37,14 @@ class Conversation:
 
     ``cache``: keys and values. ``length``: tokens of the question, ``next_position``: of the token
     after it. ``hidden``: states of the question's last token and of the lead after it,
-    (B, 1 + P, width).
+    (B, 1 + P, width). ``slots``: where in the cache each conversation's digit strings are.
     """
 
     cache: DynamicCache
     length: int
     next_position: int
     hidden: torch.Tensor
+    slots: list = field(default_factory=list)
 
 
 class DepthLMNetwork:
@@ -83,7 +85,7 @@ class DepthLMNetwork:
         if key not in self._layouts:
             if len(self._layouts) >= 64:
                 self._layouts.clear()
-            text = self.family.chat(self.harmless(question), len(grids))
+            text = self.family.chat(question, len(grids))
             self._layouts[key] = self.family.layout(self.encode(text), grids)
         return self._layouts[key]
 
@@ -162,14 +164,14 @@ class DepthLMNetwork:
         """
         rows = self.model.lm_head.weight[lead.alphabet]
         trees = [NumberTree() for _ in range(len(conversation.hidden))]
-        slots = [{"": None} for _ in trees]
+        conversation.slots = [{"": []} for _ in trees]
         hidden, wanted = conversation.hidden[:, -1:], [tree.wanted() for tree in trees]
         while True:
             self._feed(trees, wanted, hidden, rows, lead)
             wanted = [tree.wanted() for tree in trees]
             if not any(wanted):
                 return [tree.number() for tree in trees]
-            hidden = self._extend(conversation, lead, wanted, slots)
+            hidden = self._extend(conversation, lead, wanted)
 
     def _feed(self, trees, wanted, hidden, rows, lead) -> None:
         """Give every tree the logits of the strings it wanted; hidden (B, n, width)."""
@@ -190,26 +192,62 @@ class DepthLMNetwork:
             for i, text in enumerate(wanted[b]):
                 tree.feed(text, logits[b, i], best.get((b, i)))
 
-    def _extend(self, conversation, lead, wanted, slots) -> torch.Tensor:
+    def _extend(self, conversation, lead, wanted) -> torch.Tensor:
         """Read the wanted strings' last characters after the cache: states (B, n, width)."""
         batch, n = len(wanted), max(len(strings) for strings in wanted)
         start = conversation.cache.get_seq_length()
-        said = conversation.length + len(lead.ids)
-        ids = torch.zeros(batch, n, dtype=torch.long)
-        depth = torch.zeros(batch, n, dtype=torch.long)
-        mask = torch.zeros(batch, 1, n, start + n, dtype=torch.bool)
+        said, slots = conversation.length + len(lead.ids), conversation.slots
+        ids = np.zeros((batch, n), np.int64)
+        depth = np.zeros((batch, n), np.int64)
+        mask = np.zeros((batch, 1, n, start + n), bool)
         mask[..., :said] = True
-        alphabet = lead.alphabet.tolist()
+        tokens = dict(zip(ALPHABET, lead.alphabet.tolist(), strict=True))
         for b, strings in enumerate(wanted):
             for i, text in enumerate(strings):
-                slots[b][text] = start + i
-                ids[b, i] = alphabet[ALPHABET.index(text[-1])]
+                seen = slots[b][text] = [*slots[b][text[:-1]], start + i]
+                ids[b, i] = tokens[text[-1]]
                 depth[b, i] = len(text) - 1
-                mask[b, 0, i, [slots[b][text[:k]] for k in range(1, len(text) + 1)]] = True
-        x = self.model.model.language_model.embed_tokens(ids.to(self.device))
+                mask[b, 0, i, seen] = True
+        ids, depth, mask = (torch.from_numpy(a).to(self.device) for a in (ids, depth, mask))
+        x = self.model.model.language_model.embed_tokens(ids)
         positions = depth + conversation.next_position + len(lead.ids)
         positions = positions[None].expand(self.family.axes, -1, -1)
-        return self._language(x, positions, conversation.cache, mask.to(self.device))
+        return self._language(x, positions, conversation.cache, mask)
+
+    def confirms(self, conversation, lead, numbers: list, prompt: Prompt) -> list[bool]:
+        """Tell in which conversations the rest of the reply is the model's own best, to its end.
+
+        One pass over what would follow each number, the number in every further slot: where it
+        says yes, full greedy decoding would have written exactly this reply.
+        """
+        tails = [self._tail(lead, number.text, prompt) for number in numbers]
+        batch, n = len(tails), max(len(tail) for tail in tails)
+        start, said = conversation.cache.get_seq_length(), conversation.length + len(lead.ids)
+        ids, mask = np.zeros((batch, n), np.int64), np.zeros((batch, 1, n, start + n), bool)
+        mask[..., :said] = True
+        mask[..., start:] = np.tril(np.ones((n, n), bool))
+        first = np.array([len(number.text) - 1 for number in numbers]) + len(lead.ids)
+        for b, (tail, number) in enumerate(zip(tails, numbers, strict=True)):
+            ids[b, : len(tail)] = tail
+            mask[b, :, :, conversation.slots[b][number.text[:-1]]] = True
+        depth = torch.from_numpy(first[:, None] + np.arange(n))
+        x = self.model.model.language_model.embed_tokens(torch.from_numpy(ids).to(self.device))
+        positions = (depth + conversation.next_position)[None].expand(self.family.axes, -1, -1)
+        mask = torch.from_numpy(mask).to(self.device)
+        hidden = self._language(x, positions, conversation.cache, mask)
+        best = self._best(hidden.reshape(-1, hidden.shape[-1])).view(batch, n).tolist()
+        stops = set(self.stops.tolist())
+        return [
+            bool(tail) and own[: len(tail) - 1] == tail[1:] and own[len(tail) - 1] in stops
+            for own, tail in zip(best, tails, strict=True)
+        ]
+
+    def _tail(self, lead: Lead, text: str, prompt: Prompt) -> list:
+        """Return the reply's tokens from the number's last character on; [] if it has no such."""
+        reply = self.encode(prompt.reply.replace(SLOT, text))
+        alphabet = lead.alphabet.tolist()
+        begin = [*lead.ids.tolist(), *(alphabet[ALPHABET.index(c)] for c in text)]
+        return reply[len(begin) - 1 :] if reply[: len(begin)] == begin else []
 
     def write(self, conversation: Conversation, which: list, max_tokens: int) -> list[str]:
         """Decode greedily the replies of the conversations ``which``, from the question's end.

@@ -18,6 +18,7 @@ point could still become any longer number and counts as not covered.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -31,6 +32,7 @@ OPEN = 0.01
 WIDTH = 12
 ROUNDS = 5
 """After so many rounds only an unfinished greedy string is taken further."""
+_NOTHING = 1e-9
 COVERED = 0.9
 """Below this share of covered mass there is no interval."""
 
@@ -55,21 +57,28 @@ class Number:
 
 
 def allowed(text: str) -> np.ndarray:
-    """Tell which characters of ``ALPHABET`` may follow ``text``, bool (12,)."""
-    may = np.zeros(len(ALPHABET), bool)
+    """Tell which characters of ``ALPHABET`` may follow ``text``, bool (12,), read-only."""
     integer, point, decimals = text.partition(".")
-    if point:
-        may[:10] = len(decimals) < DECIMALS
-        may[END] = 0 < len(decimals) < DECIMALS
-        return may
-    may[:10] = len(integer) < MAX_INTEGER and integer != "0"
-    may[[POINT, END]] = bool(integer)
+    return _allowed(min(len(integer), MAX_INTEGER), integer == "0", len(point + decimals))
+
+
+@cache
+def _allowed(integer: int, is_zero: bool, after: int) -> np.ndarray:
+    """``integer``: digits before the point; ``after``: characters from the point on."""
+    may = np.zeros(len(ALPHABET), bool)
+    if after:
+        may[:10] = after <= DECIMALS
+        may[END] = 1 < after <= DECIMALS
+    else:
+        may[:10] = integer < MAX_INTEGER and not is_zero
+        may[[POINT, END]] = integer > 0
+    may.flags.writeable = False
     return may
 
 
 def finished(text: str) -> bool:
     """Tell whether nothing can follow ``text``: it ended or has all its decimals."""
-    return text.endswith("|") or len(text.partition(".")[2]) == DECIMALS
+    return text.endswith("|") or text[-DECIMALS - 1 : -DECIMALS] == "."
 
 
 class NumberTree:
@@ -81,89 +90,95 @@ class NumberTree:
 
     def __init__(self):
         self._next = {}  # string -> probabilities of the next character (12,)
+        self._mass = {"": 1.0}  # string -> its probability
+        self._open = {}  # unexpanded string -> what it leaves open
         self._rounds = 0
-        self._argmax = {}  # string -> the model's own best token as a character, None if not one
+        self._greedy = ""
+        self._follows = True
+        self._best = {}
 
     def feed(self, text: str, logits, best: str | None = None) -> None:
-        """Take the logits (12,) of the characters after ``text``.
+        """Take the logits (12,) of the characters after ``text``; parents before children.
 
         ``best``: the character that is the model's best token of all, None when that is no
-        character of a number. Only asked for along the greedy string: see ``may_be_greedy``.
+        character of a number. Only looked at along the greedy string: see ``may_be_greedy``.
         """
         scores = np.where(allowed(text), np.asarray(logits, np.float64), -np.inf)
         weights = np.exp(scores - scores.max())
-        self._next[text] = weights / weights.sum()
-        self._argmax[text] = best
+        self._next[text] = p = weights / weights.sum()
+        self._open.pop(text, None)
+        mass = self._mass[text]
+        for character, share in zip(ALPHABET, p.tolist(), strict=True):
+            if share > 0:
+                child = text + character
+                self._mass[child] = mass * share
+                if mass * share > _NOTHING and not finished(child):
+                    self._open[child] = mass * share * _openness(child)
+        self._best[text] = best
+        while self._greedy in self._next and not finished(self._greedy):
+            character = ALPHABET[int(self._next[self._greedy].argmax())]
+            self._follows &= self._best[self._greedy] == character
+            self._greedy += character
 
     def greedy(self) -> str:
         """Return the string of best characters as far as it is known."""
-        text = ""
-        while text in self._next and not finished(text):
-            text += ALPHABET[int(self._next[text].argmax())]
-        return text
+        return self._greedy
 
     def may_be_greedy(self, text: str) -> bool:
         """Tell whether ``text`` is, or could after this round be, part of the greedy string."""
-        known = self.greedy()
-        return known.startswith(text) or text == known + "."
-
-    def _open(self) -> dict:
-        """Return every unexpanded string that could be expanded, with its mass."""
-        masses, found = {"": 1.0}, {}
-        for text in sorted(self._next, key=len):
-            for character, p in zip(ALPHABET, self._next[text], strict=True):
-                child = text + character
-                masses[child] = masses[text] * p
-                if p > 0 and child not in self._next and not finished(child):
-                    found[child] = masses[child]
-        return found
+        return self._greedy.startswith(text) or text == self._greedy + "."
 
     def wanted(self) -> list:
         """Begin a round: the strings to ask about, parents before children; empty when done."""
         self._rounds += 1
         if not self._next:
             return [""]
-        open_ = {text: mass * _openness(text) for text, mass in self._open().items()}
-        greedy = self.greedy()
-        chosen = [] if finished(greedy) else [greedy]
-        left = sum(open_.values()) - sum(open_[text] for text in chosen)
-        for text in sorted(open_, key=open_.get, reverse=True):
-            if left <= OPEN or len(chosen) >= WIDTH or self._rounds > ROUNDS:
-                break
-            if text not in chosen:
-                chosen.append(text)
-                left -= open_[text]
+        chosen = [] if finished(self._greedy) else [self._greedy]
+        left = sum(self._open.values()) - sum(self._open.get(text, 0.0) for text in chosen)
+        if self._rounds <= ROUNDS:
+            for text in sorted(self._open, key=self._open.get, reverse=True):
+                if left <= OPEN or len(chosen) >= WIDTH:
+                    break
+                if text not in chosen:
+                    chosen.append(text)
+                    left -= self._open[text]
         points = [text + "." for text in chosen if "." not in text]
         return chosen + points
 
     def _pieces(self) -> tuple:
         """Return the covered mass as (lower, upper, mass) arrays."""
-        pieces, masses = [], {"": 1.0}
-        for text in sorted(self._next, key=len):
-            for character, p in zip(ALPHABET, self._next[text], strict=True):
-                child = text + character
-                mass = masses[child] = masses[text] * p
-                if mass == 0 or child in self._next or ("." not in child and character != "|"):
-                    continue
-                digits = child.rstrip("|")
-                step = 10.0 ** -len(digits.partition(".")[2])
-                middle = float(digits) if finished(child) else float(digits) + step / 2
-                pieces.append((max(0.0, middle - step / 2), middle + step / 2, mass))
-        return tuple(np.array(pieces).reshape(-1, 3).T)
+        lower, width, mass = [], [], []
+        for text, p in self._next.items():
+            shares = self._mass[text] * p
+            step = 10.0 ** -len(text.partition(".")[2])
+            if shares[END] > _NOTHING:
+                lower.append([max(0.0, float(text) - step / 2)])
+                width.append([step])
+                mass.append(shares[END:])
+            if "." in text:
+                digits = [d for d in range(10) if text + ALPHABET[d] not in self._next]
+                step /= 10
+                shift = step / 2 if finished(text + "0") else 0.0
+                values = float(text) + step * np.array(digits, np.float64) - shift
+                lower.append(np.maximum(values, 0.0))
+                width.append(np.full(len(digits), step))
+                mass.append(shares[digits])
+        lower, width, mass = (
+            np.concatenate([*part, np.zeros(0)]) for part in (lower, width, mass)
+        )
+        return lower, lower + width, mass
 
     def number(self) -> Number:
         """Return what the strings say."""
-        text = self.greedy()
-        value = float(text.rstrip("|"))
+        text = self._greedy.rstrip("|")
+        value = float(text)
         lower, upper, mass = self._pieces()
         covered = float(mass.sum())
-        follows = all(self._argmax.get(text[:i]) == text[i] for i in range(len(text)))
-        text = text.rstrip("|")
         if covered < COVERED:
-            return Number(value, text, math.nan, math.nan, math.nan, covered, follows)
+            return Number(value, text, math.nan, math.nan, math.nan, covered, self._follows)
         mean = float((mass * (lower + upper)).sum() / 2 / covered)
         low, high = (_quantile(lower, upper, mass / covered, q) for q in (0.05, 0.95))
-        return Number(value, text, mean, min(low, value), max(high, value), covered, follows)
+        return Number(value, text, mean, min(low, value), max(high, value), covered, self._follows)
 
 
 def _openness(text: str) -> float:

@@ -1,0 +1,86 @@
+"""Our order of calling the vision towers against the stock forward, size by size."""
+
+import pytest
+import torch
+
+from depthlm_ros.models import registry
+from depthlm_ros.models.vision_towers import windows_of
+
+
+@pytest.fixture(scope="module")
+def load(reference_checkpoint):
+    """Return a function: family and dtype to a loaded model."""
+    return lambda name, dtype="float32": registry.load(
+        str(reference_checkpoint(f"depthlm_{name}_tiny")), "cpu", dtype
+    )
+
+
+def _patches(batch, grid, patch, seed=0):
+    noise = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, grid[0] * grid[1], 3 * patch * patch, generator=noise)
+
+
+def _stock_qwen(model, patches, grid):
+    pixels = patches.view(*patches.shape[:2], 3, 1, 14, 14).expand(-1, -1, -1, 2, -1, -1)
+    sizes = torch.tensor([[1, *grid]] * len(patches))
+    visual = model.network.model.model.visual
+    out = visual(pixels.reshape(-1, 3 * 2 * 14 * 14).to(model.network.dtype), sizes).pooler_output
+    return out.view(len(patches), -1, out.shape[-1])
+
+
+def _stock_pixtral(model, patches, grid):
+    rows, columns = grid
+    pixels = patches.view(-1, rows, columns, 3, 16, 16).permute(0, 3, 1, 4, 2, 5)
+    pixels = pixels.reshape(len(patches), 3, rows * 16, columns * 16).to(model.network.dtype)
+    out = model.network.model.model.get_image_features(
+        pixels,
+        image_sizes=[(rows * 16, columns * 16)] * len(patches),
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+    )
+    return torch.stack(list(out.pooler_output))
+
+
+CASES = [
+    ("qwen", _stock_qwen, 14, (8, 8)),
+    ("qwen", _stock_qwen, 14, (16, 24)),
+    ("qwen", _stock_qwen, 14, (18, 10)),
+    ("qwen", _stock_qwen, 14, (2, 30)),
+    ("pixtral", _stock_pixtral, 16, (5, 9)),
+    ("pixtral", _stock_pixtral, 16, (12, 3)),
+]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name, stock, patch, grid", CASES)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_equal_to_the_stock_tower(load, name, stock, patch, grid, batch):
+    model = load(name)
+    patches = _patches(batch, grid, patch)
+    ours, theirs = model.network.features(patches, grid), stock(model, patches, grid)
+    assert ours.shape == theirs.shape
+    assert (ours - theirs).abs().max() < 1e-5 * theirs.abs().max().clamp(min=1)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name, stock, patch, grid", [CASES[1], CASES[4]])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_no_worse_than_stock(load, name, stock, patch, grid, dtype):
+    patches = _patches(2, grid, patch)
+    exact = load(name).network.features(patches, grid)
+    model = load(name, dtype)
+    errors = [
+        (out.float() - exact).abs().mean()
+        for out in (model.network.features(patches, grid), stock(model, patches, grid))
+    ]
+    assert errors[0] <= 1.5 * errors[1]
+
+
+def test_windows_cover_every_token_once():
+    for rows, columns in ((4, 4), (9, 5), (1, 11), (33, 44)):
+        windows = windows_of(rows, columns, 4)
+        assert sorted(windows.order.tolist()) == list(range(rows * columns))
+        assert len(windows.runs) <= 4
+        assert sum(count * size for _, count, size in windows.runs) == rows * columns
+    first = windows_of(9, 5, 4).order[:16].tolist()
+    assert first == [r * 5 + c for r in range(4) for c in range(4)]
