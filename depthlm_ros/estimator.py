@@ -205,7 +205,8 @@ def _from_reading(
     distance = float(reading.distance_m)
     if reading.reason or np.isnan(distance):
         text = reading.reason or f"no usable number in {reading.text[:80]!r}"
-        return PointDepth(label, _code_of(reading), text, source="marker")
+        code = Code.NO_ANSWER if reading.code is Code.OK else reading.code
+        return PointDepth(label, code, text, source="marker")
     xy = frame.camera.normalise(pixel)
     z = float(depth_from_distance(distance, xy))
     if not (nearest_m <= z <= farthest_m) or z <= 0:
@@ -225,11 +226,6 @@ def _from_reading(
         (float(xy[0] * z), float(xy[1] * z), z),
         "marker",
     )
-
-
-def _code_of(reading: DistanceReading) -> Code:
-    """Return the code of a reading without a number."""
-    return getattr(reading, "code", Code.NO_ANSWER)
 
 
 def _sample(depth_map: DepthMap, pixels: np.ndarray, edge_ratio: float) -> tuple:

@@ -273,13 +273,15 @@ def test_a_markers_silence_and_nonsense_are_codes():
     readings = (
         DistanceReading(NAN, NAN, NAN, "it is far"),
         DistanceReading(NAN, NAN, NAN, "3 or 4", "two numbers"),
+        DistanceReading(NAN, NAN, NAN, "", "no room", Code.IN_MARKER_MARGIN),
         DistanceReading(1e9, NAN, NAN, "1e9"),
         DistanceReading(INF, NAN, NAN, "inf"),
         DistanceReading(-2.0, NAN, NAN, "-2"),
         DistanceReading(0.0, NAN, NAN, "0"),
     )
-    points = marker_points(MarkerModel(*readings), frame(), [[5, 5]] * 6)
-    assert [p.code for p in points] == [Code.NO_ANSWER] * 2 + [Code.IMPLAUSIBLE] * 4
+    points = marker_points(MarkerModel(*readings), frame(), [[5, 5]] * 7)
+    codes = [Code.NO_ANSWER] * 2 + [Code.IN_MARKER_MARGIN] + [Code.IMPLAUSIBLE] * 4
+    assert [p.code for p in points] == codes
     assert all(all_nan(p) and p.source == "marker" for p in points)
     assert "it is far" in points[0].text and points[1].text == "two numbers"
 

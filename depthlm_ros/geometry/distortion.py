@@ -19,6 +19,8 @@ from depthlm_ros.status import Code, Refusal
 
 MIN_STRETCH = 0.01
 """The domain ends where the lens squeezes a ray's neighbourhood below this part of its size."""
+MAX_STRETCH = 100.0
+"""... or blows it up to more than this many times its size."""
 MAX_RAY = 100.0
 """Rays steeper than this (89.4 degrees off the axis) have no place on a pinhole's image plane."""
 
@@ -139,22 +141,38 @@ class BrownDistortion:
     def undistort(self, xy) -> np.ndarray:
         """Map what the lens shows (..., 2) to ideal rays; NaN where there is none."""
         target = _homography(self._untilt, np.asarray(xy, dtype=np.float64))
-        shown = np.hypot(target[..., 0], target[..., 1])
+        tx, ty = target[..., 0], target[..., 1]
+        shown = np.hypot(tx, ty)
         ratio = np.interp(shown, self._shown, self._radii) / np.where(shown > 0, shown, 1.0)
-        x, y = target[..., 0] * ratio, target[..., 1] * ratio
-        with np.errstate(all="ignore"):
-            for _ in range(20):
-                bx, by, xx, xy_, yx, yy = self._bend(x, y)
-                ex, ey = bx - target[..., 0], by - target[..., 1]
-                if not (np.abs(ex) + np.abs(ey) > 1e-14).any():
-                    break
-                det = xx * yy - xy_ * yx
-                x, y = x - (yy * ex - xy_ * ey) / det, y - (xx * ey - yx * ex) / det
-            bx, by = self._bend(x, y)[:2]
-            good = (np.hypot(bx - target[..., 0], by - target[..., 1]) < 1e-10) & (
-                np.hypot(x, y) <= self.max_ray * (1 + 1e-9)
-            )
+        x, y, error = self._solve(tx, ty, tx * ratio, ty * ratio)
+        good = (error < 1e-10) & (np.hypot(x, y) <= self.max_ray * (1 + 1e-9))
         return np.where(good[..., None], np.stack([x, y], axis=-1), np.nan)
+
+    def _solve(self, tx, ty, x, y):
+        """Find rays (x, y) that are shown at (tx, ty), and how far off they are shown.
+
+        Newton's method, kept inside the domain; a step that does not bring its point nearer is
+        taken back and halved.
+        """
+        error, stride = np.full(np.shape(x), np.inf), np.ones(np.shape(x))
+        best_x, best_y, step_x, step_y = x, y, np.zeros_like(x), np.zeros_like(y)
+        with np.errstate(all="ignore"):
+            for _ in range(60):
+                bx, by, xx, xy, yx, yy = self._bend(x, y)
+                ex, ey = bx - tx, by - ty
+                now = np.hypot(ex, ey)
+                better, det = now < error, xx * yy - xy * yx
+                best_x, best_y = np.where(better, x, best_x), np.where(better, y, best_y)
+                step_x = np.where(better, (yy * ex - xy * ey) / det, step_x)
+                step_y = np.where(better, (xx * ey - yx * ex) / det, step_y)
+                stride = np.where(better, 1.0, stride / 2)
+                error = np.where(better, now, error)
+                if not ((error > 1e-14) & (stride > 1e-6)).any():
+                    break
+                x, y = best_x - stride * step_x, best_y - stride * step_y
+                inside = np.minimum(1.0, self.max_ray / np.hypot(x, y))
+                x, y = np.where(inside < 1, x * inside, x), np.where(inside < 1, y * inside, y)
+        return best_x, best_y, error
 
     def tables(self, shown: np.ndarray, ideal: np.ndarray, size: tuple) -> tuple:
         """Return remap tables: see ``Distortion``."""
@@ -185,24 +203,25 @@ class BrownDistortion:
         """Sample the disc in which the mapping is one-to-one: radii, and where each is shown.
 
         A differentiable map whose Jacobian has a positive definite symmetric part all over a
-        convex set is one-to-one on it; the disc ends where the smallest eigenvalue falls below
-        MIN_STRETCH in any direction.
+        convex set is one-to-one on it; the disc ends where an eigenvalue leaves the range of
+        MIN_STRETCH to MAX_STRETCH in any direction.
         """
         radii = np.tan(np.linspace(0.0, np.arctan(10.0), 1000))
         angle = np.linspace(0.0, 2 * np.pi, 24, endpoint=False)
         x, y = radii[:, None] * np.cos(angle), radii[:, None] * np.sin(angle)
         bx, by, xx, xy, yx, yy = self._bend(x, y)
         with np.errstate(all="ignore"):
-            smallest = (xx + yy) / 2 - np.hypot((xx - yy) / 2, (xy + yx) / 2)
+            mean, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, (xy + yx) / 2)
             ahead = self._tilt[2, 0] * bx + self._tilt[2, 1] * by + self._tilt[2, 2]
-            good = ((smallest > MIN_STRETCH) & (ahead > MIN_STRETCH)).all(axis=1)
+            sane = (mean - half > MIN_STRETCH) & (mean + half < MAX_STRETCH)
+            good = (sane & (ahead > MIN_STRETCH)).all(axis=1)
         count = len(radii) if good.all() else int(np.argmin(good))
         if count < 2:
             raise Refusal(
                 Code.BAD_CAMERA_INFO,
                 f"d = {self._k.tolist()} ...: this lens folds at its centre; calibrate it",
             )
-        shown = np.hypot(bx, by).mean(axis=1)[:count]
+        shown = np.hypot(bx[:count], by[:count]).mean(axis=1)
         return radii[:count], np.maximum.accumulate(shown)
 
 
@@ -214,7 +233,7 @@ class FisheyeDistortion:
         self._k = np.asarray(coefficients, dtype=np.float64)
         self._angles = np.linspace(0.0, np.arctan(MAX_RAY), 2000)
         shown, slope = self._bend(self._angles)
-        good = slope > MIN_STRETCH
+        good = (slope > MIN_STRETCH) & (slope < MAX_STRETCH)
         count = len(good) if good.all() else int(np.argmin(good))
         if count < 2:
             raise Refusal(
@@ -272,5 +291,6 @@ def _homography(m: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Apply a (3, 3) homography to points (..., 2); NaN behind it."""
     if np.array_equal(m, np.eye(3)):
         return xy
-    p = xy @ m[:, :2].T + m[:, 2]
-    return p[..., :2] / np.where(p[..., 2:] > 1e-9, p[..., 2:], np.nan)
+    with np.errstate(invalid="ignore"):
+        p = xy @ m[:, :2].T + m[:, 2]
+        return p[..., :2] / np.where(p[..., 2:] > 1e-9, p[..., 2:], np.nan)

@@ -5,6 +5,7 @@ compressed image, so that a node which gets raw images runs where cv_bridge cann
 """
 
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -60,10 +61,24 @@ def size_of(data, label: str = "compressed image") -> tuple:
 
 
 def _png_size(data, label: str) -> tuple:
-    """Read IHDR, and look for IEND."""
-    if len(data) < 45 or bytes(data[12:16]) != b"IHDR" or b"IEND" not in bytes(data[-64:]):
-        raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG of {len(data)} bytes that ends early")
-    return struct.unpack(">II", data[16:24])
+    """Walk the chunks from IHDR to IEND; each must match its checksum.
+
+    OpenCV hands out what it could read of a damaged PNG, the rest black.
+    """
+    size, at = None, len(_PNG)
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        name, end = bytes(data[at + 4 : at + 8]), at + 8 + length
+        if end + 4 > len(data) or (size is None and (name != b"IHDR" or length != 13)):
+            break
+        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG whose {name!r} chunk is damaged")
+        if name == b"IHDR":
+            size = struct.unpack(">II", data[at + 8 : at + 16])
+        if name == b"IEND":
+            return size
+        at = end + 4
+    raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG of {len(data)} bytes that ends early")
 
 
 def _jpeg_size(data, label: str) -> tuple:

@@ -138,6 +138,33 @@ def test_a_lens_that_folds_at_its_centre_is_refused():
         distortion_of("equidistant", (-1e9, 0.0, 0.0, 0.0))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("index", range(8))
+@pytest.mark.parametrize("value", [1e300, -1e300, 1e9, 1e-300])
+def test_absurd_coefficients_are_refused_or_have_a_domain(index, value):
+    d = [0.0] * 8
+    d[index] = value
+    try:
+        lens = distortion_of("rational_polynomial", d)
+    except Refusal as refusal:
+        assert refusal.code == Code.BAD_CAMERA_INFO
+    else:
+        assert lens.max_ray > 0
+        inside = [[0.5 * lens.max_ray, 0.0]]
+        back = lens.undistort(lens.distort(inside))
+        np.testing.assert_allclose(back, inside, rtol=1e-6, atol=1e-9)
+
+
+def test_a_ray_near_the_end_of_the_domain_is_found_again():
+    radial = [0, -0.14453125, 0, 0, -0.01171875, 0.34375, 0.140625, -0.2109375]
+    lens = BrownDistortion([*radial, 0.015625, 0, 0, 0.015625])
+    rays = grid(2.0)
+    shown = lens.distort(rays)
+    defined = np.isfinite(shown).all(axis=1)
+    assert defined.sum() > 100
+    np.testing.assert_allclose(lens.undistort(shown[defined]), rays[defined], atol=1e-7)
+
+
 coefficient = st.floats(-0.5, 0.5)
 
 

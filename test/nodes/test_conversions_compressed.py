@@ -133,6 +133,8 @@ WHOLE_JPEG, WHOLE_PNG = jpeg(picture()), png([(1, 2, 3)] * 4, 8, 2)
         (WHOLE_JPEG[:200], "jpeg", "ends early"),
         (WHOLE_PNG[:-12], "png", "ends early"),
         (WHOLE_PNG[:30], "png", "ends early"),
+        (WHOLE_PNG[:8] + WHOLE_PNG[33:], "png", "ends early"),
+        (WHOLE_PNG[:45] + b"\0" + WHOLE_PNG[46:], "png", "b'IDAT' chunk is damaged"),
         (bomb(60_000, 60_000), "png", "60000 x 60000 px: at most"),
         (bomb(0, 4), "png", "at least 1 px"),
         (bomb(2**31, 2**31), "png", "at most"),
