@@ -34,8 +34,8 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 def device_memory_bytes() -> tuple[int, int] | None:
     """Return (used, total) bytes of the current GPU where torch is loaded and has one."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # None too while torch is being loaded
+    if cuda is None or not cuda.is_available() or not cuda.is_initialized():
         return None
-    free, total = torch.cuda.mem_get_info()
+    free, total = cuda.mem_get_info()
     return total - free, total
