@@ -63,8 +63,8 @@ def answer_question(question: Question, readings: Sequence) -> Answer:
     """Answer from the readings at the question's points, in order.
 
     A reading has ``code``, ``text``, ``distance_m``, ``depth_m``, ``low_m``, ``high_m`` (of the
-    distance), ``point_m`` (x, y, z in metres, the camera's optical frame) and ``source``. The first
-    reading that is not OK makes the answer's status.
+    distance), ``point_m`` (x, y, z in metres, the camera's optical frame) and ``source``. The
+    first reading that is not OK makes the answer's status.
     """
     task, unit = question.task, UNITS[question.task]
     for reading in readings:
@@ -137,7 +137,8 @@ def two_point_interval(first, second) -> tuple[float, float]:
     2abc: convex, so the greatest is at a corner of the box, and the least on an edge (where a = bc
     or b = ac, clipped to it).
     """
-    rays = [np.asarray(r.point_m, dtype=float) / np.linalg.norm(r.point_m) for r in (first, second)]
+    points = (np.asarray(reading.point_m, dtype=float) for reading in (first, second))
+    rays = [point / np.linalg.norm(point) for point in points]
     c = float(np.clip(rays[0] @ rays[1], -1.0, 1.0))
     boxes = [(first.low_m, first.high_m), (second.low_m, second.high_m)]
     if not all(math.isfinite(end) for box in boxes for end in box):
