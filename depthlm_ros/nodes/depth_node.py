@@ -17,13 +17,14 @@ from depthlm_ros.nodes.engine import Engine
 from depthlm_ros.nodes.guard import Faults
 from depthlm_ros.nodes.inputs import Inputs
 from depthlm_ros.nodes.parameters import Parameters
+from depthlm_ros.nodes.persistence import PersistentReplies
 from depthlm_ros.nodes.process import run_node
 from depthlm_ros.nodes.services import Services
 from depthlm_ros.nodes.streams import Streams
 from depthlm_ros.status import Refusal
 
 JUMP_FORWARD_S = 10.0
-DEADLINE_TICK_S = 0.02
+TICK_S = 0.02
 STOP_TIMEOUT_S = 0.5
 
 
@@ -49,8 +50,11 @@ class DepthNode(LifecycleNode):
         self.inputs = Inputs(self, self.engine, self.faults)
         self.services_offered = Services(self, self.engine, self.streams, self.faults)
         self._diagnostics = Diagnostics(self, self.engine, self.inputs, self.faults)
-        self._watch_time()
+        self._replies = PersistentReplies(self.faults)
         self._take_over_change_state()
+        for service in self.services:
+            self._replies.attach(service)
+        self._watch_time()
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -59,9 +63,11 @@ class DepthNode(LifecycleNode):
         self.create_timer(
             1.0, self.faults.guarded("diagnostics", self._diagnostics.publish), clock=steady
         )
-        self.create_timer(
-            DEADLINE_TICK_S, self.faults.guarded("deadlines", self.engine.expire), clock=steady
-        )
+        for what, function in (
+            ("deadlines", self.engine.expire),
+            ("sending a reply", self._replies.retry),
+        ):
+            self.create_timer(TICK_S, self.faults.guarded(what, function), clock=steady)
         self._jump = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=Duration(seconds=JUMP_FORWARD_S), min_backward=Duration(nanoseconds=-1)

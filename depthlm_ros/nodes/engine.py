@@ -23,8 +23,8 @@ from depthlm_ros.nodes.statistics import Statistics
 from depthlm_ros.nodes.waiting import Waiter, WaitingRoom
 from depthlm_ros.status import Code, Refusal
 
-_WAIT_ON = (Code.NO_FRAME, Code.NO_CAMERA_INFO, Code.STALE, Code.BUSY)
-"""Refusals of one picture that the next picture may well mend at once: a request waits on."""
+PERSISTENT = 3
+"""After so many bad pictures in a row requests are told at once and wait no longer."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Engine:
         self.picture: Picture | None = None
         self.sight: Sight | None = None
         self.running_since: float | None = None
+        self.last_refusal: Refusal | None = None
+        self._bad_in_a_row = 0
         self._frames = FrameMaker()
         self._offered: Picture | None = None
         self._room = WaitingRoom(lambda: self._values.max_waiting, lambda: node.executor.wake())
@@ -89,7 +91,8 @@ class Engine:
     def flush(self) -> None:
         """Forget picture and sight, as after a jump of the clock; what is in flight is STALE."""
         self.epoch += 1
-        self.picture = self.sight = self._offered = None
+        self.picture = self.sight = self._offered = self.last_refusal = None
+        self._bad_in_a_row = 0
         if self.worker is not None:
             self.worker.forget_frame()
 
@@ -112,7 +115,7 @@ class Engine:
 
     def take_picture(self, picture: Picture) -> None:
         """Take the newest picture; work on it only if somebody wants the result."""
-        self.picture = picture
+        self.picture, self.last_refusal = picture, None
         self._room.settle_all(picture, "picture")
         wanted = self._values.continuous or self._wanted()
         if self.is_dense and (wanted or self._room.wanted("sight")):
@@ -149,17 +152,25 @@ class Engine:
             return
         if error is None:
             self.sight = sight
-            self.statistics.model_failures_in_a_row = 0
-            self.statistics.results.tick()
+            self._note_success()
             self._room.settle_all(sight, "sight")
         else:
-            refusal = self._refusal_of(error, "the picture")
-            self.note_refusal(refusal)
-            if refusal.code not in _WAIT_ON:
-                self._room.settle_all(refusal, "sight")
+            self.refuse_picture(self._refusal_of(error, "the picture"))
 
-    def note_refusal(self, refusal: Refusal) -> None:
-        """Count a picture that came to nothing."""
+    def refuse_picture(self, refusal: Refusal) -> None:
+        """Count a picture that came to nothing; tell those who wait when it goes on like that."""
+        self._note_refusal(refusal)
+        self.last_refusal = refusal
+        self._bad_in_a_row += 1
+        if refusal.code == Code.MODEL_ERROR or self._bad_in_a_row >= PERSISTENT:
+            self._room.settle_all(refusal, "sight")
+            self._room.settle_all(refusal, "picture")
+
+    def _note_success(self) -> None:
+        self._bad_in_a_row = self.statistics.model_failures_in_a_row = 0
+        self.statistics.results.tick()
+
+    def _note_refusal(self, refusal: Refusal) -> None:
         self.statistics.refused(refusal)
         if refusal.code == Code.MODEL_ERROR:
             self.statistics.model_failures_in_a_row += 1
@@ -284,11 +295,10 @@ class Engine:
 
     def _job_done(self, waiter: Waiter, result, error) -> None:
         if error is None:
-            self.statistics.model_failures_in_a_row = 0
-            self.statistics.results.tick()
+            self._note_success()
         else:
             result = self._refusal_of(error, "a question")
-            self.note_refusal(result)
+            self._note_refusal(result)
         self._room.settle(waiter, result)
 
     # -- waiting ------------------------------------------------------------------------------

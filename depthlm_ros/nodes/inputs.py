@@ -25,7 +25,6 @@ class Inputs:
         self._pairer = Pairer()
         self._subscriptions: list = []
         self._said: set = set()
-        self._last_bad: Refusal | None = None
         self.begin = time.monotonic()
         self.image_topic = self.info_topic = ""
 
@@ -40,7 +39,6 @@ class Inputs:
         kind = CompressedImage if compressed else Image
         self._pairer.forget()
         self._said.clear()
-        self._last_bad = None
         self.begin = time.monotonic()
         self._subscribe(kind, self.image_topic, 1, self._on_image)
         self._subscribe(CameraInfo, self.info_topic, 10, self._on_info)
@@ -53,7 +51,6 @@ class Inputs:
     def forget(self) -> None:
         """Forget messages received so far, as after a jump of the clock."""
         self._pairer.forget()
-        self._last_bad = None
 
     @property
     def image_is_rectified(self) -> bool:
@@ -118,14 +115,12 @@ class Inputs:
         if pair is None:
             return
         image, info = pair
-        self._last_bad = None
         self._engine.take_picture(
             Picture(image, info, self._engine.epoch, stamp_ns(image.header.stamp))
         )
 
     def _refuse(self, refusal: Refusal) -> None:
-        self._last_bad = refusal
-        self._engine.note_refusal(refusal)
+        self._engine.refuse_picture(refusal)
         if refusal.code not in self._said:  # the log says it once, diagnostics go on
             self._said.add(refusal.code)
             self._node.get_logger().warning(f"{refusal}")
@@ -140,8 +135,8 @@ class Inputs:
                 Code.NO_FRAME,
                 f"no image on {self.image_topic} yet: {self.publishers(self.image_topic)}",
             )
-        if self._last_bad is not None:
-            return self._last_bad
+        if self._engine.last_refusal is not None:
+            return self._engine.last_refusal
         if statistics.infos.count == 0:
             return Refusal(
                 Code.NO_CAMERA_INFO,
@@ -174,8 +169,10 @@ class Inputs:
     def _say_once(self, key, is_error: bool, sentence: str) -> None:
         if key not in self._said:
             self._said.add(key)
-            logger = self._node.get_logger()
-            (logger.error if is_error else logger.warning)(sentence)
+            if is_error:  # two calls: rclpy refuses a severity that changes at one place
+                self._node.get_logger().error(sentence)
+            else:
+                self._node.get_logger().warning(sentence)
 
     def publishers(self, topic: str) -> str:
         """Say who publishes a topic, and with which type and reliability."""

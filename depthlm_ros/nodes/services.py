@@ -56,8 +56,8 @@ class Services:
     async def _on_query(self, request, response):
         begin, sight, pixels = time.monotonic(), None, []
         try:
-            self._engine.check_active()
             pixels = _pixels_of(request.pixels)
+            self._engine.check_active()
             until = begin + self._deadline_s(request.deadline)
             sight, readings = await self._engine.read(lambda sight: pixels, until)
             to_frame = await self._to_frame(request.frame_id, sight, until)

@@ -45,11 +45,22 @@ def wait_until(condition, what, patience_s=PATIENCE_S):
 class NodeProcess:
     """The node under test; ``namespace`` is its own, so that no two tests can meet."""
 
-    def __init__(self, folder, namespace, model=None, remaps=(), environment=(), **parameters):
+    def __init__(
+        self,
+        folder,
+        namespace,
+        model=None,
+        remaps=(),
+        environment=(),
+        parameter_model="",
+        **parameters,
+    ):
         """Start it with a model (settings of node_under_test) and ROS parameters."""
         self.namespace, self.name = namespace, f"{namespace}/depthlm"
         self.log = folder / f"node{len(list(folder.iterdir()))}.log"
         arguments = ["-r", f"__ns:={namespace}"]
+        if parameter_model:
+            parameters["model"] = parameter_model
         for key, value in parameters.items():
             arguments += ["-p", f"{key}:={json.dumps(value)}"]
         for remap in remaps:
@@ -150,9 +161,11 @@ class Robot:
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        yield
-        stop.set()
-        thread.join(PATIENCE_S)
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(PATIENCE_S)
 
     def meet(self, node):
         """Wait until the node hears this camera."""

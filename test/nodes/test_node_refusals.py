@@ -1,0 +1,380 @@
+"""Every refusal that the node can meet: its code, its sentence, and not a number beside it."""
+
+import math
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PointStamped
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image
+
+from depthlm_msgs.msg import PointDepthArray
+from depthlm_ros.status import Code
+
+PIXEL = (31.5, 23.5)
+QUESTION = "How far is this point?"
+
+
+def refused(robot, code, said, *pixels, deadline_s=1.0, **request):
+    """Check that both services refuse with this code and sentence, and give no number."""
+    pixels = pixels or (PIXEL,)
+    reply = robot.query(*pixels, deadline_s=deadline_s, **request)
+    assert (Code(reply.status.code), said in reply.status.text) == (code, True), reply.status
+    assert len(reply.points) == len(pixels)
+    for point in reply.points:
+        assert point.status.code == code
+        numbers = (point.distance, point.depth, point.low, point.high, point.point.z)
+        assert all(math.isnan(number) for number in numbers)
+    answer = robot.ask(QUESTION, pixels[0], deadline_s=deadline_s, **request)
+    assert (Code(answer.status.code), said in answer.status.text) == (code, True), answer.status
+    assert not answer.success and answer.answer.startswith("No answer: ")
+    assert math.isnan(answer.value) and math.isnan(answer.low) and math.isnan(answer.high)
+
+
+def answers(robot, tools, **frame):
+    """Check that good frames are answered (again)."""
+    with robot.camera(**frame):
+        reply = robot.query(PIXEL)
+        assert reply.status.code == Code.OK, reply.status
+        assert reply.points[0].depth == pytest.approx(2.0, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def plane(start_node):
+    """Give a node with the plane at 2 m."""
+    return start_node()
+
+
+def test_no_frame_then_no_camera_info_then_an_answer(start_node, tools):
+    _, robot = start_node()
+    refused(robot, Code.NO_FRAME, "no image on /test_", deadline_s=0.2)
+    for _ in range(3):
+        image = tools.make_image()
+        image.header.stamp = robot.now()
+        robot.images.publish(image)
+    refused(robot, Code.NO_CAMERA_INFO, "published by /test_", deadline_s=0.5)
+    answers(robot, tools)
+    # the camera stops: within max_age the newest depth still answers, then it is STALE
+    tools.wait_until(lambda: robot.query(PIXEL, deadline_s=0.2).status.code == Code.STALE, "STALE")
+    refused(robot, Code.STALE, "no new image for", deadline_s=0.2)
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"k": [0.0] * 9}, "uncalibrated"),
+        ({"fx": math.nan}, "must be finite"),
+        ({"fy": math.inf}, "must be finite"),
+        ({"fx": -50.0}, "must be positive"),
+        ({"width": 128}, "the image is 64 x 48 px, its CameraInfo is for 128 x 48"),
+        ({"binning_x": 2}, "binning (2, 1)"),
+        ({"distortion_model": "fish"}, "fish"),
+        ({"d": [math.nan] * 5}, ""),
+        ({"d": [0.1] * 7}, ""),
+    ],
+)
+def test_bad_camera_info(plane, tools, change, said):
+    _, robot = plane
+    info = tools.make_info(**{key: value for key, value in change.items() if key != "k"})
+    info.k = change.get("k", info.k)
+    wait_for_old_results_to_age(robot, tools)
+    with robot.camera(info=info):
+        refused(robot, Code.BAD_CAMERA_INFO, said)
+    answers(robot, tools)
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"encoding": "rgb9"}, "rgb9"),
+        ({"encoding": "32FC1"}, "32FC1"),
+        ({"height": 49}, "64 x 49"),
+        ({"step": 191}, "191"),
+        ({"width": 0, "height": 0, "step": 0}, "0 x 0"),
+        ({"width": 2**31, "height": 2**31, "step": 2**32 - 1}, "2147483648"),
+        ({"width": 16384, "height": 16384, "step": 49152}, "16384"),
+    ],
+)
+def test_bad_image(plane, tools, change, said):
+    _, robot = plane
+    wait_for_old_results_to_age(robot, tools)
+    image = tools.make_image()
+    for name, value in change.items():
+        setattr(image, name, value)
+    with robot.camera(image=image):
+        refused(robot, Code.BAD_IMAGE, said)
+    answers(robot, tools)
+
+
+@pytest.mark.parametrize(
+    "offset_s, code, said",
+    [
+        (None, Code.BAD_STAMP, "stamp 0 s 0 ns"),
+        (0.5, Code.BAD_STAMP, "in the future"),
+        (3600.0, Code.BAD_STAMP, "in the future"),
+        (-1.5, Code.STALE, "max_age = 1 s"),
+        (-1e8, Code.STALE, "use_sim_time"),
+    ],
+)
+def test_stamps_that_are_not_believed(plane, tools, offset_s, code, said):
+    _, robot = plane
+    wait_for_old_results_to_age(robot, tools)
+    stamp = Image().header.stamp if offset_s is None else robot.now(offset_s)
+    if offset_s == 0.5:
+        stamp = robot.now(30.0)  # still in the future when the last request is answered
+    with robot.camera(stamp=stamp):
+        refused(robot, code, said)
+    answers(robot, tools)
+
+
+def test_a_negative_stamp(plane, tools):
+    _, robot = plane
+    wait_for_old_results_to_age(robot, tools)
+    stamp = robot.now()
+    stamp.sec = -5
+    with robot.camera(stamp=stamp):
+        refused(robot, Code.BAD_STAMP, "stamp -5 s")
+    answers(robot, tools)
+
+
+def wait_for_old_results_to_age(robot, tools):
+    """Wait until nothing of earlier frames can answer any more."""
+    tools.wait_until(
+        lambda: robot.query(PIXEL, deadline_s=0.05).status.code != Code.OK, "an aged result"
+    )
+
+
+@pytest.mark.parametrize(
+    "pixel",
+    [(-0.6, 0.0), (63.6, 0.0), (0.0, 47.6), (math.nan, 0.0), (1e300, -1e300), (math.inf, 1)],
+)
+def test_pixels_out_of_the_image(plane, tools, pixel):
+    _, robot = plane
+    with robot.camera():
+        reply = robot.query(pixel, PIXEL)
+        assert reply.status.code == Code.OK  # the request as a whole
+        outside, inside = reply.points
+        assert outside.status.code == Code.OUT_OF_IMAGE and math.isnan(outside.distance)
+        assert inside.status.code == Code.OK and inside.depth == pytest.approx(2.0)
+        answer = robot.ask(QUESTION, pixel)
+        assert answer.status.code == Code.OUT_OF_IMAGE and math.isnan(answer.value)
+        assert len(answer.evidence) == 1
+
+
+def test_requests_that_make_no_sense(plane, tools):
+    _, robot = plane
+    with robot.camera():
+        assert robot.query().status.code == Code.BAD_QUESTION
+        assert "0 pixels: must be 1 to 4096" in robot.query().status.text
+        assert robot.query(*[PIXEL] * 4097).status.code == Code.BAD_QUESTION
+        reply = robot.query(PIXEL, deadline_s=-1.0)
+        assert (reply.status.code, "deadline of -1 s" in reply.status.text) == (14, True)
+        assert robot.ask("").status.code == Code.BAD_QUESTION
+        assert robot.ask("x" * 100_000).status.code == Code.BAD_QUESTION
+        assert robot.ask("how far\x07").status.code == Code.BAD_QUESTION
+        assert "give them in the field" in robot.ask(QUESTION).status.text
+        assert robot.ask("How far is the chair?").status.code == Code.UNSUPPORTED
+        moved = robot.ask("How far did the camera move between the two images?")
+        assert moved.status.code == Code.UNSUPPORTED
+        size = "Given this image of size (width = 1000, height = 48), how far is (3, 4)?"
+        assert "the image has 64" in robot.ask(size).status.text
+
+
+def test_another_frame_without_tf2(plane, tools):
+    _, robot = plane
+    try:
+        import tf2_ros  # noqa: F401
+    except ImportError:
+        said = "tf2_ros is not installed"
+    else:
+        said = "no transform"
+    with robot.camera():
+        refused(robot, Code.NO_TF, said, frame_id="map", deadline_s=1.0)
+        got = robot.listen(PointDepthArray, "depthlm/point_depths")
+        publisher = robot.node.create_publisher(PointStamped, "depthlm/query_points", 5)
+        tools.wait_until(publisher.get_subscription_count, "the topic's subscriber")
+        message = PointStamped()
+        message.header.frame_id = "map"
+        publisher.publish(message)
+        tools.wait_until(lambda: got, "a reply on the topic")
+    assert got[0].points[0].status.code == Code.NO_TF and math.isnan(got[0].points[0].distance)
+
+
+def test_points_by_topic(plane, tools):
+    _, robot = plane
+    got = robot.listen(PointDepthArray, "depthlm/point_depths")
+    publisher = robot.node.create_publisher(PointStamped, "depthlm/query_points", 5)
+    tools.wait_until(publisher.get_subscription_count, "the topic's subscriber")
+    for frame_id in ("", "camera"):
+        message = PointStamped()
+        message.header.frame_id, message.point.x, message.point.y = frame_id, 56.5, 23.5
+        with robot.camera():
+            publisher.publish(message)
+            tools.wait_until(lambda: got, "a reply on the topic")
+        point = got.pop().points[0]
+        # (56.5 - 31.5) / 50 * 2 m = 1 m to the right: sqrt(1 + 4) m away
+        assert point.status.code == Code.OK and point.distance == pytest.approx(5**0.5)
+        assert (point.point.x, point.point.y) == pytest.approx((1.0, 0.0), abs=1e-6)
+
+
+def test_beyond_and_before_the_range(plane, tools):
+    _, robot = plane
+    assert robot.set_parameters(max_range_m=1.0) == (True, "")
+    wait_for_old_results_to_age(robot, tools)
+    try:
+        with robot.camera():
+            point = robot.query(PIXEL).points[0]
+            assert point.status.code == Code.IMPLAUSIBLE and math.isnan(point.depth)
+            assert "max_range_m" in robot.ask(QUESTION, PIXEL).status.text
+            assert robot.set_parameters(max_range_m=100.0, min_range_m=3.0)[0]
+            tools.wait_until(
+                lambda: robot.query(PIXEL).points[0].status.code == Code.NO_DEPTH, "NO_DEPTH"
+            )
+    finally:
+        assert robot.set_parameters(max_range_m=100.0, min_range_m=0.05)[0]
+
+
+@pytest.mark.parametrize(
+    "model, said",
+    [
+        ({"error": "ValueError"}, "ValueError: bad luck ?"),
+        ({"error": "SystemExit"}, "SystemExit"),
+        ({"error": "shape"}, "gave a map of (3, 3)"),
+        ({"error": "MemoryError"}, "out of memory, and no smaller size"),
+        ({"error": "MemoryError", "shrinks": True}, "MemoryError"),
+    ],
+)
+def test_a_model_that_fails(start_node, tools, model, said):
+    node, robot = start_node(model={"kind": "failing", "times": 12, **model})
+    diagnosed = robot.listen(DiagnosticArray, "/diagnostics")
+    name = f"{robot.node.get_namespace().lstrip('/')}/depthlm: model"
+    depths = robot.listen(Image, "depthlm/depth/image")
+
+    def level():
+        found = [s.level for m in diagnosed for s in m.status if s.name == name]
+        return found[-1] if found else None
+
+    # calls fail one after the other, then the model recovers and the node with it
+    with robot.camera():
+        reply = robot.query(PIXEL)
+        if reply.status.code:
+            assert reply.status.code == Code.MODEL_ERROR and said in reply.status.text
+        tools.wait_until(lambda: depths, "recovery")
+        assert robot.query(PIXEL).status.code == Code.OK
+    tools.wait_until(lambda: level() == DiagnosticStatus.OK, "a healthy model again")
+    assert node.is_alive()
+
+
+def test_memory_that_runs_out_once_costs_one_retry(start_node, tools):
+    model = {"kind": "failing", "times": 1, "error": "MemoryError", "shrinks": True}
+    _, robot = start_node(model=model)
+    answers(robot, tools)
+
+
+def test_a_failing_model_is_an_error_after_three(start_node, tools):
+    _, robot = start_node(model={"kind": "failing"})
+    diagnosed = robot.listen(DiagnosticArray, "/diagnostics")
+    robot.listen(Image, "depthlm/depth/image")
+    name = f"{robot.node.get_namespace().lstrip('/')}/depthlm: model"
+    with robot.camera():
+        refused(robot, Code.MODEL_ERROR, "bad luck")
+        tools.wait_until(
+            lambda: any(
+                s.name == name and s.level == DiagnosticStatus.ERROR and "failed" in s.message
+                for m in diagnosed
+                for s in m.status
+            ),
+            "an ERROR about the model",
+        )
+
+
+@pytest.mark.parametrize(
+    "model, code, said",
+    [
+        ({"reason": "two numbers"}, Code.NO_ANSWER, "two numbers"),
+        ({"distance_m": 1e9}, Code.IMPLAUSIBLE, "1e+09 m"),
+        ({"distance_m": -3.0}, Code.IMPLAUSIBLE, "-3 m"),
+    ],
+)
+def test_a_marker_model_that_says_nonsense(start_node, tools, model, code, said):
+    _, robot = start_node(model={"kind": "marker", **model})
+    with robot.camera():
+        answer = robot.ask(QUESTION, PIXEL)
+        assert (answer.status.code, said in answer.status.text) == (code, True), answer.status
+        assert math.isnan(answer.value)
+        points = robot.query(PIXEL, (999.0, 0.0)).points
+        assert [p.status.code for p in points] == [code, Code.OUT_OF_IMAGE]
+        assert all(p.source == "marker" for p in points)
+
+
+def test_a_deadline_that_the_model_cannot_meet(start_node, tools):
+    _, robot = start_node(model={"seconds": 3.0}, max_age=30.0)
+    with robot.camera():
+        refused(robot, Code.DEADLINE, "not ready within the deadline", deadline_s=0.3)
+        assert robot.query(PIXEL, deadline_s=30.0).status.code == Code.OK
+
+
+def test_a_marker_model_and_its_deadline(start_node, tools):
+    _, robot = start_node(model={"kind": "marker", "seconds": 1.0}, max_age=30.0)
+    with robot.camera():
+        refused(robot, Code.DEADLINE, "not ready within the deadline", deadline_s=0.1)
+        answer = robot.ask(QUESTION, PIXEL, deadline_s=30.0)
+    assert (answer.value, answer.source) == (pytest.approx(3.0), "marker")
+    assert (answer.low, answer.high) == pytest.approx((2.5, 3.6))
+
+
+def test_more_requests_than_may_wait_are_busy_at_once(start_node, tools):
+    from depthlm_msgs.srv import QueryPoints
+
+    _, robot = start_node(model={"seconds": 1.0}, max_age=60.0, max_waiting=4)
+    robot.client(QueryPoints, "depthlm/query_points")
+    with robot.camera():
+        request = QueryPoints.Request(pixels=[tools.Pixel(u=1.0, v=1.0)])
+        tools.set_deadline(request, 30.0)
+        futures = [robot.start(QueryPoints, "depthlm/query_points", request) for _ in range(20)]
+        tools.wait_until(lambda: all(f.done() for f in futures), "20 replies")
+    codes = [future.result().status.code for future in futures]
+    assert codes.count(Code.BUSY) + codes.count(Code.OK) == 20
+    assert codes.count(Code.OK) >= 4 and codes.count(Code.BUSY) >= 1
+    said = next(f.result().status.text for f in futures if f.result().status.code == Code.BUSY)
+    assert "4 requests are waiting" in said
+
+
+def test_a_model_that_is_still_loading_or_cannot_load(start_node, tools):
+    _, robot = start_node(wait=False, model={"load_s": 3.0})
+    refused(robot, Code.MODEL_NOT_READY, "has been loading for")
+    node, robot = start_node(wait=False, **{"parameter_model": "missing"})
+    node.wait_for_log("cannot configure: .*run depthlm fetch missing")
+    refused(robot, Code.MODEL_NOT_READY, "run depthlm fetch missing")
+    assert robot.state() == "unconfigured" and node.is_alive()
+
+
+def test_a_node_that_is_not_active(start_node, tools):
+    node, robot = start_node(wait=False, autostart=False)
+    refused(robot, Code.NOT_ACTIVE, "the node is unconfigured")
+    assert robot.change(label="configure") and robot.change(label="activate")
+    answers(robot, tools)
+    assert robot.change(label="deactivate")
+    refused(robot, Code.NOT_ACTIVE, "the node is inactive")
+
+
+def test_a_frame_name_that_is_not_text(plane, tools):
+    """Bytes that are no UTF-8 come as surrogates and must not reach an outgoing message."""
+    node, robot = plane
+    wait_for_old_results_to_age(robot, tools)
+    got = robot.listen(Image, "depthlm/depth/image")
+
+    def send():
+        image, info = tools.make_image(), tools.make_info()
+        image.header.stamp = info.header.stamp = robot.now()
+        for publisher, message in ((robot.images, image), (robot.infos, info)):
+            message.header.frame_id = "cam__"
+            publisher.publish(serialize_message(message).replace(b"cam__", b"cam\xff\xfe"))
+        return got
+
+    tools.wait_until(send, "a depth image")
+    send()
+    answer = robot.ask(QUESTION, PIXEL)
+    assert answer.status.code in (Code.OK, Code.BAD_IMAGE)
+    assert node.is_alive()
+    answers(robot, tools)
