@@ -1,9 +1,11 @@
 """DepthVLM's network: a stock Qwen3-VL whose features a head turns into a dense metric map.
 
 Knows what goes in, in which order, and which features come out. Disk and hub are
-``checkpoint.py``'s, pixels ``preprocess.py``'s. Every layer is transformers' own; only the order
-of their calls is here, so that nothing is computed that a depth map does not need: no text after
-the image (attention is causal), no vocabulary logits, and position tables once per image size.
+``checkpoint.py``'s, pixels ``preprocess.py``'s. While training, every layer is transformers' own
+and only the order of their calls is here, so that nothing is computed that a depth map does not
+need: no text after the image (attention is causal), no vocabulary logits, and position tables once
+per image size. Once frozen, leaner equals of the layers take over (``lean.py``,
+``dpt_folded.py``).
 """
 from dataclasses import dataclass, field
 
@@ -12,7 +14,9 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from depthlm_ros.models.dpt_head import HeadConfig, make_head
+from depthlm_ros.models.dpt_folded import FoldedDPT
+from depthlm_ros.models.dpt_head import DPTHead, HeadConfig, make_head
+from depthlm_ros.models.lean import LeanDecoderLayer, LeanVisionBlock, rotary_tables
 from depthlm_ros.models.preprocess import ImagePath
 from depthlm_ros.status import Code, Refusal
 
@@ -81,14 +85,24 @@ class DenseOutput:
 class _Tables:
     """Everything that depends on the sizes of image and text alone.
 
-    ``vision_rotary``, ``text_rotary``: cosines and sines. ``segments``: where each image begins.
-    ``positions``: the resampled learned table, of frozen weights only: training changes it.
+    ``vision_rotary`` (of one image), ``text_rotary``: cosines and sines, as the layers in use
+    want them. ``positions``: the resampled learned table, of frozen weights only: training
+    changes it.
     """
 
     vision_rotary: tuple
     text_rotary: tuple
-    segments: torch.Tensor
     positions: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    """What depends on the weights alone, and the layers that take over."""
+
+    patch_weight: torch.Tensor
+    blocks: list
+    layers: list
+    head: object
 
 
 class DepthVLMModule(nn.Module):
@@ -109,7 +123,7 @@ class DepthVLMModule(nn.Module):
         ids = torch.as_tensor(list(prefix_ids), dtype=torch.long)
         self.register_buffer("prefix_ids", ids, persistent=False)
         self._tables_of = {}
-        self._folded = None
+        self._frozen = None
 
     @staticmethod
     def name_in_module(published: str) -> str:
@@ -138,12 +152,17 @@ class DepthVLMModule(nn.Module):
     def freeze(self) -> "DepthVLMModule":
         """Prepare for inference alone: what depends on weights only is computed once.
 
-        To be called after the weights are in place and on their device; returns the module.
+        To be called after the weights are in place and on their device, and again after either
+        changes; returns the module.
         """
         self.eval().requires_grad_(False)
-        self.depth_head.to(memory_format=torch.channels_last)
+        head = self.depth_head.to(memory_format=torch.channels_last)
         self._tables_of.clear()
-        self._folded = self._fold_patch_embedding()
+        model = self.vlm.model
+        self._frozen = _Frozen(self._fold_patch_embedding(),
+                               [LeanVisionBlock(block) for block in model.visual.blocks],
+                               [LeanDecoderLayer(layer) for layer in model.language_model.layers],
+                               FoldedDPT(head) if isinstance(head, DPTHead) else head)
         return self
 
     def forward(self, patches: torch.Tensor, grid: tuple, text_ids: torch.Tensor | None = None,
@@ -157,7 +176,8 @@ class DepthVLMModule(nn.Module):
         """
         features, hidden = self.features(patches, grid, text_ids, cache)
         merge = self.settings.path.merge
-        depth = self.depth_head(features, (grid[0] // merge, grid[1] // merge)).float()
+        head = self._frozen.head if self._frozen else self.depth_head
+        depth = head(features, (grid[0] // merge, grid[1] // merge)).float()
         if labels is None:
             return DenseOutput(depth)
         if text_ids is None:
@@ -176,7 +196,7 @@ class DepthVLMModule(nn.Module):
         be decoded afterwards. Returns ([4 x (B, tokens, hidden)], (B, length, hidden)).
         """
         batch, text_length = patches.shape[0], 0 if text_ids is None else text_ids.shape[1]
-        tables = self._tables(tuple(grid), text_length, batch, patches.device)
+        tables = self._tables(tuple(grid), text_length, patches.device)
         image, deepstack = self._vision(patches, grid, tables)
         embed = self.vlm.model.language_model.embed_tokens
         parts = [embed(self.prefix_ids).expand(batch, -1, -1), image]
@@ -189,24 +209,44 @@ class DepthVLMModule(nn.Module):
     def _vision(self, patches: torch.Tensor, grid: tuple, tables: _Tables) -> tuple:
         """Return image tokens (B, tokens, hidden) and the DeepStack features, alike."""
         visual, batch = self.vlm.model.visual, patches.shape[0]
-        folded = self._fold_patch_embedding() if self._folded is None else self._folded
-        x = F.linear(patches.to(folded.dtype), folded, visual.patch_embed.proj.bias)
-        positions = self._positions(grid) if tables.positions is None else tables.positions
-        x = (x + positions.to(x.dtype)).flatten(0, 1)
+        frozen = self._frozen
+        weight = frozen.patch_weight if frozen else self._fold_patch_embedding()
+        x = F.linear(patches.to(weight.dtype), weight, visual.patch_embed.proj.bias)
+        x = x + (tables.positions if frozen else self._positions(grid).to(x.dtype))
+        run = self._lean_blocks if frozen else self._stock_blocks
         deepstack, tapped = [], list(visual.deepstack_visual_indexes)
-        for index, block in enumerate(visual.blocks):
-            x = block(x, cu_seqlens=tables.segments, position_embeddings=tables.vision_rotary)
+        for index, states in enumerate(run(x, tables)):
             if index in tapped:
                 merger = visual.deepstack_merger_list[tapped.index(index)]
-                deepstack.append(merger(x).unflatten(0, (batch, -1)))
-        return visual.merger(x).unflatten(0, (batch, -1)), deepstack
+                deepstack.append(merger(states).unflatten(0, (batch, -1)))
+        return visual.merger(states).unflatten(0, (batch, -1)), deepstack
+
+    def _lean_blocks(self, x: torch.Tensor, tables: _Tables):
+        """Yield (B, patches, width) after each block of the vision tower."""
+        for block in self._frozen.blocks:
+            x = block(x, tables.vision_rotary)
+            yield x
+
+    def _stock_blocks(self, x: torch.Tensor, tables: _Tables):
+        """Yield (B * patches, width) after each block of the vision tower."""
+        batch, patches, _ = x.shape
+        rotary = tuple(table.repeat(batch, 1) for table in tables.vision_rotary)
+        # On the CPU: attention splits the images by these without asking the device.
+        segments = torch.arange(batch + 1, dtype=torch.int32) * patches
+        x = x.flatten(0, 1)
+        for block in self.vlm.model.visual.blocks:
+            x = block(x, cu_seqlens=segments, position_embeddings=rotary)
+            yield x
 
     def _language(self, x: torch.Tensor, deepstack: list, tables: _Tables, cache) -> torch.Tensor:
         """Run the decoder on (B, length, hidden); a DeepStack feature follows each first layer."""
         model, start = self.vlm.model.language_model, len(self.prefix_ids)
         for index, layer in enumerate(model.layers):
-            x = layer(x, position_embeddings=tables.text_rotary, attention_mask=None,
-                      past_key_values=cache)
+            if self._frozen:
+                x = self._frozen.layers[index](x, tables.text_rotary, cache)
+            else:
+                x = layer(x, position_embeddings=tables.text_rotary, attention_mask=None,
+                          past_key_values=cache)
             if index < len(deepstack):
                 after = x.shape[1] - start - deepstack[index].shape[1]
                 x = x + F.pad(deepstack[index].to(x.dtype), (0, 0, start, after))
@@ -233,30 +273,29 @@ class DepthVLMModule(nn.Module):
         blocks = table.unflatten(1, (-1, merge)).unflatten(0, (-1, merge))
         return blocks.transpose(1, 2).flatten(0, 3)
 
-    def _tables(self, grid: tuple, text_length: int, batch: int, device: torch.device) -> _Tables:
-        key = (grid, text_length, batch, device, self.dtype)
+    def _tables(self, grid: tuple, text_length: int, device: torch.device) -> _Tables:
+        key = (grid, text_length, device, self.dtype)
         if key not in self._tables_of:
             if len(self._tables_of) >= SIZES_KEPT:
                 self._tables_of.clear()
-            self._tables_of[key] = self._make_tables(grid, text_length, batch, device)
+            self._tables_of[key] = self._make_tables(grid, text_length, device)
         return self._tables_of[key]
 
     @torch.inference_mode(False)  # tables outlive the call; training may meet them later
     @torch.no_grad()
-    def _make_tables(self, grid: tuple, text_length: int, batch: int,
-                     device: torch.device) -> _Tables:
+    def _make_tables(self, grid: tuple, text_length: int, device: torch.device) -> _Tables:
         rows, columns = grid
-        reference = torch.empty(0, dtype=self.dtype, device=device)
+        dtype = torch.float32 if self._frozen else self.dtype
+        reference = torch.empty(0, dtype=dtype, device=device)
         cells = torch.stack(torch.meshgrid(torch.arange(rows), torch.arange(columns),
                                            indexing="ij"), dim=-1).to(device)
-        cells = self._patch_order(cells).repeat(batch, 1)
-        vision = self.vlm.model.visual.rotary_pos_emb(reference, cells)
+        vision = self.vlm.model.visual.rotary_pos_emb(reference, self._patch_order(cells))
         positions = self.positions_3d(grid, text_length).to(device)[:, None]
         text = self.vlm.model.language_model.rotary_emb(reference, positions)
-        # Left on the CPU: attention splits the images by these without asking the device.
-        segments = torch.arange(batch + 1, dtype=torch.int32) * (rows * columns)
-        learned = None if self._folded is None else self._positions(grid).to(self.dtype)
-        return _Tables(vision, text, segments, learned)
+        if not self._frozen:
+            return _Tables(vision, text, None)
+        return _Tables(rotary_tables(*vision), rotary_tables(*(table[0] for table in text)),
+                       self._positions(grid).to(self.dtype))
 
     def positions_3d(self, grid: tuple, text_length: int) -> torch.Tensor:
         """Return the time, row and column positions (3, length) of prefix, image and text.

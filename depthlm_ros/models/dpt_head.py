@@ -50,11 +50,17 @@ def make_head(config: HeadConfig, hidden_size: int) -> nn.Module:
     return HEADS[config.kind](config, hidden_size)
 
 
-def _resize(x: torch.Tensor, size: tuple) -> torch.Tensor:
+def resize(x: torch.Tensor, size: tuple) -> torch.Tensor:
     """Resample (B, C, h, w) bilinearly, corners aligned, as everywhere in this head."""
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+
+
+def mixed(x: torch.Tensor, convolution: nn.Conv2d) -> torch.Tensor:
+    """Apply a 1x1 convolution as the matrix product it is: channels lie last already."""
+    weight = convolution.weight.flatten(1)
+    return F.linear(x.permute(0, 2, 3, 1), weight, convolution.bias).permute(0, 3, 1, 2)
 
 
 class ResidualConvUnit(nn.Module):
@@ -72,7 +78,7 @@ class ResidualConvUnit(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, C, h, w) to the same shape."""
         x = F.relu(x)
-        return self.conv2(F.relu(self.conv1(x))) + x
+        return self.conv2(F.relu_(self.conv1(x))).add_(x)
 
 
 class FeatureFusion(nn.Module):
@@ -91,7 +97,7 @@ class FeatureFusion(nn.Module):
             x = x + self.resConfUnit1(skip)
         # Published: resample, then mix. A 1x1 convolution commutes with bilinear weights (they
         # sum to 1), so the mixing is done on the smaller map.
-        return _resize(self.out_conv(self.resConfUnit2(x)), size)
+        return resize(mixed(self.resConfUnit2(x), self.out_conv), size)
 
 
 class Scratch(nn.Module):
@@ -130,19 +136,27 @@ class DPTHead(nn.Module):
         """
         maps = []
         for level, tokens in enumerate(features):
-            x = self.norm(tokens).transpose(1, 2).unflatten(2, grid)
-            x = self.resize_layers[level](self.projects[level](x))
+            x = self.norm(tokens).unflatten(1, grid).permute(0, 3, 1, 2)
+            x = self.resize_layers[level](mixed(x, self.projects[level]))
             maps.append(getattr(self.scratch, f"layer{level + 1}_rn")(x))
         return self._decode(maps, grid)
 
     def _decode(self, maps: list, grid: tuple) -> torch.Tensor:
+        x, scratch = self.fused(maps), self.scratch
+        x = scratch.output_conv1(resize(x, [2 * side for side in x.shape[-2:]]))
+        size = [side * self.config.pixels_per_token for side in grid]
+        return scratch.output_conv2(resize(x, size)).squeeze(1)
+
+    def fused(self, maps: list) -> torch.Tensor:
+        """Run the pyramid on its four maps; returns (B, fusion, h, w) of the first map's size.
+
+        The last step's resampling, by 2, is left to the caller.
+        """
         scratch, (first, second, third, fourth) = self.scratch, maps
         x = scratch.refinenet4(fourth, None, third.shape[-2:])
         x = scratch.refinenet3(x, third, second.shape[-2:])
         x = scratch.refinenet2(x, second, first.shape[-2:])
-        x = scratch.refinenet1(x, first, tuple(2 * side for side in first.shape[-2:]))
-        size = tuple(side * self.config.pixels_per_token for side in grid)
-        return scratch.output_conv2(_resize(scratch.output_conv1(x), size)).squeeze(1)
+        return scratch.refinenet1(x, first, first.shape[-2:])
 
 
 class MLPHead(nn.Module):
