@@ -269,11 +269,8 @@ class DepthLM:
         follows = network.follows_lead(conversation, lead).tolist()
         if not any(follows) and not self._trust:
             return [None] * size
-        numbers = network.numbers(conversation, lead)
+        numbers = network.numbers(conversation, lead, question if self._whole_reply else None)
         follows = [f and number.follows for f, number in zip(follows, numbers, strict=True)]
-        if self._whole_reply and (any(follows) or self._trust):
-            confirmed = network.confirms(conversation, lead, numbers, question)
-            follows = [f and c for f, c in zip(follows, confirmed, strict=True)]
         return [n if f or self._trust else None for n, f in zip(numbers, follows, strict=True)]
 
     def _of_number(self, number: Number) -> DistanceReading:

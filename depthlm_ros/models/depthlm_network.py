@@ -4,18 +4,20 @@ Knows tensors, tokens and caches; no camera, no pixel query. Every layer is tran
 vocabulary head runs only where a token is wanted, and for digits only over their rows.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from transformers import DynamicCache
 
 from depthlm_ros.models.depthlm_families import Layout
-from depthlm_ros.models.number import ALPHABET, Number, NumberTree
+from depthlm_ros.models.number import ALPHABET, Number, NumberTree, finished
+from depthlm_ros.models.text_decoder import KeyValues, TextDecoder
 from depthlm_ros.prompting.prompts import SLOT, Prompt
 from depthlm_ros.status import Code, Refusal
 
+_ROOM = 128
+"""Tokens that a cache has room for after the question before it grows by copying."""
 _HEAD_ROWS = 256
 """Rows of hidden states that go through the whole vocabulary at once: bounds the logits."""
 
@@ -40,7 +42,7 @@ class Conversation:
     (B, 1 + P, width). ``slots``: where in the cache each conversation's digit strings are.
     """
 
-    cache: DynamicCache
+    cache: KeyValues
     length: int
     next_position: int
     hidden: torch.Tensor
@@ -52,6 +54,7 @@ class DepthLMNetwork:
 
     def __init__(self, model, tokenizer, family):
         self.model, self.tokenizer, self.family = model, tokenizer, family
+        self.decoder = TextDecoder(model.model.language_model)
         self._layouts, self._leads = {}, {}
         configs = (model.config, model.config.get_text_config())
         stops = [getattr(config, "eos_token_id", None) for config in configs]
@@ -131,20 +134,16 @@ class DepthLMNetwork:
             x = torch.cat([x, embed(lead.ids).expand(batch, -1, -1)], dim=1)
             more = torch.arange(len(lead.ids)) + layout.next_position
             positions = torch.cat([positions, more.expand(len(positions), -1)], dim=1)
-        cache = DynamicCache(config=self.model.config.get_text_config())
-        hidden = self._language(x, positions[:, None].expand(-1, batch, -1), cache)
-        return Conversation(cache, length, layout.next_position, hidden[:, length - 1 :])
+        cache = KeyValues(_ROOM)
+        keep = x.shape[1] - length + 1
+        hidden = self._language(x, positions[:, None].expand(-1, batch, -1), cache, keep=keep)
+        return Conversation(cache, length, layout.next_position, hidden)
 
-    def _language(self, x, positions, cache, mask=None) -> torch.Tensor:
+    def _language(self, x, positions, cache, mask=None, keep=None) -> torch.Tensor:
         """Run the language model on embeddings (B, n, width); positions (axes, B, n)."""
         positions = positions.to(self.device)
-        return self.model.model.language_model(
-            inputs_embeds=x,
-            position_ids=positions if self.family.axes == 3 else positions[0],
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
+        positions = positions if self.family.axes == 3 else positions[0]
+        return self.decoder(x, positions, cache, mask, keep)
 
     def _best(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the best token of the whole vocabulary for states (rows, width): (rows,)."""
@@ -156,22 +155,38 @@ class DepthLMNetwork:
         best = self._best(hidden.reshape(-1, hidden.shape[-1])).view(hidden.shape[:2])
         return (best == lead.ids).all(dim=1)
 
-    def numbers(self, conversation: Conversation, lead: Lead) -> list[Number]:
+    def numbers(
+        self, conversation: Conversation, lead: Lead, whole: Prompt | None = None
+    ) -> list[Number]:
         """Read the number that each conversation's reply gives after its lead.
 
         The strings of a tree are read as one sequence under a mask that shows each string its own
-        beginning only, so the question's keys are never copied. The cache grows by them.
+        beginning only, so the question's keys are never copied. With ``whole``, the rest of that
+        reply is read too, the number in its every slot, and ``follows`` speaks of all of it: where
+        it says yes, full greedy decoding would have written exactly this reply.
         """
         rows = self.model.lm_head.weight[lead.alphabet]
         trees = [NumberTree() for _ in range(len(conversation.hidden))]
         conversation.slots = [{"": []} for _ in trees]
         hidden, wanted = conversation.hidden[:, -1:], [tree.wanted() for tree in trees]
+        confirmed = None
         while True:
             self._feed(trees, wanted, hidden, rows, lead)
             wanted = [tree.wanted() for tree in trees]
-            if not any(wanted):
-                return [tree.number() for tree in trees]
-            hidden = self._extend(conversation, lead, wanted)
+            tails = []
+            if whole and confirmed is None and all(finished(tree.greedy()) for tree in trees):
+                tails = [self._tail(lead, tree.greedy().rstrip("|"), whole) for tree in trees]
+            if not any(wanted) and not any(tail for _, tail in tails):
+                break
+            hidden = self._extend(conversation, lead, wanted, tails)
+            if tails:
+                confirmed = self._confirmed(hidden, tails)
+                hidden = hidden[:, max(len(tail) for _, tail in tails) :]
+        numbers = [tree.number() for tree in trees]
+        if confirmed is None:
+            return numbers
+        pairs = zip(numbers, confirmed, strict=True)
+        return [replace(number, follows=number.follows and yes) for number, yes in pairs]
 
     def _feed(self, trees, wanted, hidden, rows, lead) -> None:
         """Give every tree the logits of the strings it wanted; hidden (B, n, width)."""
@@ -192,18 +207,28 @@ class DepthLMNetwork:
             for i, text in enumerate(wanted[b]):
                 tree.feed(text, logits[b, i], best.get((b, i)))
 
-    def _extend(self, conversation, lead, wanted) -> torch.Tensor:
-        """Read the wanted strings' last characters after the cache: states (B, n, width)."""
-        batch, n = len(wanted), max(len(strings) for strings in wanted)
-        start = conversation.cache.get_seq_length()
+    def _extend(self, conversation, lead, wanted, tails) -> torch.Tensor:
+        """Read tails, then the wanted strings' last characters: states (B, n, width).
+
+        Tails are padded to one length, so that the strings begin at the same row for all.
+        """
+        longest = max((len(tail) for _, tail in tails), default=0)
+        batch, n = len(wanted), longest + max(len(strings) for strings in wanted)
+        start = conversation.cache.length
         said, slots = conversation.length + len(lead.ids), conversation.slots
         ids = np.zeros((batch, n), np.int64)
         depth = np.zeros((batch, n), np.int64)
         mask = np.zeros((batch, 1, n, start + n), bool)
         mask[..., :said] = True
         tokens = dict(zip(ALPHABET, lead.alphabet.tolist(), strict=True))
+        triangle = np.tril(np.ones((longest, longest), bool))
+        for b, (begun, tail) in enumerate(tails):
+            ids[b, : len(tail)] = tail
+            depth[b, :longest] = len(begun) + np.arange(longest)
+            mask[b, 0, :longest, slots[b][begun]] = True
+            mask[b, 0, :longest, start : start + longest] = triangle
         for b, strings in enumerate(wanted):
-            for i, text in enumerate(strings):
+            for i, text in enumerate(strings, longest):
                 seen = slots[b][text] = [*slots[b][text[:-1]], start + i]
                 ids[b, i] = tokens[text[-1]]
                 depth[b, i] = len(text) - 1
@@ -214,40 +239,26 @@ class DepthLMNetwork:
         positions = positions[None].expand(self.family.axes, -1, -1)
         return self._language(x, positions, conversation.cache, mask)
 
-    def confirms(self, conversation, lead, numbers: list, prompt: Prompt) -> list[bool]:
-        """Tell in which conversations the rest of the reply is the model's own best, to its end.
-
-        One pass over what would follow each number, the number in every further slot: where it
-        says yes, full greedy decoding would have written exactly this reply.
-        """
-        tails = [self._tail(lead, number.text, prompt) for number in numbers]
-        batch, n = len(tails), max(len(tail) for tail in tails)
-        start, said = conversation.cache.get_seq_length(), conversation.length + len(lead.ids)
-        ids, mask = np.zeros((batch, n), np.int64), np.zeros((batch, 1, n, start + n), bool)
-        mask[..., :said] = True
-        mask[..., start:] = np.tril(np.ones((n, n), bool))
-        first = np.array([len(number.text) - 1 for number in numbers]) + len(lead.ids)
-        for b, (tail, number) in enumerate(zip(tails, numbers, strict=True)):
-            ids[b, : len(tail)] = tail
-            mask[b, :, :, conversation.slots[b][number.text[:-1]]] = True
-        depth = torch.from_numpy(first[:, None] + np.arange(n))
-        x = self.model.model.language_model.embed_tokens(torch.from_numpy(ids).to(self.device))
-        positions = (depth + conversation.next_position)[None].expand(self.family.axes, -1, -1)
-        mask = torch.from_numpy(mask).to(self.device)
-        hidden = self._language(x, positions, conversation.cache, mask)
-        best = self._best(hidden.reshape(-1, hidden.shape[-1])).view(batch, n).tolist()
+    def _confirmed(self, hidden: torch.Tensor, tails: list) -> list[bool]:
+        """Tell of which tails every token, and a stop after it, is the model's own best."""
+        longest = max(len(tail) for _, tail in tails)
+        hidden = hidden[:, :longest]
+        best = self._best(hidden.reshape(-1, hidden.shape[-1])).view(hidden.shape[:2]).tolist()
         stops = set(self.stops.tolist())
         return [
             bool(tail) and own[: len(tail) - 1] == tail[1:] and own[len(tail) - 1] in stops
-            for own, tail in zip(best, tails, strict=True)
+            for own, (_, tail) in zip(best, tails, strict=True)
         ]
 
-    def _tail(self, lead: Lead, text: str, prompt: Prompt) -> list:
-        """Return the reply's tokens from the number's last character on; [] if it has no such."""
+    def _tail(self, lead: Lead, text: str, prompt: Prompt) -> tuple:
+        """Return the number without its last character, and the reply's tokens from that one on.
+
+        No tokens when the reply with this number does not begin as it was read.
+        """
         reply = self.encode(prompt.reply.replace(SLOT, text))
         alphabet = lead.alphabet.tolist()
         begin = [*lead.ids.tolist(), *(alphabet[ALPHABET.index(c)] for c in text)]
-        return reply[len(begin) - 1 :] if reply[: len(begin)] == begin else []
+        return text[:-1], reply[len(begin) - 1 :] if reply[: len(begin)] == begin else []
 
     def write(self, conversation: Conversation, which: list, max_tokens: int) -> list[str]:
         """Decode greedily the replies of the conversations ``which``, from the question's end.
@@ -255,9 +266,9 @@ class DepthLMNetwork:
         Uses up the conversation: whatever was read after the question is dropped.
         """
         cache, device = conversation.cache, self.device
-        cache.crop(conversation.length - cache.get_seq_length())
+        cache.cut(conversation.length)
         if len(which) != len(conversation.hidden):
-            cache.batch_select_indices(torch.tensor(which, device=device))
+            cache.select(torch.tensor(which, device=device))
         best = self._best(conversation.hidden[which, 0])
         out, done = [best], torch.isin(best, self.stops)
         while len(out) < max_tokens and not done.all():

@@ -3,7 +3,7 @@
 Knows characters and probabilities; no network and no tokens. A model that has been led up to a
 number gives, for every string of digits written so far, the probabilities of the next character.
 ``NumberTree`` says which strings are worth asking about, takes the probabilities, and in the end
-gives a ``Number``: the greedy reading, the mean, and an interval that holds 90 % of the mass.
+gives a ``Number``: the greedy reading, a mean, and an interval that holds 90 % of the mass.
 
 Method. Numbers are written as 1 to ``MAX_INTEGER`` digits, then optionally a point and up to two
 decimals (the trained form has both). Each step's probabilities are those of the characters that
@@ -25,13 +25,15 @@ import numpy as np
 ALPHABET = "0123456789.|"
 """The characters of a number; the bar stands for whatever ends it."""
 END, POINT = ALPHABET.index("|"), ALPHABET.index(".")
-MAX_INTEGER = 4
+MAX_INTEGER = 3
 DECIMALS = 2
 OPEN = 0.01
 """Strings are expanded until what they leave open, see the method, sums to no more than this."""
 WIDTH = 12
 ROUNDS = 5
 """After so many rounds only an unfinished greedy string is taken further."""
+TRIM = 0.05
+"""The share of mass below and above the interval."""
 _NOTHING = 1e-9
 COVERED = 0.9
 """Below this share of covered mass there is no interval."""
@@ -41,10 +43,11 @@ COVERED = 0.9
 class Number:
     """A number as a model sees it.
 
-    ``value``: of the greedy string; ``text``: that string. ``mean``, ``low``, ``high``: of the
-    distribution, the latter two the 5 % and 95 % quantiles, widened where needed to hold
-    ``value``; NaN when less than ``COVERED`` of the mass was seen. ``covered``: the mass seen.
-    ``follows``: at no step of the greedy string did another token beat its characters.
+    ``value``: of the greedy string; ``text``: that string. ``low``, ``high``: the 5 % and 95 %
+    quantiles of the distribution, widened where needed to hold ``value``; ``mean``: of what lies
+    between the quantiles, since one stray digit beyond is worth a factor of ten; all three NaN
+    when less than ``COVERED`` of the mass was seen. ``covered``: the mass seen. ``follows``: at no
+    step of the greedy string did another token beat its characters.
     """
 
     value: float
@@ -176,8 +179,11 @@ class NumberTree:
         covered = float(mass.sum())
         if covered < COVERED:
             return Number(value, text, math.nan, math.nan, math.nan, covered, self._follows)
-        mean = float((mass * (lower + upper)).sum() / 2 / covered)
-        low, high = (_quantile(lower, upper, mass / covered, q) for q in (0.05, 0.95))
+        edges, below = _distribution(lower, upper, mass / covered)
+        low, high = np.interp((TRIM, 1 - TRIM), below, edges).tolist()
+        inside = np.concatenate([[low], edges[(edges > low) & (edges < high)], [high]])
+        kept = np.diff(np.interp(inside, edges, below))
+        mean = float((kept * (inside[1:] + inside[:-1])).sum() / 2 / kept.sum())
         return Number(value, text, mean, min(low, value), max(high, value), covered, self._follows)
 
 
@@ -189,9 +195,10 @@ def _openness(text: str) -> float:
     return min(1.0, step / (float(text) + step))
 
 
-def _quantile(lower, upper, mass, q: float) -> float:
-    """Return the value below which a share ``q`` of evenly spread pieces lies."""
-    edges = np.unique(np.concatenate([lower, upper]))
-    width = np.maximum(upper - lower, 1e-12)
-    below = ((np.clip(edges[:, None], lower, upper) - lower) / width * mass).sum(axis=1)
-    return float(np.interp(q, below, edges))
+def _distribution(lower, upper, mass) -> tuple:
+    """Return values in order and the mass below each, of evenly spread pieces."""
+    edges, at = np.unique(np.concatenate([lower, upper]), return_inverse=True)
+    slope = mass / np.maximum(upper - lower, 1e-12)
+    change = np.bincount(at, np.concatenate([slope, -slope]), len(edges))
+    below = np.concatenate([[0.0], np.cumsum(np.cumsum(change)[:-1] * np.diff(edges))])
+    return edges, below / below[-1]

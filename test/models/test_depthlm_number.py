@@ -1,0 +1,218 @@
+"""Number-only decoding against the stock ``generate`` of the same weights, and against all digits.
+
+Both families are taught the trained reply's form in seconds (``bench/follower.py``); the stock
+route is the published script's (``bench/stock_depthlm.py``).
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from depthlm_ros.bench.follower import teach
+from depthlm_ros.bench.stock_depthlm import StockDepthLM
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.models import preprocess_depthlm as pre
+from depthlm_ros.models import registry
+from depthlm_ros.models.depthlm import DepthLM
+from depthlm_ros.models.number import ALPHABET
+from depthlm_ros.prompting.parsing import parse_answer
+from depthlm_ros.prompting.prompts import prompt
+
+SIDE = 64
+PIXELS = [(12, 10), (30, 31), (50, 20), (40, 55)]
+
+
+def _camera(model):
+    """Return a camera whose picture needs no resampling."""
+    f = model.path.image.focal_px
+    return PinholeCamera(f, f, SIDE / 2 - 0.5, SIDE / 2 - 0.5, SIDE, SIDE)
+
+
+def _noise(seed):
+    return np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+
+
+def _replies(middle, spread, seed, write):
+    values = np.random.default_rng(seed).normal(middle, spread, 48).clip(0.2, 99)
+    return [write(value) for value in values]
+
+
+PLAIN = prompt(style="plain")
+
+
+@pytest.fixture(scope="module", params=["qwen", "pixtral"])
+def follower(request, reference_checkpoint):
+    """Return a model that follows its templates: about 3.4 m on one picture, 14 m on another.
+
+    One value a picture in the published form (the answer must copy the thought, which a tiny model
+    hardly learns), a spread of values in the plain one.
+    """
+    model = registry.load(str(reference_checkpoint(f"depthlm_{request.param}_tiny")), "cpu")
+    thought = prompt()
+    lessons = [
+        (_noise(0), thought.question, [thought.answer(3.47)]),
+        (_noise(1), thought.question, [thought.answer(14.26)]),
+        (_noise(0), PLAIN.question, _replies(3.4, 0.4, 1, PLAIN.answer)),
+        (_noise(1), PLAIN.question, _replies(14.2, 1.5, 2, PLAIN.answer)),
+    ]
+    teach(model, lessons, 400)
+    return model
+
+
+def _with(model, **options):
+    return DepthLM(model.network, model.path, **options)
+
+
+@pytest.mark.parametrize("style", ["published", "plain"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_same_number_as_the_published_route(follower, seed, style):
+    stock, camera, rgb = StockDepthLM(follower, style=style), _camera(follower), _noise(seed)
+    readings = _with(follower, style=style).distances(rgb, camera, PIXELS)
+    by_number = 0
+    for pixel, reading in zip(PIXELS, readings, strict=True):
+        published = parse_answer(stock.reply(rgb, camera, pixel))
+        assert published.reason == ""
+        assert reading.distance_m == published.value
+        by_number += reading.text == f"{published.value:.2f}"
+    assert by_number >= 3, "most were read as numbers, not decoded in full"
+
+
+def test_numbers_and_full_decoding_agree_where_the_template_is_followed(follower):
+    camera = _camera(follower)
+    full = _with(follower, decoding="full").distances(_noise(0), camera, PIXELS)
+    for a, b in zip(follower.distances(_noise(0), camera, PIXELS), full, strict=True):
+        assert a.distance_m == b.distance_m
+        assert np.isnan(b.low_m) and "<answer>" in b.text
+
+
+@torch.inference_mode()
+def _every_number(model, rgb, pixel):
+    """Return every number that could be written, and its exact probability, (N, 2).
+
+    By the stock forward over each prefix, no cache: another route than the tree's.
+    """
+    network, camera = model.network, _camera(model)
+    placed = pre.place_in_view(model.marker, pixel, model.view_of(camera), model.path, "refuse")
+    marked = pre.mark(pre.upload(rgb, torch.device("cpu")), model.marker, [placed])
+    patches, grid = pre.patches_of(marked, model.path, torch.float32)
+    layout, lead = network.layout(PLAIN.question, (grid,)), network.lead(PLAIN)
+    features = network.features(patches, grid)
+    cached = {}
+
+    def following(texts):
+        missing = sorted(set(texts) - set(cached))
+        if missing:
+            said = [[lead.alphabet[ALPHABET.index(c)] for c in text] for text in missing]
+            ids = torch.cat([lead.ids.expand(len(said), -1), torch.tensor(said).long()], dim=1)
+            embed = network.model.get_input_embeddings()
+            head = embed(layout.ids[None]).clone()
+            head[:, layout.is_image] = features
+            x = torch.cat([head.expand(len(said), -1, -1), embed(ids)], dim=1)
+            positions = layout.positions
+            more = torch.arange(ids.shape[1]) + layout.next_position
+            positions = torch.cat([positions, more.expand(len(positions), -1)], dim=1)
+            positions = positions[:, None].expand(-1, len(said), -1)
+            positions = positions if len(positions) == 3 else positions[0]
+            out = network.model.model.language_model(inputs_embeds=x, position_ids=positions)
+            logits = network.model.lm_head(out.last_hidden_state[:, -1])[:, lead.alphabet]
+            for text, row in zip(missing, logits, strict=True):
+                may = torch.from_numpy(np.array(_may(text)))
+                cached[text] = torch.where(may, row, -torch.inf).softmax(0).double().numpy()
+        return [cached[text] for text in texts]
+
+    mass, ended = {"": 1.0}, []
+    for _ in range(6):  # at most three digits, the point, two decimals
+        grown = {}
+        for (text, m), p in zip(mass.items(), following(list(mass)), strict=True):
+            for c, share in zip(ALPHABET, m * p, strict=True):
+                if c == "|" and share > 1e-6:
+                    ended.append((float(text), share))
+                elif share > 1e-6 and len((text + c).partition(".")[2]) == 2:
+                    ended.append((float(text + c), share))
+                elif share > 1e-6:
+                    grown[text + c] = share
+        mass = grown
+    return np.array(ended)
+
+
+def _trimmed_mean(values, p):
+    """Return the mean without the lowest and the highest 5 % of the mass."""
+    upto = np.cumsum(p)
+    kept = np.clip(upto, 0.05, 0.95) - np.clip(upto - p, 0.05, 0.95)
+    return (values * kept).sum() / kept.sum()
+
+
+def _may(text):
+    """Say by hand which characters may follow: digits, then the point, then the end."""
+    whole, point, decimals = text.partition(".")
+    if point:
+        return [True] * 10 + [False, len(decimals) == 1]
+    more = whole != "0" and len(whole) < 3
+    return [more] * 10 + [bool(whole)] * 2
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_mean_and_interval_against_every_number(follower, seed):
+    rgb = _noise(seed)
+    values, p = _every_number(follower, rgb, PIXELS[1]).T
+    order = np.argsort(values)
+    values, p = values[order], p[order]
+    assert p.sum() > 0.97
+    camera = _camera(follower)
+    mean = _with(follower, style="plain", estimate="mean")
+    reading = mean.distances(rgb, camera, [PIXELS[1]])[0]
+    assert reading.distance_m == pytest.approx(_trimmed_mean(values, p / p.sum()), rel=0.02)
+    inside = p[(values > reading.low_m - 0.005) & (values < reading.high_m + 0.005)].sum()
+    assert 0.86 < inside / p.sum() < 0.95
+    greedy = _with(follower, style="plain").distances(rgb, camera, [PIXELS[1]])[0]
+    assert greedy.low_m <= greedy.distance_m <= greedy.high_m
+
+
+def test_one_batch_is_the_same_as_one_by_one(follower):
+    camera = _camera(follower)
+    together = follower.distances(_noise(1), camera, PIXELS)
+    small = _with(follower, memory_bytes=1)
+    for pixel, reading in zip(PIXELS, together, strict=True):
+        alone = small.distances(_noise(1), camera, [pixel])[0]
+        assert alone.distance_m == reading.distance_m
+        assert alone.low_m == pytest.approx(reading.low_m, rel=1e-3)
+        assert alone.high_m == pytest.approx(reading.high_m, rel=1e-3)
+    for a, b in zip(together, small.distances(_noise(1), camera, PIXELS), strict=True):
+        assert a.distance_m == b.distance_m
+
+
+def test_another_reply_than_the_template_is_decoded_in_full(reference_checkpoint):
+    model = registry.load(str(reference_checkpoint("depthlm_qwen_tiny")), "cpu")
+    camera, rgb = _camera(model), _noise(0)
+    words = ["The wall is 7.25 meters away."]
+    teach(model, [(rgb, prompt().question, words)], 120)
+    readings = model.distances(rgb, camera, PIXELS[:2])
+    for reading in readings:
+        assert (reading.distance_m, reading.reason) == (7.25, "")
+        assert reading.text == "The wall is 7.25 meters away."
+        assert np.isnan(reading.low_m)
+    lead_only = _with(model, check="lead").distances(rgb, camera, PIXELS[:1])[0]
+    assert lead_only.distance_m == 7.25
+
+
+def test_a_reply_that_breaks_off_after_the_number_is_noticed(reference_checkpoint):
+    model = registry.load(str(reference_checkpoint("depthlm_pixtral_tiny")), "cpu")
+    camera, rgb = _camera(model), _noise(0)
+
+    def feet(value):
+        return prompt().answer(value).replace("meters", "feet")
+
+    teach(model, [(rgb, prompt().question, [feet(7.25)])], 120)
+    reading = model.distances(rgb, camera, PIXELS[:1])[0]
+    assert "feet" in reading.text, "the whole reply was written out"
+    lead_only = _with(model, check="lead").distances(rgb, camera, PIXELS[:1])[0]
+    assert lead_only.text == "7.25"
+
+
+def test_a_reply_without_a_number_is_no_answer(reference_checkpoint):
+    model = registry.load(str(reference_checkpoint("depthlm_qwen_tiny")), "cpu")
+    teach(model, [(_noise(0), prompt().question, ["I cannot tell."])], 60)
+    reading = model.distances(_noise(0), _camera(model), PIXELS[:1])[0]
+    assert np.isnan(reading.distance_m)
+    assert reading.reason and reading.code.name == "NO_ANSWER"
+    assert reading.text == "I cannot tell."
