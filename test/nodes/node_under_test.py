@@ -44,6 +44,8 @@ class Plane:
 
     def spend(self, seconds):
         """Take this long: asleep, or computing in numpy as a network on the CPU does."""
+        if seconds > 10:
+            print("thinking", flush=True)
         end = time.monotonic() + seconds
         if not self.busy:
             time.sleep(seconds)
