@@ -9,14 +9,14 @@ a while; one for a client that is gone for good is dropped by the middleware wit
 import time
 import warnings
 
-from rclpy._rclpy_pybind11 import RCLError
+from rclpy.impl.implementation_singleton import rclpy_implementation
 
 SENT_AGAIN_FOR_S = 5.0
 PAUSE_S = 0.1
 _MESSAGE = "failed to send response"
 # With the filter below the middleware's warning becomes an exception: RuntimeWarning, or
 # SystemError around it where rclpy's C++ does not pass it on; others raise RCLError.
-_NOT_SENT = (RuntimeWarning, SystemError, RCLError)
+_NOT_SENT = (RuntimeWarning, SystemError, rclpy_implementation.RCLError)
 
 
 class PersistentReplies:

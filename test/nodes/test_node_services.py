@@ -26,7 +26,8 @@ def plane(start_node):
 
 
 def test_the_codes_are_those_of_the_message():
-    constants = {name: getattr(StatusMsg, name) for name in dir(type(StatusMsg)) if name.isupper()}
+    names = [name for name in dir(type(StatusMsg)) if name[0].isupper()]
+    constants = {name: getattr(StatusMsg, name) for name in names}
     assert constants == {code.name: int(code) for code in Code}
 
 
