@@ -105,8 +105,14 @@ class _Frozen:
     head: object
 
 
+def no_listener(stage: str) -> None:
+    """Take no notice of a finished stage."""
+
+
 class DepthVLMModule(nn.Module):
     """The trainable network: ``vlm`` (stock Qwen3-VL) and ``depth_head``.
+
+    ``on_stage`` is called with "vision", "language" and "head" when each has been queued.
 
     ``config``: a parsed config.json. ``prefix_ids``: token ids of ``PREFIX``. ``preprocessor``: a
     parsed preprocessor_config.json, for pixel limits and normalisation.
@@ -122,6 +128,7 @@ class DepthVLMModule(nn.Module):
         self.depth_head = head.to(memory_format=torch.channels_last)
         ids = torch.as_tensor(list(prefix_ids), dtype=torch.long)
         self.register_buffer("prefix_ids", ids, persistent=False)
+        self.on_stage = no_listener
         self._tables_of = {}
         self._frozen = None
 
@@ -178,6 +185,7 @@ class DepthVLMModule(nn.Module):
         merge = self.settings.path.merge
         head = self._frozen.head if self._frozen else self.depth_head
         depth = head(features, (grid[0] // merge, grid[1] // merge)).float()
+        self.on_stage("head")
         if labels is None:
             return DenseOutput(depth)
         if text_ids is None:
@@ -198,11 +206,13 @@ class DepthVLMModule(nn.Module):
         batch, text_length = patches.shape[0], 0 if text_ids is None else text_ids.shape[1]
         tables = self._tables(tuple(grid), text_length, patches.device)
         image, deepstack = self._vision(patches, grid, tables)
+        self.on_stage("vision")
         embed = self.vlm.model.language_model.embed_tokens
         parts = [embed(self.prefix_ids).expand(batch, -1, -1), image]
         if text_ids is not None:
             parts.append(embed(text_ids))
         hidden = self._language(torch.cat(parts, dim=1), deepstack, tables, cache)
+        self.on_stage("language")
         start = len(self.prefix_ids)
         return [*deepstack, hidden[:, start:start + image.shape[1]]], hidden
 

@@ -10,8 +10,10 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models import preprocess
 from depthlm_ros.models.checkpoint import Checkpoint, materialise_buffers
-from depthlm_ros.models.depthvlm import PREFIX, SUFFIX, DepthVLMModule
+from depthlm_ros.models.depthvlm import PREFIX, SUFFIX, DepthVLMModule, no_listener
 from depthlm_ros.status import Code, Refusal
+
+SMALLEST_VIEW = 16  # tokens
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class DepthVLM:
     correction) instead of once on the device. ``max_pixels``: a lower limit for the view's area
     than the checkpoint's own, where memory is short. ``keep_frame``: hold the keys and values of
     the last image, so that questions about it cost their own tokens only (for 4B some 170 MB).
-    Used by one thread at a time.
+    Used by one thread at a time. ``on_stage`` is called with the name of each stage done.
     """
 
     def __init__(self, module: DepthVLMModule, tokenizer, name: str = "depthvlm",
@@ -42,7 +44,9 @@ class DepthVLM:
         self.tokenizer = tokenizer
         self.path = module.settings.path.limited(max_pixels)
         self._published = published_preprocessing
+        self.on_stage = no_listener
         self._keep_frame = keep_frame
+        self._last_area = 0
         self._remembered = None
 
     @classmethod
@@ -58,6 +62,17 @@ class DepthVLM:
         of = preprocess.published_view_of if self._published else preprocess.view_of
         return of(camera, self.path)
 
+    def shrink(self) -> bool:
+        """Work on smaller views from now on, after memory ran out: half the area of the last.
+
+        False when it is as small as it gets.
+        """
+        smaller = min(self._last_area or self.path.max_pixels, self.path.max_pixels) // 2
+        if smaller < SMALLEST_VIEW * self.path.multiple ** 2:
+            return False
+        self.path = self.path.limited(smaller)
+        return True
+
     def depth(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
         """Map a source image, uint8 (H, W, 3), to z-depth, float32 (view.height, view.width).
 
@@ -67,6 +82,7 @@ class DepthVLM:
         try:
             with torch.inference_mode():
                 patches, grid = self._patches(rgb, view)
+                self.on_stage("preprocess")
                 cache = self._new_cache() if self._keep_frame else None
                 depth = self.module(patches, grid, cache=cache).depth[0].cpu().numpy()
                 self._remembered = _Remembered(patches, grid, cache) if cache else None
@@ -124,6 +140,7 @@ class DepthVLM:
         return torch.tensor([ids], device=self.module.device)
 
     def _patches(self, rgb: np.ndarray, view: CanonicalView) -> tuple:
+        self._last_area = view.width * view.height
         expected = (view.source.height, view.source.width, 3)
         if rgb.shape != expected or rgb.dtype != np.uint8:
             raise Refusal(Code.BAD_IMAGE, f"rgb is {rgb.dtype} {rgb.shape}: this view is of a "
@@ -138,8 +155,8 @@ class DepthVLM:
     def _out_of_memory(self, view: CanonicalView) -> Refusal:
         torch.cuda.empty_cache()
         return Refusal(Code.MODEL_ERROR, f"{self.name} ran out of device memory on a view of "
-                       f"{view.width} x {view.height} px: load it with a lower max_pixels (now "
-                       f"{self.path.max_pixels})")
+                       f"{view.width} x {view.height} px: shrink it, or load it with a lower "
+                       f"max_pixels (now {self.path.max_pixels})")
 
 
 def load_module(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype,

@@ -4,6 +4,7 @@ Knows sizes and pixels; nothing of networks. Two ways to the same place: our own
 straight to the multiple that the model needs) and the published demo's (three, by PIL), kept for
 parity. torch alone: no torchvision.
 """
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -157,12 +158,19 @@ def to_patches(images: torch.Tensor, path: ImagePath, dtype: torch.dtype = torch
                       f"of {path.multiple} px for this model; resize it first")
     p, m = path.patch, path.merge
     rows, columns = height // p, width // p
-    mean = torch.tensor(path.mean, device=images.device) * 255
-    std = torch.tensor(path.std, device=images.device) * 255
+    mean, std = _grey_mean_and_std(path, images.device)
     values = ((images.float() - mean) / std).to(dtype)
     tokens = values.reshape(batch, rows // m, m, p, columns // m, m, p, 3)
     cut = tokens.permute(0, 1, 4, 2, 5, 7, 3, 6)
     return cut.reshape(batch, rows * columns, 3 * p * p), (rows, columns)
+
+
+@functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept, and met again wherever
+def _grey_mean_and_std(path: ImagePath, device: torch.device) -> tuple:
+    """Return the path's mean and std in grey levels 0..255; made once, not copied each frame."""
+    mean, std = torch.tensor((path.mean, path.std), device=device) * 255
+    return mean, std
 
 
 def fold_time(pixel_values: torch.Tensor, path: ImagePath) -> torch.Tensor:

@@ -55,8 +55,7 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
     """
     from depthlm_ros.models import checkpoint as disk  # torch: not needed to list names
 
-    source = KNOWN[name].source if name in KNOWN else name
-    opened = disk.Checkpoint.open(disk.find(source, revision))
+    opened = locate(name, revision)
     if opened.format not in _SERVED_BY:
         raise Refusal(Code.UNSUPPORTED, f"{opened.folder} is a plain {opened.format} without "
                       "depth head or depth training: it cannot measure; give a DepthVLM or "
@@ -71,6 +70,14 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
     except MemoryError as error:
         raise Refusal(Code.MODEL_NOT_READY, f"{name} needs {opened.need_bytes(kind) / 1e9:.1f} GB "
                       f"in {kind} and {picked} ran out: take a smaller model") from error
+
+
+def locate(name: str, revision: str | None = None):
+    """Open a model's checkpoint without loading it: format, size, folder (``Checkpoint``)."""
+    from depthlm_ros.models import checkpoint as disk
+
+    source = KNOWN[name].source if name in KNOWN else name
+    return disk.Checkpoint.open(disk.find(source, revision))
 
 
 def fetch(name: str, revision: str | None = None):

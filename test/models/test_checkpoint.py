@@ -336,6 +336,28 @@ def test_device_out_of_memory_is_a_clean_failure(tiny_folder, monkeypatch):
         assert refusal.code == Code.MODEL_ERROR and "max_pixels" in refusal.text
 
 
+def test_shrinks_from_the_view_that_did_not_fit(tiny_folder):
+    model, _ = depth_of(tiny_folder)  # a view of 160 x 112
+    areas = [model.view_of(CAMERA).camera]
+    while model.shrink():
+        view = model.view_of(CAMERA)
+        assert view.width * view.height <= areas[-1].width * areas[-1].height / 2
+        # Smaller pictures show things smaller: the view's focal length accounts for it.
+        assert view.depth_scale == pytest.approx(
+            (view.camera.fx * view.camera.fy) ** 0.5 / 125.0)
+        assert model.depth(image(), view).shape == (view.height, view.width)
+        areas.append(view.camera)
+    assert 2 <= len(areas) <= 4
+
+
+def test_stages_are_told(tiny_folder):
+    model, _ = depth_of(tiny_folder)
+    told = []
+    model.on_stage = model.module.on_stage = told.append
+    model.depth(image(), model.view_of(CAMERA))
+    assert told == ["preprocess", "vision", "language", "head"]
+
+
 def test_known_models_say_size_and_licence():
     assert {"embedded", "depthvlm-4b", "depthlm-12b"} <= registry.KNOWN.keys()
     for known in registry.KNOWN.values():

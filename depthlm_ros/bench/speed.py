@@ -1,0 +1,232 @@
+"""``depthlm bench speed``: where the time of a frame goes, ours beside the published way.
+
+Same weights, same bytes in, same machine, runs interleaved, warm-ups first; median and 95th
+percentile of every stage, the memory, and how far the results are apart. Weights may be random:
+speed does not depend on them. Knows nothing of one model: contenders come from ``speed_*.py``.
+"""
+import argparse
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+
+import numpy as np
+import torch
+
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.models import checkpoint as disk
+from depthlm_ros.status import Refusal
+
+WARM_UPS = 3
+# What --model takes beside a checkpoint: exact architectures with random weights.
+SIZES = {"depthvlm-tiny": "speed_depthvlm", "depthvlm-4b": "speed_depthvlm",
+         "depthvlm-8b": "speed_depthvlm"}
+_FORMATS = {"depthvlm": "speed_depthvlm"}
+
+
+@dataclass
+class Contender:
+    """One way to do the job.
+
+    ``run``: does one frame from its bytes to what a message holds, and calls ``stage(name)`` as
+    each stage is done. ``times_ms``: of every measured run, by stage, and "total".
+    """
+
+    name: str
+    run: Callable[[Callable[[str], None]], object]
+    times_ms: dict = field(default_factory=dict)
+
+    def measure(self, synchronise: Callable[[], None]) -> None:
+        """Run once and add the times."""
+        marks = {}
+
+        def stage(name: str) -> None:
+            synchronise()
+            marks[name] = time.perf_counter()
+
+        synchronise()
+        start = last = time.perf_counter()
+        self.run(stage)
+        for name, mark in marks.items():
+            self.times_ms.setdefault(name, []).append(1e3 * (mark - last))
+            last = mark
+        self.times_ms.setdefault("total", []).append(1e3 * (last - start))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is compared: the yardstick first. ``difference``: of results, by name, measured once.
+
+    ``parameters``: of the model. ``flop``: floating-point operations that one frame needs, or 0.
+    """
+
+    title: str
+    contenders: Sequence[Contender]
+    difference: dict
+    parameters: int
+    flop: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The bytes that go in: a picture with structure, and its camera."""
+
+    rgb: np.ndarray
+    camera: PinholeCamera
+
+
+def make_frame(width: int, height: int, focal_px: float) -> Frame:
+    """Return a synthetic uint8 picture (height, width, 3), the same each time."""
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(x / 31 + y / 57), np.cos(y / 23), np.sin((x + 2 * y) / 71)]
+    noise = np.random.default_rng(0).normal(0, 6, (height, width, 3))
+    rgb = np.clip(127 + 90 * np.stack(waves, axis=-1) + noise, 0, 255).astype(np.uint8)
+    centre = (width - 1) / 2, (height - 1) / 2
+    return Frame(rgb, PinholeCamera(focal_px, focal_px, *centre, width, height))
+
+
+def compare(subject: Subject, runs: int, device: torch.device) -> None:
+    """Measure all contenders in turn, ``runs`` times, so that a busy moment hits them alike."""
+    synchronise = torch.cuda.synchronize if device.type == "cuda" else _nothing
+    for contender in subject.contenders:
+        for _ in range(WARM_UPS):
+            contender.measure(synchronise)
+        contender.times_ms.clear()
+    for turn in range(runs):
+        order = subject.contenders if turn % 2 else subject.contenders[::-1]
+        for contender in order:
+            contender.measure(synchronise)
+
+
+def _nothing() -> None:
+    """Wait for nothing: the CPU is done when it returns."""
+
+
+def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Return FLOP/s of a large plain matrix product here: what the floor is reckoned from."""
+    size = 8192 if device.type == "cuda" else 1024
+    a = torch.randn(size, size, device=device, dtype=dtype)
+    best = float("inf")
+    for _ in range(8):
+        start = time.perf_counter()
+        a @ a
+        (torch.cuda.synchronize if device.type == "cuda" else _nothing)()
+        best = min(best, time.perf_counter() - start)
+    return 2 * size ** 3 / best
+
+
+def report(subject: Subject, device: torch.device, dtype: torch.dtype) -> dict:
+    """Collect machine, stages (median and p95 in ms), ratios, memory and differences."""
+    rate = matmul_rate(device, dtype)
+    floor_ms = 1e3 * subject.flop / rate
+    contenders = {}
+    for contender in subject.contenders:
+        stages = {name: {"median_ms": float(np.median(times)),
+                         "p95_ms": float(np.percentile(times, 95))}
+                  for name, times in contender.times_ms.items()}
+        contenders[contender.name] = stages
+    yardstick = contenders[subject.contenders[0].name]["total"]["median_ms"]
+    return {
+        "subject": subject.title, "parameters": subject.parameters, "device": _device(device),
+        "dtype": str(dtype).removeprefix("torch."), "torch": torch.__version__,
+        "threads": torch.get_num_threads(), "contenders": contenders,
+        "times_faster": {name: yardstick / stages["total"]["median_ms"]
+                         for name, stages in contenders.items()},
+        "gflop": subject.flop / 1e9, "matmul_tflops": rate / 1e12, "floor_ms": floor_ms,
+        "share_of_floor": {name: floor_ms / stages["total"]["median_ms"]
+                           for name, stages in contenders.items()},
+        "memory_mb": _memory_mb(device), "difference": subject.difference,
+    }
+
+
+def _device(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({platform.processor() or platform.machine()})"
+
+
+def _memory_mb(device: torch.device) -> float:
+    """Return the peak: of the GPU's tensors, or of the whole process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def table(result: dict) -> str:
+    """Lay the report out as text."""
+    names = list(result["contenders"])
+    stages = list(dict.fromkeys(s for rows in result["contenders"].values() for s in rows))
+    stages = [stage for stage in stages if stage != "total"] + ["total"]
+    lines = [f"{result['subject']}, {result['parameters'] / 1e6:.1f} M parameters, "
+             f"{result['dtype']}, {result['device']}, {result['threads']} thread(s), torch "
+             f"{result['torch']}",
+             f"{'median (p95) ms':<16}" + "".join(f"{name:>24}" for name in names)]
+    for stage in stages:
+        cells = [result["contenders"][name].get(stage) for name in names]
+        lines.append(f"{stage:<16}" + "".join(
+            f"{cell['median_ms']:>14.2f} ({cell['p95_ms']:>7.2f})" if cell else f"{'-':>24}"
+            for cell in cells))
+    for key, label, form in (("times_faster", "times faster", "{:.2f}"),
+                             ("share_of_floor", "share of floor", "{:.0%}")):
+        lines.append(f"{label:<16}" + "".join(
+            f"{form.format(result[key][name]):>24}" for name in names))
+    lines.append(f"floor {result['floor_ms']:.2f} ms: {result['gflop']:.1f} GFLOP at this "
+                 f"device's matrix product of {result['matmul_tflops']:.2f} TFLOP/s; peak memory "
+                 f"{result['memory_mb']:.0f} MB")
+    lines += [f"{name}: {value:.2e}" for name, value in result["difference"].items()]
+    return "\n".join(lines)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``depthlm bench speed``."""
+    parser.add_argument("--model", default="depthvlm-tiny", help="a checkpoint as for `depthlm "
+                        f"depth`, or random weights of a size: {', '.join(SIZES)}")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
+    parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16")
+    parser.add_argument("--size", nargs=2, type=int, default=(640, 480), metavar=("W", "H"),
+                        help="picture in pixels (default 640 480)")
+    parser.add_argument("--fx", type=float, default=525.0, help="focal length [px], default 525")
+    parser.add_argument("--runs", type=int, default=20, help="measured runs of each (default 20)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default torch's own)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print; returns the exit code (2: refused, the reason is on stderr)."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    try:
+        device = disk.pick_device(arguments.device)
+        dtype = disk.pick_dtype(arguments.dtype, device)
+        frame = make_frame(*arguments.size, arguments.fx)
+        subject = _builder(arguments.model)(arguments.model, frame, device, dtype)
+        compare(subject, max(1, arguments.runs), device)
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    result = report(subject, device, dtype)
+    print(json.dumps(result, indent=2) if arguments.json else table(result))
+    return 0
+
+
+def _builder(model: str) -> Callable:
+    """Return the function that makes the subject for a size or a checkpoint."""
+    from depthlm_ros.models.registry import locate
+
+    name = SIZES.get(model) or _FORMATS[locate(model).format]
+    return import_module(f"depthlm_ros.bench.{name}").subject
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark from a command line."""
+    parser = argparse.ArgumentParser(prog="depthlm bench speed", description=__doc__)
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
