@@ -78,6 +78,7 @@ class DepthNode(LifecycleNode):
     def _on_jump(self, jump) -> None:
         self.get_logger().warning("the clock jumped: images and results so far are forgotten")
         self.inputs.forget()
+        self.services_offered.forget()
         self.engine.flush()
 
     # -- lifecycle ----------------------------------------------------------------------------

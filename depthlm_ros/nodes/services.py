@@ -51,6 +51,10 @@ class Services:
             callback_group=group,
         )
 
+    def forget(self) -> None:
+        """Forget what depends on time, as after a jump of the clock."""
+        self._transforms.forget()
+
     # -- services -----------------------------------------------------------------------------
 
     async def _on_query(self, request, response):

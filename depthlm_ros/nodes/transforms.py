@@ -35,16 +35,17 @@ class Transforms:
         """
         if target == source:
             return lambda points: np.asarray(points, dtype=np.float64)
-        self._listen(target, source)
+        names = clean(f"from {source!r} to {target!r}", 200)
+        self._listen(names)
         from tf2_ros import TransformException
 
-        when = self._time(stamp_ns)
-        ready = self._buffer.wait_for_transform_async(target, source, when)
-        names = clean(f"from {source!r} to {target!r}", 200)
+        when, ready = self._time(stamp_ns), None
         try:
+            ready = self._buffer.wait_for_transform_async(target, source, when)
             await self._node.engine.wait_for(ready, until)
             found = self._buffer.lookup_transform(target, source, when)
         except Refusal as refusal:
+            ready.cancel()  # or the buffer would keep its callback for ever
             if refusal.code != Code.DEADLINE:
                 raise
             raise Refusal(
@@ -52,23 +53,28 @@ class Transforms:
                 f"no transform {names} at the image's time within the deadline: check the names "
                 "and that /tf is published",
             ) from refusal
-        except TransformException as error:
+        except (TransformException, TypeError, ValueError) as error:
             raise Refusal(Code.NO_TF, f"no transform {names}: {clean(str(error), 200)}") from error
         return _mapping(found.transform)
 
-    def _listen(self, target: str, source: str) -> None:
+    def forget(self) -> None:
+        """Forget the transforms so far, as after a jump of the clock."""
+        if self._buffer is not None:
+            self._buffer.clear()
+
+    def _listen(self, names: str) -> None:
         if self._listener is not None:
             return
         try:
             import tf2_ros
         except ImportError as error:
-            names = clean(f"{source!r} and {target!r}", 200)
             raise Refusal(
                 Code.NO_TF,
-                f"frames {names} differ and tf2_ros is not installed: leave frame_id empty for "
-                "the camera's own frame, or install tf2_ros",
+                f"a transform {names} is needed and tf2_ros is not installed: leave frame_id "
+                "empty for the camera's own frame, or install tf2_ros",
             ) from error
-        self._buffer = tf2_ros.Buffer(node=self._node)
+        # Without node: with one, some versions of Buffer raise at every jump of the clock.
+        self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, self._node, spin_thread=False)
 
     def _time(self, stamp_ns: int):

@@ -1,0 +1,67 @@
+"""Points in and from other frames, with tf2_ros played by fake_tf2."""
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+from geometry_msgs.msg import PointStamped
+
+from depthlm_msgs.msg import PointDepthArray
+from depthlm_ros.status import Code
+
+# the point at pixel (56.5, 23.5) is (1, 0, 2) in the camera: base has (2 + 0.1, -1 + 0.2, 0 + 0.3)
+RIGHT, IN_BASE = (56.5, 23.5), (2.1, -0.8, 0.3)
+
+
+@pytest.fixture(scope="module")
+def plane(start_node):
+    """Give a node that finds fake_tf2 in front of everything else."""
+    path = os.pathsep.join(
+        [str(Path(__file__).with_name("fake_tf2")), os.environ.get("PYTHONPATH", "")]
+    )
+    return start_node(environment={"PYTHONPATH": path})
+
+
+def test_points_are_given_in_the_frame_that_was_asked_for(plane):
+    _, robot = plane
+    with robot.camera():
+        point = robot.query(RIGHT, frame_id="base").points[0]
+        answer = robot.ask("How far is this point?", RIGHT, frame_id="base")
+        own = robot.query(RIGHT, frame_id="camera").points[0]
+    assert (point.header.frame_id, point.status.code) == ("base", Code.OK)
+    assert (point.point.x, point.point.y, point.point.z) == pytest.approx(IN_BASE)
+    # distance and depth stay those of the camera
+    assert (point.distance, point.depth) == pytest.approx((5**0.5, 2.0))
+    assert answer.header.frame_id == "base"
+    assert answer.evidence[0].point.x == pytest.approx(2.1)
+    assert own.point.x == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("frame_id, said", [("map", "within the deadline"), ("/map", "slash")])
+def test_an_unknown_frame(plane, frame_id, said):
+    _, robot = plane
+    with robot.camera():
+        reply = robot.query(RIGHT, frame_id=frame_id, deadline_s=1.0)
+    assert (reply.status.code, said in reply.status.text) == (Code.NO_TF, True), reply.status
+    assert math.isnan(reply.points[0].distance)
+
+
+def test_a_3d_point_by_topic_is_projected_into_the_image(plane, tools):
+    _, robot = plane
+    got = robot.listen(PointDepthArray, "depthlm/point_depths")
+    publisher = robot.node.create_publisher(PointStamped, "depthlm/query_points", 5)
+    tools.wait_until(publisher.get_subscription_count, "the topic's subscriber")
+    message = PointStamped()
+    message.header.frame_id = "base"
+    message.point.x, message.point.y, message.point.z = IN_BASE
+    with robot.camera():
+        publisher.publish(message)
+        tools.wait_until(lambda: got, "a reply")
+        point = got.pop().points[0]
+        message.point.x = -1.0  # behind the camera
+        publisher.publish(message)
+        tools.wait_until(lambda: got, "a reply")
+    assert (point.pixel.u, point.pixel.v) == pytest.approx(RIGHT)
+    assert point.status.code == Code.OK and point.distance == pytest.approx(5**0.5)
+    assert got[0].points[0].status.code == Code.OUT_OF_IMAGE
