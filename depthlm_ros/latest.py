@@ -120,7 +120,7 @@ class LatestWorker:
         while (job := self._take()) is not None:
             try:
                 result, error = job.run(), None
-            except BaseException as exception:  # noqa: BLE001 (not even SystemExit ends it)
+            except BaseException as exception:  # not even SystemExit ends it
                 result, error = None, exception
             if error is None:
                 self.finished += 1

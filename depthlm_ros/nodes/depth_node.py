@@ -99,7 +99,7 @@ class DepthNode(LifecycleNode):
             transition = request.transition
             number = self._transition_id(transition.id, transition.label)
             response.success = await self._change(number)
-        except Exception as error:  # noqa: BLE001 (on Jazzy a wrong transition raises)
+        except Exception as error:  # on Jazzy a wrong transition raises
             self.get_logger().error(
                 f"transition {request.transition.id} is not possible from {self.state_label()}: "
                 f"{type(error).__name__}"
@@ -133,7 +133,7 @@ class DepthNode(LifecycleNode):
                 return
             if await self._change(Transition.TRANSITION_CONFIGURE):
                 self.trigger_activate()
-        except Exception as error:  # noqa: BLE001 (the node stays and can be configured again)
+        except Exception as error:  # the node stays and can be configured again
             self.faults.note("autostart", error)
 
     async def _load(self) -> None:

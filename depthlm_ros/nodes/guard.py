@@ -34,7 +34,7 @@ class Faults:
         def safe(*args, **kwargs):
             try:
                 return function(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 (counted and logged: that is the point)
+            except Exception as error:  # counted and logged: that is the point
                 self.note(where, error)
                 return None
 

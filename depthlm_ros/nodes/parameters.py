@@ -51,7 +51,11 @@ class Parameter:
             text += f" One of: {', '.join(self.choices)}."
         if self.when in _WHEN:
             text += f" To change it, {_WHEN[self.when]}."
-        descriptor = ParameterDescriptor(description=text, read_only=self.when == READ_ONLY)
+        descriptor = ParameterDescriptor(
+            description=text,
+            read_only=self.when == READ_ONLY,
+            dynamic_typing=self.is_word_or_bool,
+        )
         if self.low is not None and isinstance(self.default, float):
             descriptor.floating_point_range = [
                 FloatingPointRange(from_value=float(self.low), to_value=float(self.high))
@@ -61,6 +65,15 @@ class Parameter:
                 IntegerRange(from_value=int(self.low), to_value=int(self.high), step=1)
             ]
         return descriptor
+
+    @property
+    def is_word_or_bool(self) -> bool:
+        """True where 'true' is a choice: YAML and command lines turn that word into a bool."""
+        return "true" in self.choices
+
+    def read(self, value):
+        """Return a value as its own type: a bool becomes its word where words are wanted."""
+        return str(value).lower() if self.is_word_or_bool and isinstance(value, bool) else value
 
     def broken_rule(self, value) -> str:
         """Return the rule that a value breaks, or ""."""
@@ -193,8 +206,8 @@ class Parameters:
                 )
             except ParameterException as error:
                 raise ParameterError(f"parameter {parameter.name}: {error}") from error
-            values[parameter.name] = declared.value
-            if rule := parameter.broken_rule(declared.value):
+            values[parameter.name] = parameter.read(declared.value)
+            if rule := parameter.broken_rule(values[parameter.name]):
                 raise ParameterError(f"parameter {rule}")
         if rule := broken_rule_between(values):
             raise ParameterError(f"parameters {rule}")
@@ -204,9 +217,10 @@ class Parameters:
     def _on_set(self, parameters) -> SetParametersResult:
         """Check a change as a whole and take it over; never raises."""
         try:
-            changed = {p.name: p.value for p in parameters if p.name in _BY_NAME}
+            ours = [p for p in parameters if p.name in _BY_NAME]
+            changed = {p.name: _BY_NAME[p.name].read(p.value) for p in ours}
             rule = self._refusal(changed)
-        except Exception as error:  # noqa: BLE001 (an exception here would end spin)
+        except Exception as error:  # an exception here would end spin
             rule = f"the change could not be checked: {error}"
         if rule:
             return SetParametersResult(successful=False, reason=rule)

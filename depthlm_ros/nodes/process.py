@@ -24,7 +24,7 @@ def run_node(make_node, args=None) -> int:
     try:
         rclpy.init(args=args)
         node = make_node()
-    except Exception as error:  # noqa: BLE001 (told in one line, not as a traceback)
+    except Exception as error:  # told in one line, not as a traceback
         rclpy.try_shutdown()
         known = isinstance(error, ParameterError)
         text = str(error) if known else f"{type(error).__name__}: {error}"
@@ -44,7 +44,7 @@ def _spin(executor, node) -> None:
             executor.spin_once()
         except (KeyboardInterrupt, ExternalShutdownException):
             return
-        except Exception as error:  # noqa: BLE001 (the node must outlive any callback)
+        except Exception as error:  # the node must outlive any callback
             if not rclpy.ok():
                 return
             node.faults.note("the executor", error)

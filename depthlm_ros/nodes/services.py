@@ -70,7 +70,7 @@ class Services:
             response.points = replies.point_messages(readings, header, to_frame)
             self._streams.show(sight, readings)
             refusal = Refusal(Code.OK, "")
-        except Exception as error:  # noqa: BLE001 (every request gets a reply)
+        except Exception as error:  # every request gets a reply
             refusal = self._as_refusal("~/query_points", error)
             header = replies.header_in(sight, request.frame_id)
             empty = replies.without_numbers(pixels, refusal)
@@ -96,7 +96,7 @@ class Services:
             header = replies.header_in(sight, request.frame_id)
             points = replies.point_messages(readings, header, to_frame)
             self._streams.show(sight, readings)
-        except Exception as error:  # noqa: BLE001 (every request gets a reply)
+        except Exception as error:  # every request gets a reply
             refusal = self._as_refusal("~/ask", error)
             answer: Answer = refused(refusal.code, refusal.text)
             header = replies.header_in(sight, request.frame_id)
@@ -153,7 +153,7 @@ class Services:
             sight, readings = await self._read_stamped(message, until)
             self._engine.check_fresh(sight)
             self._streams.show(sight, readings)
-        except Exception as error:  # noqa: BLE001 (every question gets a reply)
+        except Exception as error:  # every question gets a reply
             refusal = self._as_refusal("~/query_points topic", error)
             readings = replies.without_numbers([pixel], refusal)
         self._faults.guarded("publishing ~/point_depths", self._publish_points)(sight, readings)

@@ -75,7 +75,7 @@ class Streams:
             self._publish_depth(sight)
             self._publish_points(sight)
             self._publish_annotated(sight)
-        except Exception as error:  # noqa: BLE001 (counted: one bad message must not stop the rest)
+        except Exception as error:  # counted: one bad message must not stop the rest
             self._faults.note("publishing", error)
             return
         now = self._node.get_clock().now().nanoseconds

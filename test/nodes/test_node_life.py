@@ -98,6 +98,7 @@ def test_a_second_configure_while_the_first_is_loading_is_refused(start_node, to
         ({"image_transport": "compressed"}, "deactivate the node first"),
         ({"autostart": False}, ""),
         ({"dtype": "int3"}, "must be one of auto"),
+        ({"image_is_rectified": True}, "deactivate the node first"),
     ],
 )
 def test_nonsense_parameters_are_refused_with_the_rule(standing, change, rule):
@@ -117,7 +118,10 @@ def test_good_parameters_are_taken_over(standing):
     _, robot = standing
     assert robot.set_parameters(max_age=2.5, max_range_m=50.0) == (True, "")
     assert robot.change(DEACTIVATE)
-    assert robot.set_parameters(image_is_rectified="true") == (True, "")
+    for value in ("true", "auto", False, True):  # YAML turns the bare word into a bool
+        assert robot.set_parameters(image_is_rectified=value) == (True, "")
+    assert not robot.set_parameters(image_is_rectified=1)[0]
+    assert not robot.set_parameters(image_is_rectified="maybe")[0]
     assert robot.change(CLEANUP)
     assert robot.set_parameters(max_waiting=3) == (True, "")
     assert robot.change(CONFIGURE) and robot.change(ACTIVATE)
