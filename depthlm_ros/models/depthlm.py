@@ -184,6 +184,12 @@ class DepthLM:
         """Return a source image at the unified focal length: uint8 (view height, width, 3)."""
         return self._picture(rgb, self.view_of(camera))[0].cpu().numpy()
 
+    def batch_for(self, camera: PinholeCamera) -> int:
+        """Return how many queries of this camera's image are read together."""
+        view = self.view_of(camera)
+        asked = prompt(Task.DISTANCE, Style.PUBLISHED)
+        return self._batch(asked, view.width, view.height)
+
     def _picture(self, rgb: np.ndarray, view: CanonicalView) -> torch.Tensor:
         """Upload and resample: uint8 (1, view.height, view.width, 3) on the device."""
         expected = (view.source.height, view.source.width, 3)

@@ -159,10 +159,11 @@ def to_patches(images: torch.Tensor, path: ImagePath, dtype: torch.dtype = torch
     p, m = path.patch, path.merge
     rows, columns = height // p, width // p
     mean, std = _grey_mean_and_std(path, images.device)
-    values = ((images.float() - mean) / std).to(dtype)
-    tokens = values.reshape(batch, rows // m, m, p, columns // m, m, p, 3)
-    cut = tokens.permute(0, 1, 4, 2, 5, 7, 3, 6)
-    return cut.reshape(batch, rows * columns, 3 * p * p), (rows, columns)
+    tokens = images.reshape(batch, rows // m, m, p, columns // m, m, p, 3)
+    # Cut first: bytes are a quarter of the traffic of floats. In place: the floats are our own.
+    cut = tokens.permute(0, 1, 4, 2, 5, 7, 3, 6).reshape(batch, rows * columns, 3, p * p)
+    values = cut.float().sub_(mean[:, None]).div_(std[:, None]).to(dtype)
+    return values.flatten(2), (rows, columns)
 
 
 @functools.lru_cache(maxsize=8)

@@ -60,9 +60,9 @@ def _tables(positions: torch.Tensor, frequencies: list, dtype, device) -> tuple:
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotate (..., heads, head size) by tables (tokens, 1, head size)."""
+    """Rotate (..., head size) by tables that broadcast to it."""
     first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+    return torch.cat([-second, first], dim=-1).mul_(sin).addcmul_(x, cos)
 
 
 class Qwen25Vision:
@@ -96,7 +96,7 @@ class Qwen25Vision:
             cos, sin = _tables(positions, [f, f], torch.float32, device)
             runs = tuple((first * unit, count, n * unit) for first, count, n in windows.runs)
             inverse = windows.inverse.to(device)
-            tables = (order.to(device), inverse, runs, cos[:, None], sin[:, None])
+            tables = (order.to(device), inverse, runs, cos[:, None, None], sin[:, None, None])
             self._cached = ((grid, device), tables)
         return self._cached[1]
 
@@ -108,7 +108,11 @@ class Qwen25Vision:
         visual = self.visual
         order, inverse, runs, cos, sin = self._size_tables(tuple(grid), patches.device)
         kernel = visual.patch_embed.proj.weight
-        x = F.linear(patches[:, order].to(kernel.dtype), kernel.sum(2).flatten(1))
+        kernel_of_both = kernel.sum(2).flatten(1)
+        if kernel_of_both.shape[0] < kernel_of_both.shape[1]:  # reorder what is narrower
+            x = F.linear(patches.to(kernel.dtype), kernel_of_both)[:, order]
+        else:
+            x = F.linear(patches[:, order].to(kernel.dtype), kernel_of_both)
         for index, block in enumerate(visual.blocks):
             mine = ((0, 1, x.shape[1]),) if index in self.full else runs
             x = x + self._attend(block.attn, block.norm1(x), mine, cos, sin)
@@ -119,8 +123,9 @@ class Qwen25Vision:
     def _attend(self, attention, x, runs, cos, sin) -> torch.Tensor:
         """Attend within every window of every run: one call a run."""
         batch, length, width = x.shape
-        q, k, v = attention.qkv(x).view(batch, length, 3, self.heads, -1).unbind(2)
-        q, k = (_rotate(t.float(), cos, sin).to(v.dtype) for t in (q, k))
+        both, v = attention.qkv(x).view(batch, length, 3, self.heads, -1).split([2, 1], dim=2)
+        q, k = _rotate(both.float(), cos, sin).to(v.dtype).unbind(2)
+        v = v.squeeze(2)
         parts = []
         for first, count, size in runs:
             span = slice(first, first + count * size)
