@@ -25,6 +25,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.md", "LICENSE*"]
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 NAMES_SHOWN = 12
+OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 
 DEPTHVLM, QWEN3_VL = "depthvlm", "qwen3-vl"
 DEPTHLM_QWEN, DEPTHLM_PIXTRAL = "depthlm-qwen2.5-vl", "depthlm-pixtral"

@@ -3,10 +3,13 @@
 Knows which models there are, what they weigh, what their licence allows, and which class serves
 which checkpoint format. Listing names imports no torch.
 """
+import logging
 from dataclasses import dataclass
 from importlib import import_module
 
 from depthlm_ros.status import Code, Refusal
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,13 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
     disk.check_memory(opened, picked, kind)
     module, _, attribute = _SERVED_BY[opened.format].partition(":")
     serving = getattr(import_module(module), attribute)
+    need = f"{opened.need_bytes(kind) / 1e9:.2f} GB in {kind} on {picked}"
+    _log.info("loading %s: %.1f M parameters, %s", name, opened.parameters / 1e6, need)
     try:
         return serving.from_checkpoint(opened, name, picked, kind, **options)
-    except MemoryError as error:
-        raise Refusal(Code.MODEL_NOT_READY, f"{name} needs {opened.need_bytes(kind) / 1e9:.1f} GB "
-                      f"in {kind} and {picked} ran out: take a smaller model") from error
+    except disk.OUT_OF_MEMORY as error:
+        raise Refusal(Code.MODEL_NOT_READY, f"{name} needs {need}, which ran out: take a smaller "
+                      "model, or free the device") from error
 
 
 def locate(name: str, revision: str | None = None):

@@ -308,6 +308,22 @@ def test_too_large_for_the_device(tiny_folder, monkeypatch):
     checkpoint.check_memory(opened, torch.device("cpu"), torch.float32)
 
 
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_memory_that_runs_out_while_loading(tiny_folder, monkeypatch, error):
+    def exhausted(*_, **__):
+        raise error("no more")
+    monkeypatch.setattr(Checkpoint, "load_into", exhausted)
+    refusal = load_refusal(tiny_folder)
+    assert refusal.code == Code.MODEL_NOT_READY
+    assert "0.02 GB in torch.float32 on cpu" in refusal.text  # 5.2 M numbers of 4 bytes
+
+
+def test_the_need_is_told_before_loading(tiny_folder, caplog):
+    with caplog.at_level("INFO", logger="depthlm_ros.models"):
+        depth_of(tiny_folder)
+    assert "5.2 M parameters, 0.02 GB in torch.float32 on cpu" in caplog.text
+
+
 def test_source_images_only(tiny_folder):
     model, _ = depth_of(tiny_folder)
     view = model.view_of(CAMERA)
