@@ -23,13 +23,13 @@ _PIXTRAL_TOKENS = "<unk> <s> </s> [INST] [/INST] [IMG] <pad> [IMG_BREAK] [IMG_EN
 
 # Width, layers, heads, key-value heads, MLP width, vocabulary; then the same of the vision tower.
 _QWEN_SIZES = {
-    "tiny-qwen": ((64, 3, 4, 2, 160, 400), (64, 4, 4, 128, (1, 3))),
-    "3b": ((2048, 36, 16, 2, 11008, 151936), (1280, 32, 16, 3420, (7, 15, 23, 31))),
-    "7b": ((3584, 28, 28, 4, 18944, 152064), (1280, 32, 16, 3420, (7, 15, 23, 31))),
+    "depthlm-tiny-qwen": ((64, 3, 4, 2, 160, 400), (64, 4, 4, 128, (1, 3))),
+    "depthlm-3b": ((2048, 36, 16, 2, 11008, 151936), (1280, 32, 16, 3420, (7, 15, 23, 31))),
+    "depthlm-7b": ((3584, 28, 28, 4, 18944, 152064), (1280, 32, 16, 3420, (7, 15, 23, 31))),
 }
 _PIXTRAL_SIZES = {
-    "tiny-pixtral": ((64, 3, 4, 2, 160, 400), (64, 3, 4, 128)),
-    "12b": ((5120, 40, 32, 8, 14336, 131072), (1024, 24, 16, 4096)),
+    "depthlm-tiny-pixtral": ((64, 3, 4, 2, 160, 400), (64, 3, 4, 128)),
+    "depthlm-12b": ((5120, 40, 32, 8, 14336, 131072), (1024, 24, 16, 4096)),
 }
 SIZES = (*_QWEN_SIZES, *_PIXTRAL_SIZES)
 
@@ -54,7 +54,8 @@ def _qwen_config(size: str, ids: dict) -> dict:
             "mrope_section": [half // 4, half * 3 // 8, half * 3 // 8],
         },
         "use_sliding_window": False,
-        "tie_word_embeddings": False,
+        "bos_token_id": ids["<|endoftext|>"],
+        "tie_word_embeddings": size == "depthlm-3b",
         "image_token_id": ids["<|image_pad|>"],
         "video_token_id": ids["<|video_pad|>"],
         "vision_start_token_id": ids["<|vision_start|>"],
@@ -143,6 +144,22 @@ def _tokenizer(special: list, stop: str, pad: str) -> PreTrainedTokenizerFast:
     )
 
 
+def _of_size(size: str) -> tuple:
+    """Return (family, parsed config, special tokens) of a size."""
+    is_qwen = size in _QWEN_SIZES
+    special = _QWEN_TOKENS if is_qwen else _PIXTRAL_TOKENS
+    config = _qwen_config if is_qwen else _pixtral_config
+    ids = {token: number for number, token in enumerate(special)}
+    return (Qwen25Family if is_qwen else PixtralFamily), config(size, ids), special
+
+
+def skeleton(size: str):
+    """Return the stock model of a size on the meta device: its shapes, without memory."""
+    family, config, _ = _of_size(size)
+    with torch.device("meta"):
+        return family.model_class(family.config_class.from_dict(config))
+
+
 def random_depthlm(
     size: str, device: torch.device, dtype: torch.dtype, seed: int = 1, **options
 ) -> DepthLM:
@@ -152,16 +169,11 @@ def random_depthlm(
     """
     if size not in SIZES:
         raise Refusal(Code.UNSUPPORTED, f"size {size!r}: must be one of {', '.join(SIZES)}")
-    is_qwen = size in _QWEN_SIZES
-    family_class = Qwen25Family if is_qwen else PixtralFamily
-    special = _QWEN_TOKENS if is_qwen else _PIXTRAL_TOKENS
-    stop, pad = ("<|im_end|>", "<|endoftext|>") if is_qwen else ("</s>", "<pad>")
-    ids = {token: number for number, token in enumerate(special)}
-    config = (_qwen_config if is_qwen else _pixtral_config)(size, ids)
+    family_class, config, special = _of_size(size)
+    stop, pad = ("<|im_end|>", "<|endoftext|>") if size in _QWEN_SIZES else ("</s>", "<pad>")
     path = family_class.read_path(config, {})
-    with torch.device("meta"):
-        model = family_class.model_class(family_class.config_class.from_dict(config))
-    model = model.to(dtype).to_empty(device=device)
+    model = skeleton(size).to(dtype).to_empty(device=device)
+    model.tie_weights()
     generator = torch.Generator(device).manual_seed(seed)
     for name, weight in model.named_parameters():
         if weight.dim() == 1:

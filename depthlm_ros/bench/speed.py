@@ -24,8 +24,11 @@ from depthlm_ros.status import Refusal
 WARM_UPS = 3
 # What --model takes beside a checkpoint: exact architectures with random weights.
 SIZES = {"depthvlm-tiny": "speed_depthvlm", "depthvlm-4b": "speed_depthvlm",
-         "depthvlm-8b": "speed_depthvlm"}
-_FORMATS = {"depthvlm": "speed_depthvlm"}
+         "depthvlm-8b": "speed_depthvlm", "depthlm-tiny-qwen": "speed_depthlm",
+         "depthlm-tiny-pixtral": "speed_depthlm", "depthlm-3b": "speed_depthlm",
+         "depthlm-7b": "speed_depthlm", "depthlm-12b": "speed_depthlm"}
+_FORMATS = {"depthvlm": "speed_depthvlm", "depthlm-qwen2.5-vl": "speed_depthlm",
+            "depthlm-pixtral": "speed_depthlm"}
 
 
 @dataclass

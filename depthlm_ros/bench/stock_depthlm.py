@@ -12,6 +12,7 @@ from PIL import Image
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models.depthlm import DepthLM
 from depthlm_ros.models.depthlm_families import Qwen25Family
+from depthlm_ros.models.depthvlm import no_listener
 from depthlm_ros.prompting.prompts import Style, prompt
 
 
@@ -76,9 +77,13 @@ class StockDepthLM:
         return inputs
 
     @torch.no_grad()
-    def reply(self, rgb: np.ndarray, camera: PinholeCamera, pixel) -> str:
-        """Answer the question about one source pixel in the model's own words."""
+    def reply(self, rgb: np.ndarray, camera: PinholeCamera, pixel, on_stage=no_listener) -> str:
+        """Answer the question about one source pixel in the model's own words.
+
+        ``on_stage``: told when preprocessing and decoding are done.
+        """
         inputs = self.inputs(self.picture(rgb, camera, pixel), self.question)
+        on_stage("preprocess")
         ids = self.network.model.generate(
             **inputs,
             use_cache=True,
@@ -88,4 +93,6 @@ class StockDepthLM:
             pad_token_id=self.network.tokenizer.pad_token_id,
         )
         new = ids[0, inputs["input_ids"].shape[1] :]
-        return self.network.tokenizer.decode(new, skip_special_tokens=True)
+        text = self.network.tokenizer.decode(new, skip_special_tokens=True)
+        on_stage("decode")
+        return text

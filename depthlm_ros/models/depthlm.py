@@ -27,6 +27,7 @@ from depthlm_ros.models.checkpoint import (
 )
 from depthlm_ros.models.depthlm_families import PixtralFamily, Qwen25Family
 from depthlm_ros.models.depthlm_network import DepthLMNetwork, check_question
+from depthlm_ros.models.depthvlm import no_listener
 from depthlm_ros.models.number import Number
 from depthlm_ros.models.preprocess import resize
 from depthlm_ros.prompting.marker import ON_MARGIN, Marker
@@ -54,6 +55,8 @@ class DepthLM:
     ``max_pixels``: caps on the picture, accounted for in the distance. ``memory_bytes``: what a
     batch of queries may take beside the weights; None: half of what the GPU has free, or 1 GiB on
     the CPU. ``max_tokens``: of a reply decoded in full. Used by one thread at a time.
+
+    ``on_stage``: told "preprocess", "vision", "language", "decode" as each is done.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class DepthLM:
         self._whole_reply, self._trust = check == "reply", trust_template
         self._memory_bytes, self._max_tokens = memory_bytes, max_tokens
         self._max_batch = _MAX_BATCH
+        self.on_stage = no_listener
 
     @classmethod
     def from_checkpoint(
@@ -184,12 +188,6 @@ class DepthLM:
         """Return a source image at the unified focal length: uint8 (view height, width, 3)."""
         return self._picture(rgb, self.view_of(camera))[0].cpu().numpy()
 
-    def batch_for(self, camera: PinholeCamera) -> int:
-        """Return how many queries of this camera's image are read together."""
-        view = self.view_of(camera)
-        asked = prompt(Task.DISTANCE, Style.PUBLISHED)
-        return self._batch(asked, view.width, view.height)
-
     def _picture(self, rgb: np.ndarray, view: CanonicalView) -> torch.Tensor:
         """Upload and resample: uint8 (1, view.height, view.width, 3) on the device."""
         expected = (view.source.height, view.source.width, 3)
@@ -211,7 +209,9 @@ class DepthLM:
     def _see(self, pictures: list) -> tuple:
         """Return (grids, features (1, tokens, width)) of the pictures of one conversation."""
         seen = [pre.patches_of(p, self.path, self.network.dtype) for p in pictures]
+        self.on_stage("preprocess")
         features = [self.network.features(patches, grid) for patches, grid in seen]
+        self.on_stage("vision")
         return tuple(grid for _, grid in seen), torch.cat(features, dim=1)
 
     def _read_all(self, picture, question: Prompt, placements: Sequence) -> list:
@@ -257,6 +257,7 @@ class DepthLM:
         by_number = self._decoding == "number" and self._style is not Style.RAY
         lead = network.lead(question) if by_number else None
         conversation = network.read(layout.ids[None], layout, features, lead)
+        self.on_stage("language")
         readings = [None] * len(features)
         if lead is not None:
             for i, number in enumerate(self._numbers(conversation, lead, question)):
@@ -267,6 +268,7 @@ class DepthLM:
             texts = network.write(conversation, rest, self._max_tokens)
             for i, text in zip(rest, texts, strict=True):
                 readings[i] = self._of_text(text, question)
+        self.on_stage("decode")
         return readings
 
     def _numbers(self, conversation, lead, question: Prompt) -> list:
