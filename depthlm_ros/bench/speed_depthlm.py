@@ -1,4 +1,4 @@
-"""The contenders of ``depthlm bench speed`` for DepthLM: one query, and one of 64 at once.
+"""The contenders of ``depthlm bench speed`` for DepthLM: one query, and one of many at once.
 
 A small picture at the unified focal length (``--size 64 64 --fx 1000``, 750 for Pixtral) is bound
 by decoding; the default 640 x 480 of f = 525 px by encoding. Tiny models are first taught the
@@ -25,7 +25,9 @@ from depthlm_ros.models.registry import load
 from depthlm_ros.prompting.parsing import parse_answer
 from depthlm_ros.prompting.prompts import prompt
 
-QUERIES = 64
+MANY, FEW = 64, 4
+LARGE_PIXELS = 256 * 256
+"""On a CPU, pictures beyond this get ``FEW`` queries at once instead of ``MANY``: seconds each."""
 COMPARED = 4
 
 
@@ -50,7 +52,7 @@ def grid_pixels(camera: PinholeCamera, count: int) -> np.ndarray:
 
 
 def subject(name: str, frame: Frame, device: torch.device, dtype: torch.dtype) -> Subject:
-    """Build the published way, ours, and ours with 64 queries of one frame."""
+    """Build the published way, ours, and ours with many queries of one frame."""
     tiny = name.startswith("depthlm-tiny")
     if name in SIZES:
         model = random_depthlm(name, device, dtype, trust_template=not tiny)
@@ -59,12 +61,15 @@ def subject(name: str, frame: Frame, device: torch.device, dtype: torch.dtype) -
     if tiny:
         asked, picture = prompt(), model.resampled(frame.rgb, frame.camera)
         teach(model, [(picture, asked.question, [asked.answer(3.42)])], 120)
+    view = model.view_of(frame.camera)
+    few = device.type == "cpu" and view.width * view.height > LARGE_PIXELS
+    many = FEW if few else MANY
     reply = len(model.network.encode(prompt().answer(3.42))) + 1
     stock = StockDepthLM(model, reply if name in SIZES and not tiny else 128)
     contenders = [
         Contender("published way", _published(stock, frame)),
         _OfMany("ours", _ours(model, frame, 1)),
-        _OfMany(f"ours, each of {QUERIES}", _ours(model, frame, QUERIES), queries=QUERIES),
+        _OfMany(f"ours, each of {many}", _ours(model, frame, many), queries=many),
     ]
     pixel = grid_pixels(frame.camera, 1)
     with FlopCounterMode(display=False) as counter:

@@ -225,6 +225,31 @@ def test_half_precision_answers(model, reference_checkpoint, dtype):
     assert half.distances(RGB, _camera(model), [(30, 20)])[0].code is Code.OK
 
 
+@torch.inference_mode()
+def _both_logits(model):
+    """Return the last logits of a question about a picture, ours and the stock model's."""
+    network, picture = model.network, torch.from_numpy(RGB)[None]
+    patches, grid = pre.patches_of(picture, model.path, network.dtype)
+    layout = network.layout(prompt().question, (grid,))
+    read = network.read(layout.ids[None], layout, network.features(patches, grid), None)
+    inputs = _stock_inputs(network, layout, [(patches, grid)])
+    stock = network.model(**inputs).logits[:, -1]
+    return network.model.lm_head(read.hidden[:, -1]).float(), stock.float()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_errs_no_more_than_stock(model, reference_checkpoint, dtype):
+    name = "qwen" if model.network.family.axes == 3 else "pixtral"
+    folder = str(reference_checkpoint(f"depthlm_{name}_tiny"))
+    exact, stock_exact = _both_logits(model)
+    assert (exact - stock_exact).abs().max() < 1e-4
+    ours, stock = (
+        (logits - exact).abs().mean()
+        for logits in _both_logits(registry.load(folder, "cpu", dtype))
+    )
+    assert ours <= 1.5 * stock
+
+
 def _copy(folder, tmp_path):
     return shutil.copytree(folder, tmp_path / "copy")
 
