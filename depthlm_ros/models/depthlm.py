@@ -117,13 +117,13 @@ class DepthLM:
         return pre.focal_view(camera, self.path)
 
     def shrink(self) -> bool:
-        """Work smaller from now on, after memory ran out: half the batch, then half the picture.
+        """Work smaller from now on, after memory ran out: a quarter of the batch, then half the
+        picture.
 
         False when it is as small as it gets.
         """
         if self._max_batch > 1:
-            self._max_batch //= 4
-            self._max_batch = max(1, self._max_batch)
+            self._max_batch = max(1, self._max_batch // 4)
             return True
         smaller = self.path.image.max_pixels // 2
         if smaller < 64 * self.path.image.multiple**2:
@@ -154,11 +154,15 @@ class DepthLM:
             marked = question.markers > 0
             key = (question, placed.padding if marked else (0, 0, 0, 0))
             groups.setdefault(key, []).append((index, placed))
+        seen = None
         for (question, _), members in groups.items():
             indices, placements = zip(*members, strict=True)
-            for index, reading in zip(
-                indices, self._read_all(picture, question, placements), strict=True
-            ):
+            if question.markers:
+                answers = self._read_all(picture, question, placements)
+            else:  # the words point: all read the same picture, seen once
+                seen = seen or self._see([picture])
+                answers = self._answer(question, *seen) * len(indices)
+            for index, reading in zip(indices, answers, strict=True):
                 readings[index] = _scaled(reading, view.depth_scale)
         return [readings[index] for index in range(len(readings))]
 
@@ -219,9 +223,6 @@ class DepthLM:
 
         A batch that does not fit the memory is halved; one query that does not is refused.
         """
-        if not question.markers:  # the words point: every query of a question is the same
-            grids, features = self._see([picture])
-            return self._answer(question, grids, features) * len(placements)
         left, top, right, bottom = placements[0].padding
         width, height = picture.shape[2] + left + right, picture.shape[1] + top + bottom
         batch, readings = self._batch(question, width, height), []

@@ -107,7 +107,8 @@ def test_other_styles_answer_or_say_why(model, style):
 
 
 def test_text_coordinates_need_no_marker_and_tell_pixels_apart(model):
-    asked, seen = _with(model, style="text_coordinates"), []
+    asked, seen, stages = _with(model, style="text_coordinates"), [], []
+    asked.on_stage = stages.append
     layout = model.network.layout
     model.network.layout = lambda question, grids: seen.append(question) or layout(question, grids)
     try:
@@ -115,6 +116,7 @@ def test_text_coordinates_need_no_marker_and_tell_pixels_apart(model):
     finally:
         del model.network.layout
     assert "(30, 20)" in seen[0] and "(50, 40)" in seen[1]
+    assert (stages.count("vision"), stages.count("language")) == (1, 2)
 
 
 def test_markers_of_another_shape_are_another_picture(model):
