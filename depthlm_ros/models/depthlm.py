@@ -117,8 +117,7 @@ class DepthLM:
         return pre.focal_view(camera, self.path)
 
     def shrink(self) -> bool:
-        """Work smaller from now on, after memory ran out: a quarter of the batch, then half the
-        picture.
+        """Work smaller from now on: a quarter of the batch a time, then half the picture.
 
         False when it is as small as it gets.
         """
