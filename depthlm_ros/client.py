@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import rclpy
 from builtin_interfaces.msg import Duration
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 
 from depthlm_msgs.msg import Pixel
@@ -96,6 +96,7 @@ class DepthClient:
         self._query = self._node.create_client(
             QueryPoints, f"{node}/query_points", qos_profile=QUEUE
         )
+        self._closing = threading.Event()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="depthlm_client", daemon=True)
@@ -111,9 +112,11 @@ class DepthClient:
 
     def close(self) -> None:
         """Stop the thread and leave the ROS graph."""
-        self._context.try_shutdown()
+        self._executor.create_task(self._closing.set)  # a task, for spin_once waits for work
         self._thread.join(MARGIN_S)
+        self._executor.shutdown()
         self._node.destroy_node()
+        self._context.try_shutdown()
 
     def wait_for_node(self, timeout_s: float = 10.0) -> None:
         """Wait until both services are there; raises NoReply."""
@@ -175,10 +178,8 @@ class DepthClient:
         return future.result()
 
     def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return  # closed: the usual end
+        while not self._closing.is_set():
+            self._executor.spin_once()
 
 
 def _pixels(pixels) -> list:

@@ -16,6 +16,7 @@ from depthlm_ros.nodes.diagnostics import Diagnostics
 from depthlm_ros.nodes.engine import Engine
 from depthlm_ros.nodes.guard import Faults
 from depthlm_ros.nodes.inputs import Inputs
+from depthlm_ros.nodes.model_calls import release_device_memory
 from depthlm_ros.nodes.parameters import Parameters
 from depthlm_ros.nodes.persistence import PersistentReplies
 from depthlm_ros.nodes.process import run_node
@@ -192,7 +193,7 @@ class DepthNode(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the model and its memory; an inference in flight holds its own reference."""
+        """Free the model and its memory; an inference in flight keeps its own until it ends."""
         self._release()
         return super().on_cleanup(state)
 
@@ -215,6 +216,7 @@ class DepthNode(LifecycleNode):
     def _release(self) -> None:
         self.engine.model = None
         self.engine.flush()
+        release_device_memory()
 
     def stop(self) -> bool:
         """End for good: True when the worker has ended too."""
@@ -223,7 +225,7 @@ class DepthNode(LifecycleNode):
 
 
 def main(args=None, load_model=load_by_registry) -> int:
-    """Run the node until SIGINT, SIGTERM or shutdown; return the exit code."""
+    """Run the node until SIGINT or SIGTERM ends the process; return only if it cannot start."""
     return run_node(lambda: DepthNode(load_model), args)
 
 

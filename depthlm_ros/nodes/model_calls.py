@@ -1,5 +1,6 @@
 """Calling a model so that its failures become statuses: out of memory, wrong output, anything."""
 
+import gc
 import sys
 
 from depthlm_ros.status import Code, Refusal
@@ -39,3 +40,11 @@ def device_memory_bytes() -> tuple[int, int] | None:
         return None
     free, total = cuda.mem_get_info()
     return total - free, total
+
+
+def release_device_memory() -> None:
+    """Give memory that no model uses any more back to the device, where torch holds it."""
+    gc.collect()
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is not None and cuda.is_available() and cuda.is_initialized():
+        cuda.empty_cache()

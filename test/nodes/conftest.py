@@ -20,7 +20,7 @@ import pytest
 import rclpy
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
@@ -110,18 +110,19 @@ class Robot:
         self.infos = self.node.create_publisher(CameraInfo, "camera_info", 5)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
-        self._clients = {}
+        self._clients, self._closing = {}, threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     def _spin(self):
-        with contextlib.suppress(ExternalShutdownException):
-            self.executor.spin()
+        while not self._closing.is_set():
+            self.executor.spin_once()
 
     def close(self):
         """Leave the graph."""
-        self.executor.shutdown()
+        self.executor.create_task(self._closing.set)  # a task, for spin_once waits for work
         self._thread.join(PATIENCE_S)
+        self.executor.shutdown()
         self.node.destroy_node()
 
     # -- camera -------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ def plane(start_node):
     path = os.pathsep.join(
         [str(Path(__file__).with_name("fake_tf2")), os.environ.get("PYTHONPATH", "")]
     )
-    return start_node(environment={"PYTHONPATH": path})
+    return start_node(environment={"PYTHONPATH": path}, max_age=60.0)
 
 
 def test_points_are_given_in_the_frame_that_was_asked_for(plane):

@@ -55,7 +55,7 @@ def test_a_waiting_request_is_told_of_the_deactivation(start_node, tools):
 
 
 def test_wrong_and_unknown_transitions_are_refused(start_node, tools):
-    node, robot = start_node()
+    node, robot = start_node(max_age=60.0)
     for number in (ACTIVATE, CONFIGURE, CLEANUP, 0, 99, 255, 60):
         assert not robot.change(number)
     assert not robot.change(label="nonsense") and not robot.change(label="configure")
