@@ -97,7 +97,7 @@ def with_scale_bar(coloured: np.ndarray, low_m: float, high_m: float) -> np.ndar
     at = np.rint(np.linspace(0, 255, right - left)).astype(int)
     strip[cap // 2 : 2 * cap, left:right] = _colours()[at]
     for value, label in _ticks(low_m, high_m, right - left, scale):
-        u = left + float(place(value, low_m, high_m)) * (right - left - 1)
+        u = left + round(float(place(value, low_m, high_m)) * (right - left - 1))
         _line(strip, (u, cap // 2), (u, 2.4 * cap), _INK, max(1, cap // 8))
         half = _text_width(label, scale) / 2
         _write(strip, label, (min(max(u - half, 0), width - 2 * half), 3.9 * cap), scale)
@@ -109,7 +109,7 @@ def _legend(strip: np.ndarray, left: int, base: float, scale: float, cap: int) -
     """Name the two colours that are no depth; smaller where the strip is narrow."""
     names = (("no depth", NO_DEPTH_RGB), ("beyond range (sky)", BEYOND_RGB))
     needed = sum(_text_width(name, scale) + 3.5 * cap for name, _ in names)
-    shrink = min(1.0, (strip.shape[1] - left) / needed)
+    shrink = min(1.0, 0.95 * (strip.shape[1] - left) / needed)
     scale, cap, u = scale * shrink, max(2, round(cap * shrink)), float(left)
     for name, colour in names:
         corner = (round(u + 1.4 * cap), round(base))
@@ -160,7 +160,7 @@ def _tidy(value: float, digits: int = 6) -> float:
 
 
 def annotate(
-    rgb: np.ndarray, depth_map: DepthMap | None, points: Sequence, tint: float = 0.0
+    rgb: np.ndarray, depth_map: DepthMap | None, points: Sequence, tint: float = 0.3
 ) -> np.ndarray:
     """Return the picture with the readings marked and labelled, uint8 (H, W, 3).
 
@@ -321,12 +321,12 @@ def _band(row, heads, columns: int, cell: int, gap: int, scale: float) -> np.nda
     title = round(2.2 * _CAP_PX * scale) if heads else 0
     height = title + max((picture.shape[0] for picture in fitted), default=0) + gap
     band = np.full((height, gap + columns * (cell + gap), 3), _PAPER, np.uint8)
-    for i, picture in enumerate(fitted):
-        left = gap + i * (cell + gap)
-        band[title : title + picture.shape[0], left : left + cell] = picture
     for i, head in enumerate(heads):
         fit = scale * min(1.0, cell / max(1.0, _text_width(head, scale)))
         _write(band, head, (gap + i * (cell + gap), title - 0.6 * _CAP_PX * scale), fit)
+    for i, picture in enumerate(fitted):
+        left = gap + i * (cell + gap)
+        band[title : title + picture.shape[0], left : left + cell] = picture
     return band
 
 
