@@ -39,6 +39,8 @@ def load_by_registry(name: str, device: str, dtype: str):
 class DepthNode(LifecycleNode):
     """``load_model(name, device, dtype)`` returns a model as in ``models/base.py``."""
 
+    cannot_start = ""  # a model that does not load leaves the node unconfigured, but alive
+
     def __init__(self, load_model=load_by_registry, **kwargs):
         super().__init__("depthlm", **kwargs)
         self._load_model = load_model

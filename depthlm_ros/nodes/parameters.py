@@ -1,4 +1,4 @@
-"""The parameters of depth_node: each declared once, with type, default, range, description, rule.
+"""Parameters declared once, with type, default, range, description and rule; depth_node's table.
 
 A parameter callback that raises would end spin, so nothing here raises at run time: nonsense is
 refused with the rule in the reason. At start-up nonsense raises ParameterError with the same text.
@@ -176,7 +176,6 @@ PARAMETERS = (
         "Keep the cloud's points at depth steps, which may float between two surfaces.",
     ),
 )
-_BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 
 def broken_rule_between(values: dict) -> str:
@@ -192,14 +191,16 @@ def broken_rule_between(values: dict) -> str:
 class Parameters:
     """The declared parameters of a node: ``values`` is the current set, replaced as a whole.
 
-    ``state``: returns the lifecycle state's label, which decides what may change.
+    ``state``: returns the lifecycle state's label, which decides what may change. ``table`` and
+    ``rule_between``: what is declared, and the rule that a set of values breaks together.
     """
 
-    def __init__(self, node, state):
+    def __init__(self, node, state, table=PARAMETERS, rule_between=broken_rule_between):
         """Declare all; raise ParameterError when a start-up value breaks its rule."""
-        self._state = state
+        self._state, self._rule_between = state, rule_between
+        self._by_name = {parameter.name: parameter for parameter in table}
         values = {}
-        for parameter in PARAMETERS:
+        for parameter in table:
             try:
                 declared = node.declare_parameter(
                     parameter.name, parameter.default, parameter.descriptor()
@@ -209,7 +210,7 @@ class Parameters:
             values[parameter.name] = parameter.read(declared.value)
             if rule := parameter.broken_rule(values[parameter.name]):
                 raise ParameterError(f"parameter {rule}")
-        if rule := broken_rule_between(values):
+        if rule := rule_between(values):
             raise ParameterError(f"parameters {rule}")
         self.values = SimpleNamespace(**values)
         node.add_on_set_parameters_callback(self._on_set)
@@ -217,8 +218,8 @@ class Parameters:
     def _on_set(self, parameters) -> SetParametersResult:
         """Check a change as a whole and take it over; never raises."""
         try:
-            ours = [p for p in parameters if p.name in _BY_NAME]
-            changed = {p.name: _BY_NAME[p.name].read(p.value) for p in ours}
+            ours = [p for p in parameters if p.name in self._by_name]
+            changed = {p.name: self._by_name[p.name].read(p.value) for p in ours}
             rule = self._refusal(changed)
         except Exception as error:  # an exception here would end spin
             rule = f"the change could not be checked: {error}"
@@ -229,12 +230,12 @@ class Parameters:
 
     def _refusal(self, changed: dict) -> str:
         for name, value in changed.items():
-            parameter = _BY_NAME[name]
+            parameter = self._by_name[name]
             if rule := parameter.broken_rule(value):
                 return rule
             if value != getattr(self.values, name) and not self._may_change(parameter.when):
                 return f"{name} cannot change now: {_WHEN[parameter.when]}"
-        return broken_rule_between({**vars(self.values), **changed})
+        return self._rule_between({**vars(self.values), **changed})
 
     def _may_change(self, when: str) -> bool:
         allowed = {UNCONFIGURED: ("unconfigured",), INACTIVE: ("unconfigured", "inactive")}

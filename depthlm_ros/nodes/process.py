@@ -11,15 +11,18 @@ from rclpy.logging import get_logger
 
 from depthlm_ros.language.text import clean
 from depthlm_ros.nodes.parameters import ParameterError
+from depthlm_ros.status import Refusal
 
 BAD_START = 2
 """Exit code when a start-up value or argument makes no sense."""
 
 
-def run_node(make_node, args=None) -> int:
-    """Run a node that has ``autostart``, ``stop`` and ``faults`` until the process ends.
+def run_node(make_node, args=None, name: str = "depth_node", work: str = "an inference") -> int:
+    """Run a node until the process ends; return only when it could not be made, with exit code 2.
 
-    Returns only when the node could not start, with the exit code.
+    The node has ``autostart`` (a coroutine), ``stop`` (True: its worker has ended), ``faults``,
+    and ``cannot_start``: "", or the sentence with which the process ends with exit code 2.
+    ``name``: in the log. ``work``: what a worker that has not ended was at.
     """
     started = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -32,23 +35,29 @@ def run_node(make_node, args=None) -> int:
         node = make_node()
     except Exception as error:  # told in one line, not as a traceback
         if started and not rclpy.ok():
-            get_logger("depth_node").info("stopped while starting")
+            get_logger(name).info("stopped while starting")
             return 0
         rclpy.try_shutdown()
-        known = isinstance(error, ParameterError)
-        text = str(error) if known else f"{type(error).__name__}: {error}"
-        get_logger("depth_node").fatal(f"cannot start: {clean(text)}")
+        get_logger(name).fatal(f"cannot start: {sentence_of(error)}")
         return BAD_START
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     executor.create_task(node.autostart)
     _spin(executor, node)
-    _leave(executor, node)
+    _leave(executor, node, get_logger(name), work)
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return one line about an error; an expected one has its own words, without its type."""
+    if isinstance(error, Refusal):
+        return clean(error.text)
+    known = isinstance(error, ParameterError)
+    return clean(str(error) if known else f"{type(error).__name__}: {error}")
 
 
 def _spin(executor, node) -> None:
     """Spin until the context is shut down; an error in a callback is counted, not fatal."""
-    while rclpy.ok():
+    while rclpy.ok() and not node.cannot_start:
         try:
             executor.spin_once()
         except (KeyboardInterrupt, ExternalShutdownException):
@@ -60,8 +69,8 @@ def _spin(executor, node) -> None:
             time.sleep(0.001)  # an error that repeats must not take the whole core
 
 
-def _leave(executor, node) -> None:
-    """End the process within two seconds with code 0, whatever the worker is doing.
+def _leave(executor, node, logger, work: str) -> None:
+    """End the process within two seconds, whatever the worker is doing: code 0, or BAD_START.
 
     Without Python's own tear-down: nobody can interrupt the model's thread, tearing Python down
     under it may crash, and even at rest torch takes its time about it.
@@ -69,11 +78,14 @@ def _leave(executor, node) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ended = node.stop()
-    get_logger("depth_node").info("stopped" if ended else "stopped during an inference")
+    if node.cannot_start:
+        logger.fatal(f"cannot start: {node.cannot_start}")
+    else:
+        logger.info("stopped" if ended else f"stopped during {work}")
     if ended:  # leave the graph in good order; the worker can no longer use what goes away here
         executor.shutdown(timeout_sec=0.5)
         node.destroy_node()
         rclpy.try_shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(BAD_START if node.cannot_start else 0)

@@ -12,9 +12,22 @@ from depthlm_ros.language.answer import Answer
 from depthlm_ros.nodes import conversions
 from depthlm_ros.status import Code, Refusal
 
+MAX_PIXELS = 4096
+"""Pixels that one request may ask about."""
 _COPIED = (
     "success status answer task value unit low high evidence source header age latency".split()
 )
+
+
+def pixels_of(messages, at_least: int = 1) -> list[tuple[float, float]]:
+    """Return the pixels of a request; Refusal(BAD_QUESTION) for none or too many."""
+    if not at_least <= len(messages) <= MAX_PIXELS:
+        raise Refusal(
+            Code.BAD_QUESTION,
+            f"{len(messages)} pixels: must be {at_least} to {MAX_PIXELS}, as in "
+            "pixels: [{u: 320, v: 240}]",
+        )
+    return [(pixel.u, pixel.v) for pixel in messages]
 
 
 def duration(seconds: float) -> Duration:

@@ -26,7 +26,6 @@ from depthlm_ros.status import Code, Refusal
 
 SERVICE_QOS = QoSProfile(depth=1000)
 """No burst may be lost: at the default depth of 10 only ten of 200 were answered."""
-MAX_PIXELS = 4096
 MAX_DEADLINE_S = 600.0
 
 
@@ -60,7 +59,7 @@ class Services:
     async def _on_query(self, request, response):
         begin, sight, pixels = time.monotonic(), None, []
         try:
-            pixels = _pixels_of(request.pixels)
+            pixels = replies.pixels_of(request.pixels)
             self._engine.check_active()
             until = begin + self._deadline_s(request.deadline)
             sight, readings = await self._engine.read(lambda sight: pixels, until)
@@ -84,7 +83,7 @@ class Services:
         try:
             self._engine.check_active()
             limit = self._node.parameters.values.max_question_length
-            given = _pixels_of(request.pixels, at_least=0)
+            given = replies.pixels_of(request.pixels, at_least=0)
             question = read_question(request.question, given, limit)
             until = begin + self._deadline_s(request.deadline)
             sight, readings = await self._engine.read(
@@ -184,17 +183,6 @@ class Services:
 
     async def _camera_frame(self, until: float) -> str:
         return (await self._engine.newest_picture(until)).image.header.frame_id
-
-
-def _pixels_of(messages, at_least: int = 1) -> list[tuple[float, float]]:
-    """Return the pixels of a request; Refusal(BAD_QUESTION) for none or too many."""
-    if not at_least <= len(messages) <= MAX_PIXELS:
-        raise Refusal(
-            Code.BAD_QUESTION,
-            f"{len(messages)} pixels: must be {at_least} to {MAX_PIXELS}, as in "
-            "pixels: [{u: 320, v: 240}]",
-        )
-    return [(pixel.u, pixel.v) for pixel in messages]
 
 
 def _camera_asked_about(sight) -> PinholeCamera:

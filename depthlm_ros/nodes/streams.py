@@ -2,9 +2,6 @@
 
 import time
 
-from rclpy.event_handler import PublisherEventCallbacks
-from rclpy.qos import QoSProfile, qos_policy_name_from_kind
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
@@ -13,6 +10,7 @@ from depthlm_msgs.msg import PointDepthArray
 from depthlm_ros.nodes import conversions
 from depthlm_ros.nodes.clouds import CloudPacker
 from depthlm_ros.nodes.markers import point_markers
+from depthlm_ros.nodes.offers import offer
 from depthlm_ros.status import Code
 
 SHOWN_FOR_S = 3.0
@@ -37,29 +35,9 @@ class Streams:
         self._node, self._faults = node, faults
         self._packer = CloudPacker()
         self._shown: list = []
-        self._publishers = {name: self._create(*topic) for name, topic in TOPICS.items()}
-
-    def _create(self, kind, topic: str):
-        return self._node.create_publisher(
-            kind,
-            topic,
-            QoSProfile(depth=5),
-            event_callbacks=PublisherEventCallbacks(
-                incompatible_qos=self._faults.guarded(
-                    "a QoS event", lambda event: self._warn_of_qos(topic, event)
-                )
-            ),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
-
-    def _warn_of_qos(self, topic: str, event) -> None:
-        policy = qos_policy_name_from_kind(event.last_policy_kind)
-        name = self._node.resolve_topic_name(topic)
-        self._node.get_logger().warning(
-            f"a subscriber of {name} asks for a QoS {policy} that is not offered and "
-            "gets nothing. Relax it there (reliable and volatile are offered), or set the "
-            f"parameter qos_overrides.{name}.publisher.{policy.lower()}"
-        )
+        self._publishers = {
+            name: offer(node, faults, kind, topic) for name, (kind, topic) in TOPICS.items()
+        }
 
     def has_listener(self, name: str) -> bool:
         """Tell whether anybody subscribes to one of TOPICS."""
