@@ -1,19 +1,15 @@
 """From pictures to sights, on one worker thread; requests wait here for what they need.
 
-A sight is a finished frame: with its depth map (dense model), or the bare frame that a marker
-model is asked about. Only the executor's thread touches this object's state. The worker computes
-and hands over through ``executor.create_task``, which also wakes the executor.
+A sight is a finished frame (``sight.py``). Only the executor's thread touches this object's
+state. The worker computes and hands over through ``executor.create_task``, which also wakes the
+executor.
 """
 
 import time
-from dataclasses import dataclass
 
 from rclpy.task import Future
 
-from depthlm_ros.estimator import DepthEstimator, marker_points
-from depthlm_ros.frame import Frame
-from depthlm_ros.geometry.depth_map import DepthMap
-from depthlm_ros.geometry.rectify import Rectifier
+from depthlm_ros.estimator import DepthEstimator
 from depthlm_ros.latest import LatestWorker, QueueFull, Stopped
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.nodes.conversions import FrameMaker
@@ -21,20 +17,11 @@ from depthlm_ros.nodes.model_calls import call_model
 from depthlm_ros.nodes.stamps import Picture, check_age
 from depthlm_ros.nodes.statistics import Statistics
 from depthlm_ros.nodes.waiting import Waiter, WaitingRoom
+from depthlm_ros.sight import Sight, look, read
 from depthlm_ros.status import Code, Refusal
 
 PERSISTENT = 3
 """After so many bad pictures in a row requests are told at once and wait no longer."""
-
-
-@dataclass(frozen=True)
-class Sight:
-    """A frame that questions can be answered from; ``depth_map`` is None for a marker model."""
-
-    frame: Frame
-    rectifier: Rectifier
-    depth_map: DepthMap | None
-    epoch: int
 
 
 class Engine:
@@ -133,11 +120,13 @@ class Engine:
     def _look(self, picture: Picture) -> Sight:
         """Turn a picture into a sight: on the worker."""
         begin = self.running_since = time.monotonic()
-        frame, rectifier = self._frames.frame(picture.image, picture.info)
-        estimate = self.estimator().depth
-        depth_map = call_model(self.model, lambda: estimate(frame), self.statistics)
+        seen = self._frames.frame(picture.image, picture.info)
+        ranges, epoch = self._ranges, picture.epoch
+        sight = call_model(
+            self.model, lambda: look(self.model, *seen, *ranges, epoch), self.statistics
+        )
         self.statistics.inference.add(time.monotonic() - begin)
-        return Sight(frame, rectifier, depth_map, picture.epoch)
+        return sight
 
     def _looked(self, picture: Picture, sight: Sight | None, error) -> None:
         """Hand a sight over, then publish it: on the worker."""
@@ -194,7 +183,7 @@ class Engine:
         self.check_active()
         if self.is_dense:
             sight = await self._fresh_sight(until)
-            return sight, self._read_map(sight, pixels_of(sight))
+            return sight, read(self.model, sight, pixels_of(sight), *self._ranges)
         await self.newest_picture(until)
         return await self._ask_model(pixels_of, until)
 
@@ -246,12 +235,12 @@ class Engine:
 
     def estimator(self) -> DepthEstimator:
         """Return the estimator with the current parameters."""
-        values = self._values
-        return DepthEstimator(self.model, values.min_range_m, values.max_range_m)
+        return DepthEstimator(self.model, *self._ranges)
 
-    def _read_map(self, sight: Sight, pixels) -> list:
-        seen = sight.rectifier.source_to_rectified(pixels)
-        return self.estimator().read(sight.depth_map, seen, pixels)
+    @property
+    def _ranges(self) -> tuple[float, float]:
+        """Nearest and farthest depth that is believed now [m]."""
+        return self._values.min_range_m, self._values.max_range_m
 
     async def _ask_model(self, pixels_of, until: float):
         """Have a marker model read pixels of the picture that is newest when its turn comes."""
@@ -271,22 +260,18 @@ class Engine:
 
     def _look_and_ask(self, pixels_of):
         """Read pixels by the marker model: on the worker."""
-        picture, values = self.picture, self._values
+        picture, ranges = self.picture, self._ranges
         if picture is None:
             raise Refusal(
                 Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
             )
         begin = self.running_since = time.monotonic()
         try:
-            frame, rectifier = self._frames.frame(picture.image, picture.info)
-            sight = Sight(frame, rectifier, None, picture.epoch)
+            seen = self._frames.frame(picture.image, picture.info)
+            sight = look(self.model, *seen, *ranges, picture.epoch)
             pixels = pixels_of(sight)
-            seen = rectifier.source_to_rectified(pixels)
-            ranges = values.min_range_m, values.max_range_m
             readings = call_model(
-                self.model,
-                lambda: marker_points(self.model, frame, seen, *ranges, pixels),
-                self.statistics,
+                self.model, lambda: read(self.model, sight, pixels, *ranges), self.statistics
             )
         finally:
             self.running_since = None
