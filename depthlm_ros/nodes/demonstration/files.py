@@ -1,0 +1,42 @@
+"""The files that a person can look at after the demonstration."""
+
+from pathlib import Path
+
+from depthlm_ros.export import write_ply, write_png
+from depthlm_ros.nodes.demonstration import sheet, tables
+
+WRITTEN = ("contact_sheet.png", "photographs.png", "cloud.ply", "demo.json")
+
+
+def empty(out: Path) -> None:
+    """Make the folder; remove what an earlier run wrote, so that nothing old passes for new."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in WRITTEN:
+        (out / name).unlink(missing_ok=True)
+
+
+def write_live(out: Path, looks: list) -> list[Path]:
+    """Write the contact sheet of the live part; return the paths written."""
+    if all(look.depth_map is None for look in looks):
+        return []
+    path = out / "contact_sheet.png"
+    write_png(path, sheet.scene_sheet(looks))
+    return [path]
+
+
+def write_clouds(out: Path, looks: list) -> list[Path]:
+    """Write the cloud of the first look with a picture as PLY; return the paths written."""
+    found = sheet.cloud_of(looks)
+    if found is None:
+        return []
+    path = out / "cloud.ply"
+    write_ply(path, *found)
+    return [path]
+
+
+def write_photographs(out: Path, read: list) -> list[Path]:
+    """Write the contact sheet of the photographs; return the paths written."""
+    path = out / "photographs.png"
+    figures = [tables.panel_of(one.photograph.name, one.accuracy()) for one in read]
+    write_png(path, sheet.photograph_sheet(read, figures))
+    return [path]

@@ -1,0 +1,96 @@
+"""The contact sheets: pictures side by side, in the colours of one scale in metres."""
+
+import cv2
+import numpy as np
+
+from depthlm_ros import picture
+from depthlm_ros.client import Reading
+from depthlm_ros.geometry.depth_map import DepthMap
+from depthlm_ros.nodes.demonstration.tables import answer_lines
+from depthlm_ros.status import Code
+
+CELL_PX = 480
+TITLES = ["camera image", "true depth", "estimated depth", "readings", "questions and answers"]
+PHOTO_TITLES = ["photograph", "true depth at the labels", "estimated depth", "figures"]
+_PAPER, _INK = (20, 22, 26), (255, 255, 255)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def scene_sheet(looks: list) -> np.ndarray:
+    """Return the sheet of the live part's looks that have their pictures, uint8 (H, W, 3)."""
+    shown = [look for look in looks if look.depth_map is not None]
+    low, high = common_range([look.true_depth_m for look in shown])
+    rows = [
+        [
+            look.frame.rgb,
+            picture.colourise(look.true_depth_m, low, high),
+            picture.colourise(look.depth_map.depth_m, low, high),
+            picture.annotate(look.frame.rgb, look.depth_map, readings_on(look)),
+            text_panel(answer_lines(look.answers), look.frame.rgb.shape[:2]),
+        ]
+        for look in shown
+    ]
+    return picture.with_scale_bar(picture.contact_sheet(rows, TITLES, CELL_PX), low, high)
+
+
+def photograph_sheet(read: list, figures: list[list[str]]) -> np.ndarray:
+    """Return the sheet of the photographs; ``figures``: lines of text for each."""
+    low, high = common_range([one.photograph.depth_m for one in read])
+    rows = [
+        [
+            one.frame.rgb,
+            with_labels(one.frame.rgb, one.photograph, low, high),
+            picture.colourise(one.depth_map.depth_m, low, high),
+            text_panel(lines, one.frame.rgb.shape[:2]),
+        ]
+        for one, lines in zip(read, figures, strict=True)
+    ]
+    return picture.with_scale_bar(picture.contact_sheet(rows, PHOTO_TITLES, CELL_PX), low, high)
+
+
+def common_range(depths_m: list) -> tuple[float, float]:
+    """Return one range (low, high) [m] that shows all these depths well."""
+    ranges = [picture.range_of(np.asarray(depth, np.float32)) for depth in depths_m]
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def readings_on(look) -> list[Reading]:
+    """Return the readings behind a look's answers that rest on its picture, each pixel once."""
+    found = {}
+    for answer in look.answers:
+        if answer.reply.stamp_ns == look.depth_map.stamp_ns:
+            found.update({reading.pixel: reading for reading in answer.reply.evidence})
+    return [reading for reading in found.values() if reading.code == Code.OK]
+
+
+def with_labels(rgb: np.ndarray, photograph, low_m: float, high_m: float) -> np.ndarray:
+    """Return the picture, dimmed, with its labelled pixels as dots in the colours of the scale."""
+    drawn = np.rint(0.35 * rgb).astype(np.uint8)
+    depth = photograph.depth_m.astype(np.float32)
+    colours = picture.colourise(depth[None], low_m, high_m)[0]
+    radius = max(2, rgb.shape[1] // 110)
+    for (u, v), colour in zip(photograph.pixels, colours, strict=True):
+        at = (round(float(u)), round(float(v)))
+        cv2.circle(drawn, at, radius, colour.tolist(), cv2.FILLED, cv2.LINE_AA)
+    return drawn
+
+
+def text_panel(lines: list[str], size: tuple) -> np.ndarray:
+    """Return text on dark paper, as large as fits into ``size`` (height, width)."""
+    height, width = size
+    panel = np.full((height, width, 3), _PAPER, np.uint8)
+    widest = max((cv2.getTextSize(line, _FONT, 1.0, 1)[0][0] for line in lines), default=1)
+    scale = min(0.92 * width / max(widest, 1), height / (40.0 * max(len(lines), 1)), 0.9)
+    thick = max(1, round(1.5 * scale))
+    for number, line in enumerate(lines):
+        at = (round(0.04 * width), round((number + 1) * 37 * scale))
+        cv2.putText(panel, line, at, _FONT, scale, _INK, thick, cv2.LINE_AA)
+    return panel
+
+
+def cloud_of(looks: list) -> tuple[DepthMap, np.ndarray] | None:
+    """Return the depth map and the picture of the first look that has them, for a cloud."""
+    for look in looks:
+        if look.depth_map is not None:
+            return look.depth_map, look.frame.rgb
+    return None
