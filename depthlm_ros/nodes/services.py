@@ -6,22 +6,20 @@ checked once more. A reply is sent whatever happens.
 
 import math
 import time
-from dataclasses import replace
 
-import numpy as np
 from geometry_msgs.msg import PointStamped
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import QoSProfile
 
 from depthlm_msgs.msg import PointDepthArray
 from depthlm_msgs.srv import Ask, QueryPoints
-from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.language.answer import Answer, answer_question, refused
 from depthlm_ros.language.question import read_question
 from depthlm_ros.language.text import clean
 from depthlm_ros.nodes import replies
 from depthlm_ros.nodes.stamps import age_s
 from depthlm_ros.nodes.transforms import Transforms
+from depthlm_ros.sight import camera_asked_about
 from depthlm_ros.status import Code, Refusal
 
 SERVICE_QOS = QoSProfile(depth=1000)
@@ -87,7 +85,7 @@ class Services:
             question = read_question(request.question, given, limit)
             until = begin + self._deadline_s(request.deadline)
             sight, readings = await self._engine.read(
-                lambda sight: question.pixels(_camera_asked_about(sight)), until
+                lambda sight: question.pixels(camera_asked_about(sight)), until
             )
             to_frame = await self._to_frame(request.frame_id, sight, until)
             self._engine.check_fresh(sight)
@@ -183,15 +181,3 @@ class Services:
 
     async def _camera_frame(self, until: float) -> str:
         return (await self._engine.newest_picture(until)).image.header.frame_id
-
-
-def _camera_asked_about(sight) -> PinholeCamera:
-    """Return the camera in whose pixels people ask: of the subscribed image, lens and all.
-
-    Its principal point is where the camera's axis meets the subscribed image.
-    """
-    camera = sight.frame.camera
-    ahead = sight.rectifier.rectified_to_source(np.array([camera.cx, camera.cy]))
-    if not np.isfinite(ahead).all():
-        return camera
-    return replace(camera, cx=float(ahead[0]), cy=float(ahead[1]))

@@ -1,0 +1,37 @@
+"""What a command says: results on standard output, everything else on standard error."""
+
+import json
+import math
+import sys
+
+INDENT = 2
+
+
+def note(text: str) -> None:
+    """Tell something that is not the result: progress, a remark, an error."""
+    print(f"depthlm: {text}", file=sys.stderr, flush=True)
+
+
+def print_json(value) -> None:
+    """Print the result for programs; NaN and infinity, which JSON has not, become null."""
+    print(json.dumps(_strict(value), indent=INDENT, allow_nan=False))
+
+
+def _strict(value):
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return one line about an error; one that names itself keeps its own words."""
+    from depthlm_ros.language.text import clean
+    from depthlm_ros.status import Refusal
+
+    if isinstance(error, Refusal | OSError):
+        return clean(str(error))
+    return clean(f"{type(error).__name__}: {error}")

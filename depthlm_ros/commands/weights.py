@@ -1,0 +1,99 @@
+"""``depthlm models`` and ``depthlm fetch``: which weights there are, and getting them."""
+
+import os
+import shutil
+from pathlib import Path
+
+from depthlm_ros.commands.console import note, print_json
+from depthlm_ros.status import Code, Refusal
+
+
+def list_models(options) -> int:
+    """Print the known models with size, licence and whether they are on this machine."""
+    from depthlm_ros.models.hub import presence
+    from depthlm_ros.models.registry import KNOWN
+
+    rows = []
+    for model in KNOWN.values():
+        state, folder = presence(model.source)
+        rows.append(
+            {
+                "name": model.name,
+                "source": model.source,
+                "reads": model.reads,
+                "parameters_m": model.parameters_m,
+                "weights_gb": model.weights_gb,
+                "licence": model.licence,
+                "on_this_machine": state,
+                "folder": None if folder is None else str(folder),
+                "remark": model.remark,
+            }
+        )
+    if options.json:
+        print_json({"models": rows})
+    else:
+        _print(rows)
+    return 0
+
+
+def _print(rows: list) -> None:
+    heads = ("name", "source", "reads", "parameters", "weights", "licence", "here")
+    lines = [heads]
+    for row in rows:
+        size = f"{row['parameters_m']:g} M", f"{row['weights_gb']:g} GB"
+        texts = row["name"], row["source"], row["reads"], *size, row["licence"]
+        lines.append((*texts, row["on_this_machine"]))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    for line, row in zip(lines, [None, *rows], strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        print("  ".join([*cells, row["remark"] if row else "remark"]).rstrip())
+    print(
+        "\nAny hub id 'owner/name', and any folder with config.json and *.safetensors, is a name."
+        "\ndense: one pass gives the depth of every pixel; points: asked point by point."
+    )
+
+
+def fetch(options) -> int:
+    """Download a model's weights, then check that they are whole and of a format served here."""
+    from depthlm_ros.models import registry
+
+    source = registry.source_of(options.name)
+    if source == "embedded" or os.path.isdir(os.path.expanduser(source)):
+        note(f"{options.name} needs no fetching: its folder is here, or comes with the package")
+    else:
+        _check_disk(registry.KNOWN.get(options.name))
+        note(f"fetching {source} from the hub")
+        registry.fetch(options.name, options.revision)
+    opened = registry.locate(options.name, options.revision)
+    record = {
+        "name": options.name,
+        "source": source,
+        "revision": options.revision,
+        "folder": str(opened.folder),
+        "format": opened.format,
+        "parameters": opened.parameters,
+    }
+    if options.json:
+        print_json(record)
+    else:
+        millions = opened.parameters / 1e6
+        print(f"{options.name}: {opened.format}, {millions:.1f} M parameters, {opened.folder}")
+    return 0
+
+
+def _check_disk(known) -> None:
+    """Refuse before the download begins where the disk has no room for a known model."""
+    if known is None:
+        return
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    place = Path(HF_HUB_CACHE)
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    if free < known.weights_gb:
+        raise Refusal(
+            Code.MODEL_NOT_READY,
+            f"{known.name} has {known.weights_gb:g} GB, {place} has {free:.1f} GB free: free some "
+            "space, or set HF_HOME to a folder on a larger disk",
+        )
