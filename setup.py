@@ -22,7 +22,10 @@ setup(
         (f"{SHARE}/config", glob("config/*")),
     ],
     install_requires=["setuptools"],
-    extras_require={"test": ["hypothesis", "pytest", "ruff"]},
+    extras_require={
+        "quantize": ["torchao>=0.18"],
+        "test": ["hypothesis", "pytest", "ruff", "torchao>=0.18"],
+    },
     zip_safe=False,
     entry_points={
         "console_scripts": [

@@ -1,12 +1,10 @@
-"""Where weights come from: the only file of the package that touches hub or weight files.
+"""What a checkpoint folder holds: the only file of the package that reads weight files.
 
 Reads a checkpoint folder (config, tokenizer, safetensors, whole or sharded), tells which format it
 holds, and puts tensors straight onto the device in the wanted dtype. Pickled weights are refused:
 loading them runs code. So is everything incomplete, by name. Nothing here knows a network.
 """
 import json
-import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,11 +16,10 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
+from depthlm_ros.models.hub import INDEX
+from depthlm_ros.models.quantization import Quantizer, stored_bytes
 from depthlm_ros.status import Code, Refusal
 
-EMBEDDED = Path(__file__).parent / "embedded"
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.md", "LICENSE*"]
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 NAMES_SHOWN = 12
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
@@ -31,60 +28,12 @@ DEPTHVLM, QWEN3_VL = "depthvlm", "qwen3-vl"
 DEPTHLM_QWEN, DEPTHLM_PIXTRAL = "depthlm-qwen2.5-vl", "depthlm-pixtral"
 
 
-def find(name: str, revision: str | None = None) -> Path:
-    """Return the folder of a checkpoint that is on this machine; never reaches for the network.
-
-    ``name``: ``embedded``, a folder, or a hub id ``owner/name`` whose ``revision`` was fetched
-    before. Raises Refusal(MODEL_NOT_READY) naming what was looked for and what to do.
-    """
-    if name == "embedded":
-        return EMBEDDED
-    folder = os.path.expanduser(name)
-    if os.path.isdir(folder):  # os.path, not pathlib: a name of any length or content is a name
-        return Path(folder)
-    if os.path.exists(folder):
-        raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is a file: give the folder that "
-                      "holds config.json and *.safetensors")
-    if not HUB_ID.fullmatch(name):
-        raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is neither a folder, nor a hub id "
-                      "'owner/name', nor a known name; `depthlm models` lists those")
-    return _snapshot(name, revision, local_files_only=True)
-
-
-def fetch(name: str, revision: str | None = None) -> Path:
-    """Download a hub checkpoint with progress, resuming what is there; returns its folder.
-
-    Raises Refusal(MODEL_NOT_READY) when the hub cannot be reached or does not have it.
-    """
-    if not HUB_ID.fullmatch(name):
-        raise Refusal(Code.MODEL_NOT_READY, f"{name!r} is no hub id 'owner/name': there is "
-                      "nothing to fetch")
-    return _snapshot(name, revision, local_files_only=False)
-
-
-def _snapshot(name: str, revision: str | None, local_files_only: bool) -> Path:
-    from huggingface_hub import snapshot_download  # heavy, and only hub names need it
-
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILES,
-                                      local_files_only=local_files_only))
-    except Exception as error:  # cache, hub and wire errors have no common base across versions
-        command = f"depthlm fetch {name}" + (f" --revision {revision}" if revision else "")
-        if local_files_only:
-            text = (f"model {name!r} is not on this machine and is not downloaded while a node "
-                    f"runs: fetch it beforehand with `{command}`, or give a folder")
-        else:
-            text = (f"model {name!r} could not be fetched ({type(error).__name__}: "
-                    f"{str(error).splitlines()[0] if str(error) else 'no reason given'}): check "
-                    f"the network and the name, then repeat `{command}`; it resumes")
-        raise Refusal(Code.MODEL_NOT_READY, text) from error
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """An opened checkpoint folder: its headers are read, its tensors are not.
 
     ``shapes``: every stored tensor's shape, and ``files``: its file, by tensor name.
+    ``quantizer``: what linear weights of the language model become on loading; None: stay.
     """
 
     folder: Path
@@ -92,6 +41,7 @@ class Checkpoint:
     preprocessor: dict
     shapes: dict = field(repr=False)
     files: dict = field(repr=False)
+    quantizer: Quantizer | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "Checkpoint":
@@ -135,8 +85,9 @@ class Checkpoint:
         return sum(torch.Size(shape).numel() for shape in self.shapes.values())
 
     def need_bytes(self, dtype: torch.dtype) -> int:
-        """Memory that the weights take on the device in ``dtype``."""
-        return self.parameters * dtype.itemsize
+        """Memory that the weights take on the device in ``dtype``, quantised ones a byte each."""
+        return sum(stored_bytes(name, shape, dtype, self.quantizer is not None)
+                   for name, shape in self.shapes.items())
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         """Read tokenizer.json.
@@ -157,8 +108,9 @@ class Checkpoint:
                   rename: Callable[[str], str] = str, tied: tuple = ()) -> None:
         """Fill ``module``, built on the meta device, with this checkpoint's tensors.
 
-        Each tensor goes from its file to ``device`` in ``dtype``, one at a time. ``rename`` maps a
-        stored name to the module's; ``tied`` are the module's names that another tensor serves.
+        Each tensor goes from its file to ``device`` in ``dtype``, one at a time, and is quantised
+        there if it is to be. ``rename`` maps a stored name to the module's; ``tied`` are the
+        module's names that another tensor serves.
         Raises Refusal(MODEL_ERROR) listing missing, unexpected and misshapen tensors.
         """
         wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()
@@ -170,8 +122,12 @@ class Checkpoint:
             by_file.setdefault(self.files[name], []).append((target, name))
         for file, names in by_file.items():
             with _opened(file, device) as tensors:
-                state = {target: tensors.get_tensor(name).to(dtype) for target, name in names}
+                state = {target: self._taken(name, tensors.get_tensor(name).to(dtype))
+                         for target, name in names}
             module.load_state_dict(state, strict=False, assign=True)
+
+    def _taken(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        return self.quantizer(name, tensor) if self.quantizer else tensor
 
     def _compare(self, wanted: dict, stored: dict) -> None:
         misshapen = [f"{name} is {self.shapes[stored[name]]}, not {shape}"
@@ -277,7 +233,7 @@ def _preprocessor(folder: Path) -> dict:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
+    index = folder / INDEX
     if index.is_file():
         weight_map = _read_json(index).get("weight_map")
         shards = sorted(set(weight_map.values())) if isinstance(weight_map, dict) else []

@@ -5,6 +5,9 @@ the stock model). The products of one input are one product (query, key and valu
 all images of a batch attend in one call, and rotation takes three operations. The joined weights
 share their memory with the stock layers', which go on working.
 """
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -26,8 +29,14 @@ def rotated(x: torch.Tensor, tables: tuple) -> torch.Tensor:
     return turned.to(x.dtype)
 
 
-def _joined(*layers: nn.Linear) -> tuple:
-    """Join linear layers of one input: (weight, bias or None); their own weights become views."""
+def joined(*layers: nn.Linear) -> Callable:
+    """Return one product that does for linear layers of one input what they do one by one.
+
+    Their own weights become views of the joined one. Quantised weights stay apart, since their
+    type knows no joining; the products of all rows are the same.
+    """
+    if any(type(layer.weight.data) is not torch.Tensor for layer in layers):
+        return lambda x: torch.cat([layer(x) for layer in layers], dim=-1)
     weight = torch.cat([layer.weight.data for layer in layers])
     sizes = [layer.out_features for layer in layers]
     for layer, part in zip(layers, weight.split(sizes), strict=True):
@@ -35,7 +44,7 @@ def _joined(*layers: nn.Linear) -> tuple:
     bias = None
     if layers[0].bias is not None:
         bias = torch.cat([layer.bias.data for layer in layers])
-    return weight, bias
+    return partial(F.linear, weight=weight, bias=bias)
 
 
 class LeanVisionBlock:
@@ -64,27 +73,27 @@ class LeanDecoderLayer:
         self._layer, self._width = layer, attention.head_dim
         self._heads = attention.q_proj.out_features // self._width
         self._shared = attention.k_proj.out_features // self._width
-        self._joined = _joined(attention.q_proj, attention.k_proj, attention.v_proj)
-        self._gated = _joined(layer.mlp.gate_proj, layer.mlp.up_proj)
+        self._joined = joined(attention.q_proj, attention.k_proj, attention.v_proj)
+        self._gated = joined(layer.mlp.gate_proj, layer.mlp.up_proj)
         self._scale = torch.cat([attention.q_norm.weight.data.expand(self._heads, -1),
                                  attention.k_norm.weight.data.expand(self._shared, -1)])
 
     def __call__(self, x: torch.Tensor, tables: tuple, cache=None) -> torch.Tensor:
         """Map (B, length, hidden) to the same shape, causally; fills ``cache`` where given."""
         layer, attention = self._layer, self._layer.self_attn
-        joined = F.linear(_normed(x, layer.input_layernorm), *self._joined)
-        joined = joined.unflatten(-1, (-1, self._width))
-        both = joined[:, :, :self._heads + self._shared]
+        parts = self._joined(_normed(x, layer.input_layernorm))
+        parts = parts.unflatten(-1, (-1, self._width))
+        both = parts[:, :, :self._heads + self._shared]
         both = F.rms_norm(both, (self._width,), eps=attention.q_norm.variance_epsilon)
         both = rotated(both * self._scale, tables).transpose(1, 2)
         query, key = both.split((self._heads, self._shared), dim=1)
-        value = joined[:, :, self._heads + self._shared:].transpose(1, 2)
+        value = parts[:, :, self._heads + self._shared:].transpose(1, 2)
         if cache is not None:
             key, value = cache.update(key, value, attention.layer_idx)
         seen = F.scaled_dot_product_attention(query, key, value, is_causal=True,
                                               enable_gqa=self._heads != self._shared)
         x = x + attention.o_proj(seen.transpose(1, 2).flatten(2))
-        gate, up = F.linear(_normed(x, layer.post_attention_layernorm), *self._gated).chunk(2, -1)
+        gate, up = self._gated(_normed(x, layer.post_attention_layernorm)).chunk(2, -1)
         return x + layer.mlp.down_proj(layer.mlp.act_fn(gate) * up)
 
 

@@ -4,9 +4,12 @@ Knows which models there are, what they weigh, what their licence allows, and wh
 which checkpoint format. Listing names imports no torch.
 """
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
+from depthlm_ros.models.hub import EMBEDDED, find
+from depthlm_ros.models.hub import fetch as fetch_from_hub
+from depthlm_ros.models.quiet import quiet_imports
 from depthlm_ros.status import Code, Refusal
 
 _log = logging.getLogger(__name__)
@@ -16,7 +19,7 @@ _log = logging.getLogger(__name__)
 class KnownModel:
     """One line of ``depthlm models``.
 
-    ``source``: what ``checkpoint.find`` takes. ``parameters`` in millions, weights in gigabytes
+    ``source``: what ``hub.find`` takes. ``parameters`` in millions, weights in gigabytes
     as published (bfloat16). ``reads``: ``dense`` (one map) or ``points`` (text, point by point).
     """
 
@@ -48,15 +51,18 @@ _SERVED_BY = {
 
 
 def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | None = None,
-         **options):
+         quantize: str = "none", **options):
     """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
 
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
-    bfloat16, float16, float32. ``options`` go to the model's class.
+    bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
+    language model (``quantization.py``). ``options`` go to the model's class.
     Returns a DenseDepthModel or PointDepthModel (``models/base.py``).
     Raises Refusal(MODEL_NOT_READY or MODEL_ERROR) with path and remedy.
     """
-    from depthlm_ros.models import checkpoint as disk  # torch: not needed to list names
+    with quiet_imports():  # torch: not needed to list names
+        from depthlm_ros.models import checkpoint as disk
+        from depthlm_ros.models.quantization import make_quantizer
 
     opened = locate(name, revision)
     if opened.format not in _SERVED_BY:
@@ -65,29 +71,35 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
                       "DepthLM")
     picked = disk.pick_device(device)
     kind = disk.pick_dtype(dtype, picked)
+    opened = replace(opened, quantizer=make_quantizer(quantize, picked, kind))
     disk.check_memory(opened, picked, kind)
     module, _, attribute = _SERVED_BY[opened.format].partition(":")
-    serving = getattr(import_module(module), attribute)
-    need = f"{opened.need_bytes(kind) / 1e9:.2f} GB in {kind} on {picked}"
+    with quiet_imports():
+        serving = getattr(import_module(module), attribute)
+    small = f" and {quantize}" if opened.quantizer else ""
+    need = f"{opened.need_bytes(kind) / 1e9:.2f} GB in {kind}{small} on {picked}"
     _log.info("loading %s: %.1f M parameters, %s", name, opened.parameters / 1e6, need)
     try:
         return serving.from_checkpoint(opened, name, picked, kind, **options)
     except disk.OUT_OF_MEMORY as error:
         raise Refusal(Code.MODEL_NOT_READY, f"{name} needs {need}, which ran out: take a smaller "
-                      "model, or free the device") from error
+                      "model, quantize, or free the device") from error
+
+
+def source_of(name: str) -> str:
+    """Return what ``hub.find`` takes for a known name; anything else stays as it is."""
+    return KNOWN[name].source if name in KNOWN else name
 
 
 def locate(name: str, revision: str | None = None):
     """Open a model's checkpoint without loading it: format, size, folder (``Checkpoint``)."""
-    from depthlm_ros.models import checkpoint as disk
+    with quiet_imports():
+        from depthlm_ros.models import checkpoint as disk
 
-    source = KNOWN[name].source if name in KNOWN else name
-    return disk.Checkpoint.open(disk.find(source, revision))
+    return disk.Checkpoint.open(find(source_of(name), revision))
 
 
 def fetch(name: str, revision: str | None = None):
-    """Download a known name or a hub id; returns the folder. See ``checkpoint.fetch``."""
-    from depthlm_ros.models import checkpoint as disk
-
-    source = KNOWN[name].source if name in KNOWN else name
-    return disk.EMBEDDED if source == "embedded" else disk.fetch(source, revision)
+    """Download a known name or a hub id; returns the folder. See ``hub.fetch``."""
+    source = source_of(name)
+    return EMBEDDED if source == "embedded" else fetch_from_hub(source, revision)

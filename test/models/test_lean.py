@@ -54,7 +54,7 @@ def test_joined_weights_serve_the_stock_layers_too():
     layers = [LeanDecoderLayer(layer) for layer in vlm.model.language_model.layers]
     assert torch.equal(vlm(ids).logits, before)
     attention = vlm.model.language_model.layers[0].self_attn
-    shared = layers[0]._joined[0].untyped_storage().data_ptr()
+    shared = layers[0]._joined.keywords["weight"].untyped_storage().data_ptr()
     for part in (attention.q_proj, attention.k_proj, attention.v_proj):
         assert part.weight.untyped_storage().data_ptr() == shared
 
