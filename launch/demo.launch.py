@@ -22,7 +22,9 @@ def arguments():
             description="What the camera plays: 'scenes', a folder, a jsonl file, or a rosbag2.",
         ),
         DeclareLaunchArgument(
-            "rate_hz", default_value="5.0", description="Pictures a second [Hz]."
+            "rate_hz",
+            default_value="0.0",
+            description="Pictures a second [Hz]; 0: as recorded in a bag, 5 for everything else.",
         ),
         DeclareLaunchArgument(
             "loop",
@@ -30,22 +32,45 @@ def arguments():
             choices=["true", "false"],
             description="Start again at the end of the source.",
         ),
+        DeclareLaunchArgument(
+            "stamp",
+            default_value="now",
+            choices=["now", "recorded"],
+            description="Time of the pictures; 'recorded' wants use_sim_time:=true.",
+        ),
+        DeclareLaunchArgument(
+            "camera_params_file",
+            default_value=os.path.join(SHARE, "config", "camera.yaml"),
+            description="YAML file with the camera's other parameters.",
+        ),
     ]
 
 
 def camera_node():
-    """Return the camera, in the namespace of the depth node, so that their topics meet."""
+    """Return the camera, in the namespace of the depth node, so that their topics meet.
+
+    With ``use_sim_time`` it makes the /clock that the depth node then follows.
+    """
     return Node(
         package="depthlm_ros",
         executable="camera_node",
         name="camera",
         namespace=LaunchConfiguration("namespace"),
         parameters=[
+            LaunchConfiguration("camera_params_file"),
             {
-                "source": LaunchConfiguration("source"),
+                "source": ParameterValue(LaunchConfiguration("source"), value_type=str),
                 "rate_hz": ParameterValue(LaunchConfiguration("rate_hz"), value_type=float),
                 "loop": ParameterValue(LaunchConfiguration("loop"), value_type=bool),
+                "stamp": LaunchConfiguration("stamp"),
+                "publish_clock": ParameterValue(
+                    LaunchConfiguration("use_sim_time"), value_type=bool
+                ),
             }
+        ],
+        remappings=[
+            ("image", LaunchConfiguration("image_topic")),
+            ("camera_info", LaunchConfiguration("camera_info_topic")),
         ],
         output="screen",
     )

@@ -1,8 +1,15 @@
 """Publishers that can be overridden by parameters and that name a subscriber who gets nothing."""
 
 from rclpy.event_handler import PublisherEventCallbacks
-from rclpy.qos import QoSProfile, qos_policy_name_from_kind
+from rclpy.qos import QoSPolicyKind, QoSProfile, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
+
+OVERRIDABLE = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
 
 
 def offer(node, faults, kind, topic: str, depth: int = 5):
@@ -29,5 +36,5 @@ def offer(node, faults, kind, topic: str, depth: int = 5):
         event_callbacks=PublisherEventCallbacks(
             incompatible_qos=faults.guarded("a QoS event", warn)
         ),
-        qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        qos_overriding_options=QoSOverridingOptions(policy_kinds=OVERRIDABLE),
     )

@@ -22,14 +22,16 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depthlm_msgs.msg import Pixel
-from depthlm_msgs.srv import Ask, QueryPoints
+from depthlm_msgs.srv import Ask, QueryPoints, QueryTruth
 
 PATIENCE_S = 60.0
 SCRIPT = Path(__file__).with_name("node_under_test.py")
+CAMERA = Path(__file__).with_name("camera_under_test.py")
 
 
 def wait_until(condition, what, patience_s=PATIENCE_S):
@@ -53,10 +55,12 @@ class NodeProcess:
         remaps=(),
         environment=(),
         parameter_model="",
+        script=SCRIPT,
         **parameters,
     ):
         """Start it with a model (settings of node_under_test) and ROS parameters."""
-        self.namespace, self.name = namespace, f"{namespace}/depthlm"
+        name = "depthlm" if script == SCRIPT else "camera"
+        self.namespace, self.name = namespace, f"{namespace}/{name}"
         self.log = folder / f"node{len(list(folder.iterdir()))}.log"
         arguments = ["-r", f"__ns:={namespace}"]
         if parameter_model:
@@ -66,7 +70,7 @@ class NodeProcess:
         for remap in remaps:
             arguments += ["-r", remap]
         self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), "--ros-args", *arguments],
+            [sys.executable, str(script), "--ros-args", *arguments],
             stdout=self.log.open("wb"),
             stderr=subprocess.STDOUT,
             env={
@@ -106,13 +110,16 @@ class Robot:
 
     def __init__(self, namespace):
         self.node = rclpy.create_node("robot", namespace=namespace)
-        self.images = self.node.create_publisher(Image, "image", 5)
-        self.infos = self.node.create_publisher(CameraInfo, "camera_info", 5)
+        self._connect()
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
         self._clients, self._closing = {}, threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
+
+    def _connect(self):
+        self.images = self.node.create_publisher(Image, "image", 5)
+        self.infos = self.node.create_publisher(CameraInfo, "camera_info", 5)
 
     def _spin(self):
         while not self._closing.is_set():
@@ -215,6 +222,12 @@ class Robot:
         set_deadline(request, deadline_s)
         return self.call(QueryPoints, "depthlm/query_points", request)
 
+    def truth(self, *pixels, stamp=None):
+        """Ask the camera under test for true depths, of the newest image unless a stamp is told."""
+        request = QueryTruth.Request(pixels=_pixels(pixels))
+        request.stamp = stamp or request.stamp
+        return self.call(QueryTruth, "camera/truth/query_points", request)
+
     def change(self, number=0, label=""):
         """Ask for a lifecycle transition; return whether it succeeded."""
         request = ChangeState.Request()
@@ -295,6 +308,71 @@ def start_node(ros, tmp_path_factory):
             node.process.kill()
         node.process.wait(PATIENCE_S)
         robot.close()
+
+
+KEPT = 400
+
+
+class Viewer(Robot):
+    """A robot that sees every picture of the camera under test, from the first on.
+
+    The camera offers its topics transient-local here, so that nothing is lost before discovery.
+    """
+
+    def __init__(self, namespace, compressed=False):
+        self._compressed = compressed
+        super().__init__(namespace)
+
+    def _connect(self):
+        kind = CompressedImage if self._compressed else Image
+        self.seen = self._all(kind, "image/compressed" if self._compressed else "image")
+        self.infos_seen = self._all(CameraInfo, "camera_info")
+        self.clock = self._all(Clock, "clock")
+
+    def _all(self, kind, topic):
+        got = []
+        qos = QoSProfile(depth=KEPT, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.node.create_subscription(kind, topic, got.append, qos)
+        return got
+
+    def pictures(self, count):
+        """Wait for the first pictures; return them with their CameraInfo."""
+        wait_until(
+            lambda: min(len(self.seen), len(self.infos_seen)) >= count,
+            lambda: f"{count} pictures: {len(self.seen)}, {len(self.infos_seen)} CameraInfos",
+        )
+        return list(zip(self.seen[:count], self.infos_seen[:count], strict=True))
+
+
+def _camera_settings(namespace, settings):
+    """Return the settings of a camera that keeps all it has published."""
+    for topic in ("image", "image/compressed", "camera_info", "clock"):
+        name = f"qos_overrides.{namespace}/{topic}.publisher"
+        settings[f"{name}.durability"] = "transient_local"
+        settings[f"{name}.depth"] = KEPT
+    return {"script": CAMERA, "remaps": ["/clock:=clock"], **settings}
+
+
+@pytest.fixture(scope="module")
+def start_camera(ros, tmp_path_factory):
+    """Give a function that starts a camera under test and returns it with its viewer."""
+    folder, started = tmp_path_factory.mktemp("cameras"), []
+
+    def start(wait=True, **settings):
+        namespace = f"/camera_{os.getpid()}_{next(_numbers)}"
+        viewer = Viewer(namespace, settings.get("image_transport") == "compressed")
+        node = NodeProcess(folder, namespace, **_camera_settings(namespace, settings))
+        started.append((node, viewer))
+        if wait:
+            node.wait_for_log("playing")
+        return node, viewer
+
+    yield start
+    for node, viewer in started:
+        if node.is_alive():
+            node.process.kill()
+        node.process.wait(PATIENCE_S)
+        viewer.close()
 
 
 @pytest.fixture(scope="session")
