@@ -1,0 +1,160 @@
+"""``depthlm doctor``: findings about this machine, a model and ROS, each with what to do.
+
+Looks and never repairs. A check that cannot be made is a finding too.
+"""
+
+import importlib.metadata
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from depthlm_ros.commands.console import print_json, sentence_of
+
+OK, WARN, FAIL = "OK", "WARN", "FAIL"
+TRIED_TRANSFORMERS = (5, 20)
+"""The oldest version that the tests have run with."""
+HEADROOM = 1.25
+"""What a model takes beside its weights, as a factor: activations and buffers."""
+LARGE_M = 500
+"""Millions of parameters above which a CPU is too slow for a live camera."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: ``level`` OK, WARN or FAIL; ``remedy`` unless OK."""
+
+    level: str
+    what: str
+    text: str
+    remedy: str = ""
+
+
+def run(options) -> int:
+    """Print the findings; 1 when one of them is FAIL, else 0."""
+    from depthlm_ros.commands import doctor_ros
+
+    topics = options.image_topic, options.camera_info_topic
+    findings = [*machine(), *model(options), *doctor_ros.environment(any(topics))]
+    if any(topics) and not any(f.level == FAIL and f.what == "ROS" for f in findings):
+        from depthlm_ros.commands import doctor_camera
+
+        findings += doctor_camera.camera(*topics, options.seconds)
+    worst = max(findings, key=lambda f: (OK, WARN, FAIL).index(f.level)).level
+    if options.json:
+        print_json({"worst": worst, "findings": [asdict(finding) for finding in findings]})
+    else:
+        _print(findings)
+    return 1 if worst == FAIL else 0
+
+
+def _print(findings: list) -> None:
+    width = max(len(finding.what) for finding in findings)
+    for f in findings:
+        print(f"{f.level:<4}  {f.what:<{width}}  {f.text}")
+        if f.remedy:
+            print(f"{'':<4}  {'':<{width}}  -> {f.remedy}")
+    counts = {level: sum(f.level == level for f in findings) for level in (WARN, FAIL)}
+    print(f"\n{counts[FAIL]} failed, {counts[WARN]} warnings, {len(findings)} findings")
+
+
+# -- this machine -----------------------------------------------------------------------------
+
+
+def machine() -> list[Finding]:
+    """Check Python, torch, the GPU and transformers."""
+    text = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return [Finding(OK, "Python", text), *_torch(), _transformers()]
+
+
+def _torch() -> list[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a library of CUDA that is missing
+        remedy = "pip install torch (on a Jetson: NVIDIA's wheel, docs/install.md)"
+        return [Finding(FAIL, "torch", sentence_of(error), remedy)]
+    return [Finding(OK, "torch", torch.__version__), _gpu(torch)]
+
+
+def _gpu(torch) -> Finding:
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        name, (major, minor) = torch.cuda.get_device_name(), torch.cuda.get_device_capability()
+        text = f"{name}, compute {major}.{minor}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
+        if major < 8:
+            remedy = "give --dtype float16: bfloat16 is slow before compute capability 8.0"
+            return Finding(WARN, "GPU", text, remedy)
+        return Finding(OK, "GPU", text)
+    if any(Path("/dev").glob("nvidia[0-9]*")):
+        built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "a CPU build"
+        text = f"there is an NVIDIA GPU that this torch, {built}, cannot use"
+        return Finding(WARN, "GPU", text, "install a torch that fits the driver (nvidia-smi)")
+    return Finding(OK, "GPU", "none: models run on the CPU")
+
+
+def _transformers() -> Finding:
+    try:
+        version = importlib.metadata.version("transformers")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(FAIL, "transformers", "not installed", "pip install transformers")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers >= TRIED_TRANSFORMERS:
+        return Finding(OK, "transformers", version)
+    tried = ".".join(map(str, TRIED_TRANSFORMERS))
+    remedy = f"pip install 'transformers>={tried}'"
+    level = WARN if numbers >= (5, 0) else FAIL
+    return Finding(level, "transformers", f"{version}: tried from {tried} on", remedy)
+
+
+# -- the model --------------------------------------------------------------------------------
+
+
+def model(options) -> list[Finding]:
+    """Check that the model is here, whole, and fits the device; nothing is loaded."""
+    what = f"model {options.model}"
+    try:
+        from depthlm_ros.models import registry
+
+        opened = registry.locate(options.model, options.revision)
+        text = f"{opened.format}, {opened.parameters / 1e6:.1f} M parameters, {opened.folder}"
+    except Exception as error:  # Refusal, or torch is missing: each is a finding
+        said = getattr(error, "text", None) or sentence_of(error)
+        remedy = f"depthlm fetch {options.model}" if options.model != "embedded" else (
+            "give --model with a folder or a hub id that was fetched"
+        )
+        return [Finding(FAIL, what, said, remedy)]
+    return [Finding(OK, what, text), _fits(opened, options)]
+
+
+def _fits(opened, options) -> Finding:
+    from depthlm_ros.models import checkpoint as disk
+    from depthlm_ros.status import Refusal
+
+    try:
+        device = disk.pick_device(options.device)
+        kind = disk.pick_dtype(options.dtype, device)
+    except Refusal as refusal:
+        return Finding(FAIL, "device", refusal.text, "see the text")
+    free, need = _free_bytes(device), opened.need_bytes(kind)
+    short = str(kind).removeprefix("torch.")
+    text = f"weights need {need / 1e9:.2f} GB in {short}; {device} has {free / 1e9:.1f} GB free"
+    if need > free:
+        remedy = "take a smaller model or --dtype bfloat16, or free the memory"
+        return Finding(FAIL, "memory", text, remedy)
+    if need * HEADROOM > free:
+        return Finding(WARN, "memory", text, "little is left for images: lower max_pixels")
+    if device.type == "cpu" and opened.parameters > LARGE_M * 1e6:
+        return Finding(WARN, "memory", text, "a CPU takes minutes a frame: use a GPU")
+    return Finding(OK, "memory", text)
+
+
+def _free_bytes(device) -> int:
+    """Return the memory that is free on a device: of the GPU, or what Linux calls available."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info(device)[0]
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return sys.maxsize
