@@ -2,8 +2,9 @@
 
 The paper's two stages are ``stage="head"`` (the head alone) and ``stage="language"`` (language
 model and head, vision tower frozen); ``stage="all"`` trains from scratch, as the small embedded
-checkpoint was. AdamW, cosine schedule with warm-up, SILog loss, averaged weights (EMA), gradient
-clipping. A plain loop: one process, one model; a framework would hide more than it would save.
+checkpoint was. AdamW as in the paper, or Muon for the matrices of transformer layers; cosine
+schedule with warm-up, SILog loss, averaged weights (EMA), gradient clipping. A plain loop: one
+process, one model; a framework would hide more than it would save.
 
 A run lives in one folder and continues where it stopped: ``state.safetensors`` (weights, averaged
 weights, moments), ``progress.json``, ``log.jsonl``, and ``checkpoint/``, which the package loads.
@@ -18,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from depthlm_ros.models.checkpoint import Checkpoint
 from depthlm_ros.models.depthvlm import PREFIX, DepthVLMModule
@@ -29,6 +31,7 @@ from depthlm_ros.training.augment import crop_and_mirror, disturb_light
 from depthlm_ros.training.losses import silog
 from depthlm_ros.training.shards import ShardFolder
 
+MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 FROZEN = {"all": (), "head": ("vlm.",), "language": ("vlm.model.visual.",)}
 
 
@@ -38,7 +41,8 @@ class DenseConfig:
 
     ``shards``: folder of training pictures (``shards.py``); ``held_out``: one of other scenes, or
     empty. ``start``: checkpoint folder to begin from; empty: a small new model. ``stage``: "all",
-    "head" or "language". ``lr``: peak learning rate; ``warmup``: share of the steps.
+    "head" or "language". ``optimizer``: "adamw" or "muon". ``lr``: peak learning rate; ``warmup``:
+    share of the steps.
     ``variance_focus``: lambda of the SILog loss. ``sizes``: (height, width) in pixels, one drawn a
     step. ``median_m``: depth that a new head says everywhere. ``autocast``: bfloat16 arithmetic.
     """
@@ -48,6 +52,7 @@ class DenseConfig:
     held_out: str = ""
     start: str = ""
     stage: str = "all"
+    optimizer: str = "adamw"
     steps: int = 20000
     batch: int = 8
     lr: float = 8e-4
@@ -68,6 +73,8 @@ class DenseConfig:
         """Refuse a run that cannot mean anything."""
         if self.stage not in FROZEN:
             raise ValueError(f"stage = {self.stage!r}: known are {', '.join(FROZEN)}")
+        if self.optimizer not in ("adamw", "muon"):
+            raise ValueError(f"optimizer = {self.optimizer!r}: known are adamw, muon")
         if not (self.steps > 0 and self.batch > 0 and self.lr > 0 and 0 <= self.warmup < 1):
             raise ValueError(f"steps {self.steps}, batch {self.batch}, lr {self.lr}: must be "
                              f"positive; warmup {self.warmup}: must be in [0, 1)")
@@ -88,8 +95,7 @@ class Trainer:
         self.trained = {name: parameter for name, parameter in self.module.named_parameters()
                         if parameter.requires_grad}
         self.average = {name: value.detach().clone() for name, value in self.trained.items()}
-        self.optimizer = torch.optim.AdamW(_groups(self.trained, config.weight_decay),
-                                           lr=config.lr, betas=(0.9, 0.98))
+        self.optimizers = _optimizers(self.trained, config)
         self.pictures = ShardFolder(Path(config.shards))
         self.step = 0
         if (self.out / "state.safetensors").is_file():
@@ -116,8 +122,10 @@ class Trainer:
 
     def _train_step(self) -> float:
         config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.lr * schedule(self.step, config.steps, config.warmup)
+        rate = config.lr * schedule(self.step, config.steps, config.warmup)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         rgb, depth = self._batch()
         valid = torch.isfinite(depth) & (depth > 0)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.autocast):
@@ -125,8 +133,9 @@ class Trainer:
         loss = silog(predicted, depth, valid, config.variance_focus)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.trained.values(), config.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for name, value in self.trained.items():
@@ -183,7 +192,7 @@ class Trainer:
         state = {f"weight.{name}": value.detach() for name, value in self.trained.items()}
         state |= {f"average.{name}": value for name, value in self.average.items()}
         for name, parameter in self.trained.items():
-            for moment, value in self.optimizer.state[parameter].items():
+            for moment, value in _moments(self.optimizers, parameter).items():
                 state[f"{moment}.{name}"] = value
         metadata = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
         _replace(self.out / "state.safetensors", lambda path: save_file(
@@ -197,15 +206,15 @@ class Trainer:
 
     @torch.no_grad()
     def _resume(self) -> None:
-        state = load_file(self.out / "state.safetensors", device=str(self.device))
+        with safe_open(self.out / "state.safetensors", "pt", device=str(self.device)) as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}
+            self.step = int(file.metadata()["step"])
         for name, parameter in self.trained.items():
             parameter.copy_(state[f"weight.{name}"])
             self.average[name].copy_(state[f"average.{name}"])
-            self.optimizer.state[parameter] = {
-                moment: state[f"{moment}.{name}"] for moment in ("step", "exp_avg", "exp_avg_sq")
-                if f"{moment}.{name}" in state}
-        first = next(iter(self.trained.values()))
-        self.step = int(self.optimizer.state[first]["step"].item())
+            _moments(self.optimizers, parameter).update(
+                {moment: state[f"{moment}.{name}"] for moment in MOMENTS
+                 if f"{moment}.{name}" in state})
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
@@ -241,10 +250,31 @@ def _log_valid(depth: np.ndarray) -> torch.Tensor:
     return torch.where(torch.isfinite(metres) & (metres > 0), metres, torch.nan).log()
 
 
-def _groups(trained: dict, weight_decay: float) -> list[dict]:
-    """Decay matrices, not norms and biases."""
-    return [{"params": [p for p in trained.values() if p.ndim > 1], "weight_decay": weight_decay},
-            {"params": [p for p in trained.values() if p.ndim <= 1], "weight_decay": 0.0}]
+def _optimizers(trained: dict, config: DenseConfig) -> list:
+    """Return AdamW for all, or Muon for the matrices of layers and AdamW for the rest.
+
+    Matrices decay; norms and biases do not.
+    """
+    layered = config.optimizer == "muon"
+    muon = [p for name, p in trained.items()
+            if layered and p.ndim == 2 and (".blocks." in name or ".layers." in name)]
+    taken = {id(p) for p in muon}
+    rest = [p for p in trained.values() if id(p) not in taken]
+    groups = [{"params": [p for p in rest if p.ndim > 1], "weight_decay": config.weight_decay},
+              {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0}]
+    optimizers = [torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98))]
+    if muon:  # updates as large as AdamW's, so that one learning rate serves both
+        optimizers.append(torch.optim.Muon(muon, lr=config.lr, weight_decay=config.weight_decay,
+                                           adjust_lr_fn="match_rms_adamw"))
+    return optimizers
+
+
+def _moments(optimizers: list, parameter: torch.Tensor) -> dict:
+    """Return the state that belongs to a parameter, to be read or filled."""
+    for optimizer in optimizers:
+        if any(parameter is p for group in optimizer.param_groups for p in group["params"]):
+            return optimizer.state[parameter]
+    raise KeyError("no optimiser trains this parameter")
 
 
 def _model(config: DenseConfig, device: torch.device) -> tuple:
@@ -256,6 +286,8 @@ def _model(config: DenseConfig, device: torch.device) -> tuple:
         return checkpoint.config, tokenizer, module
     settings, tokenizer = tiny_config(), tiny_tokenizer()
     module = DepthVLMModule(settings, tokenizer(PREFIX)["input_ids"]).to(device)
+    if device.type == "cpu":  # the backward pass of fused attention in bfloat16 is slow there
+        module.vlm.set_attn_implementation("eager")
     with torch.no_grad():  # begin at a sensible constant: softplus(bias) = median
         last = module.depth_head.scratch.output_conv2[2]
         last.weight.mul_(0.1)

@@ -1,0 +1,412 @@
+"""Things in rooms, at the sizes that they are made in. Each stands on z = 0 of its own frame.
+
+A function adds one thing, facing +x with its back at -x, and returns its footprint: half extents
+(x, y) [m]. Sizes follow what shops sell: tables 0.72 to 0.76 m high, seats 0.43 to 0.48, worktops
+0.9, doors 2.0 to 2.1 by 0.8 to 0.95, shelves 0.3 to 0.4 deep.
+"""
+import numpy as np
+
+from depthlm_ros.scenes import materials as m
+from depthlm_ros.scenes.shapes import Builder, turn_y, turn_z
+
+
+def _legs(b: Builder, half_x: float, half_y: float, height: float, thick: float, look) -> None:
+    for sx in (-1, 1):
+        for sy in (-1, 1):
+            x, y = sx * (half_x - thick), sy * (half_y - thick)
+            wide, deep = (x - thick / 2, x + thick / 2), (y - thick / 2, y + thick / 2)
+            b.box(wide, deep, (0, height), look)
+
+
+def table(b: Builder) -> tuple:
+    """Dining or work table with a few things on it."""
+    rng = b.rng
+    b.begin("table")
+    hx, hy = rng.uniform(0.35, 0.5), rng.uniform(0.5, 1.0)
+    height, thick = rng.uniform(0.72, 0.76), rng.uniform(0.02, 0.05)
+    look = m.furniture(rng)
+    b.box((-hx, hx), (-hy, hy), (height - thick, height), look)
+    if rng.random() < 0.15:
+        b.cylinder(0, 0, (0, height - thick), 0.05, m.metal(rng))
+        b.cylinder(0, 0, (0, 0.03), 0.3, m.metal(rng))
+    else:
+        _legs(b, hx, hy, height - thick, rng.uniform(0.04, 0.07), look)
+    _things_on(b, hx, hy, height, rng.integers(0, 5))
+    return hx, hy
+
+
+def round_table(b: Builder) -> tuple:
+    """Round table on one foot."""
+    rng = b.rng
+    b.begin("table")
+    radius, height = rng.uniform(0.35, 0.6), rng.uniform(0.72, 0.76)
+    look = m.furniture(rng)
+    b.cylinder(0, 0, (height - 0.03, height), radius, look)
+    b.cylinder(0, 0, (0, height), 0.05, m.metal(rng))
+    b.cylinder(0, 0, (0, 0.03), 0.6 * radius, m.metal(rng))
+    _things_on(b, 0.6 * radius, 0.6 * radius, height, rng.integers(0, 3))
+    return radius, radius
+
+
+def coffee_table(b: Builder) -> tuple:
+    """Low table before a sofa."""
+    rng = b.rng
+    b.begin("table")
+    hx, hy, height = rng.uniform(0.25, 0.35), rng.uniform(0.4, 0.6), rng.uniform(0.38, 0.46)
+    look = m.furniture(rng)
+    b.box((-hx, hx), (-hy, hy), (height - 0.03, height), look)
+    _legs(b, hx, hy, height - 0.03, 0.05, look)
+    _things_on(b, hx, hy, height, rng.integers(0, 3))
+    return hx, hy
+
+
+def desk(b: Builder) -> tuple:
+    """Desk with screen, keyboard and lamp; its user sits at +x."""
+    rng = b.rng
+    b.begin("desk")
+    hx, hy, height = rng.uniform(0.35, 0.4), rng.uniform(0.6, 0.9), rng.uniform(0.71, 0.75)
+    look = m.furniture(rng)
+    b.box((-hx, hx), (-hy, hy), (height - 0.03, height), look)
+    if rng.random() < 0.5:
+        b.box((-hx, hx), (hy - 0.45, hy - 0.05), (0.02, height - 0.03), m.furniture(rng))
+        b.box((-hx, hx), (-hy, -hy + 0.04), (0, height - 0.03), look)
+    else:
+        _legs(b, hx, hy, height - 0.03, 0.05, m.metal(rng))
+    y = rng.uniform(-0.3, 0.2)
+    screen(b, -hx + 0.18, y, height)
+    b.begin("keyboard")
+    b.box((0.05, 0.19), (y - 0.22, y + 0.22), (height, height + 0.02), m.metal(rng).tinted(0.6))
+    _things_on(b, hx, hy, height, rng.integers(0, 4))
+    return hx, hy
+
+
+def screen(b: Builder, x: float, y: float, z: float) -> None:
+    """Add a computer screen of 22 to 27 inches facing +x."""
+    rng = b.rng
+    b.begin("monitor")
+    half, tall = rng.uniform(0.24, 0.31), rng.uniform(0.29, 0.36)
+    shown = m.picture(rng) if rng.random() < 0.5 else m.Material((0.02, 0.02, 0.025))
+    b.box((x - 0.02, x), (y - half, y + half), (z + 0.1, z + 0.1 + tall), m.metal(rng).tinted(0.4))
+    b.box((x, x + 0.004), (y - half + 0.01, y + half - 0.01), (z + 0.11, z + 0.09 + tall), shown)
+    b.box((x - 0.04, x - 0.02), (y - 0.03, y + 0.03), (z, z + 0.25), m.metal(rng))
+    b.box((x - 0.12, x + 0.1), (y - 0.12, y + 0.12), (z, z + 0.015), m.metal(rng))
+
+
+def chair(b: Builder) -> tuple:
+    """Chair, of wood or for an office."""
+    rng = b.rng
+    b.begin("chair")
+    half, seat, back = rng.uniform(0.2, 0.24), rng.uniform(0.43, 0.48), rng.uniform(0.78, 1.0)
+    look = m.fabric(rng) if rng.random() < 0.5 else m.furniture(rng)
+    frame = m.metal(rng) if rng.random() < 0.5 else look
+    b.box((-half, half), (-half, half), (seat - 0.05, seat), look)
+    if rng.random() < 0.3:  # office chair on castors
+        b.cylinder(0, 0, (0.08, seat - 0.05), 0.03, frame)
+        for spoke in range(5):
+            b.box((-0.28, 0.28), (-0.025, 0.025), (0.05, 0.09), frame, turn_z(spoke * np.pi / 5))
+        b.box((-half - 0.03, -half + 0.03), (-half, half), (seat + 0.12, back + 0.05), look,
+              turn_y(-0.12))
+        return 0.3, 0.3
+    _legs(b, half, half, seat - 0.04, 0.035, frame)
+    low = seat + rng.uniform(0.0, 0.25)
+    b.box((-half, -half + 0.03), (-half, half), (low, back), look)
+    for side in (-1, 1):
+        y = side * (half - 0.02)
+        b.box((-half, -half + 0.03), (y - 0.015, y + 0.015), (seat, back), frame)
+    return half + 0.02, half + 0.02
+
+
+def sofa(b: Builder) -> tuple:
+    """Sofa or armchair."""
+    rng = b.rng
+    seats = rng.integers(1, 4)
+    b.begin("sofa" if seats > 1 else "armchair")
+    hx, hy = rng.uniform(0.42, 0.5), 0.2 + 0.3 * seats
+    look = m.fabric(rng)
+    top, seat = rng.uniform(0.75, 0.9), rng.uniform(0.4, 0.46)
+    b.box((-hx, hx), (-hy, hy), (0.08, 0.26), look)
+    b.box((-hx, -hx + 0.22), (-hy, hy), (0.26, top), look)
+    for side in (-1, 1):
+        b.box((-hx, hx), sorted((side * hy, side * (hy - 0.17))), (0.26, rng.uniform(0.55, 0.65)),
+              look)
+    width = (2 * hy - 0.34) / seats
+    for k in range(seats):
+        y = -hy + 0.17 + k * width
+        b.box((-hx + 0.2, hx), (y + 0.005, y + width - 0.005), (0.26, seat), look.tinted(1.05))
+        if rng.random() < 0.5:
+            b.box((-hx + 0.22, -hx + 0.36), (y + 0.08, y + 0.46), (seat, seat + 0.38),
+                  m.fabric(rng), turn_y(-0.25))
+    return hx, hy
+
+
+def bed(b: Builder) -> tuple:
+    """Bed with its head at -x."""
+    rng = b.rng
+    b.begin("bed")
+    hx, hy = 1.02, rng.choice([0.45, 0.7, 0.8, 0.9])
+    frame, sheet = m.furniture(rng), m.fabric(rng)
+    b.box((-hx, hx), (-hy, hy), (0.1, 0.3), frame)
+    b.box((-hx + 0.03, hx - 0.03), (-hy + 0.02, hy - 0.02), (0.3, rng.uniform(0.45, 0.55)), sheet)
+    b.box((-0.3, hx), (-hy - 0.01, hy + 0.01), (0.28, rng.uniform(0.52, 0.6)), m.fabric(rng))
+    b.box((-hx - 0.04, -hx), (-hy, hy), (0, rng.uniform(0.8, 1.1)), frame)
+    for y in ([0.0] if hy < 0.6 else [-hy / 2, hy / 2]):
+        b.ellipsoid(-hx + 0.28, y, 0.57, (0.2, 0.3, 0.08), m.plaster(rng))
+    return hx + 0.04, hy
+
+
+def shelf(b: Builder) -> tuple:
+    """Open shelf with books and boxes."""
+    rng = b.rng
+    b.begin("shelf")
+    hx, hy = rng.uniform(0.14, 0.2), rng.uniform(0.38, 0.6)
+    boards = rng.integers(2, 7)
+    pitch = rng.uniform(0.3, 0.38)
+    height, look = 0.08 + boards * pitch, m.furniture(rng)
+    for side in (-1, 1):
+        b.box((-hx, hx), sorted((side * hy, side * (hy - 0.02))), (0, height), look)
+    b.box((-hx, -hx + 0.01), (-hy, hy), (0, height), look)
+    for k in range(boards + 1):
+        b.box((-hx, hx), (-hy, hy), (0.06 + k * pitch, 0.08 + k * pitch), look)
+    for k in range(boards):
+        _fill_board(b, hx, hy, 0.08 + k * pitch, pitch - 0.04)
+    return hx, hy
+
+
+def _fill_board(b: Builder, hx: float, hy: float, z: float, room: float) -> None:
+    rng = b.rng
+    y = -hy + 0.03
+    while y < hy - 0.08:
+        width = min(rng.uniform(0.12, 0.5), hy - 0.03 - y)
+        kind = rng.random()
+        if kind < 0.45:
+            b.begin("books")
+            b.box((-hx + 0.02, hx - rng.uniform(0.02, 0.08)), (y, y + width),
+                  (z, z + rng.uniform(0.17, min(0.28, room))), m.books(rng))
+        elif kind < 0.65:
+            b.begin("box")
+            b.box((-hx + 0.02, hx - 0.03), (y, y + width), (z, z + rng.uniform(0.1, room)),
+                  m.paint(rng) if rng.random() < 0.5 else m.cardboard(rng))
+        elif kind < 0.75:
+            b.begin("vase")
+            b.cylinder(0, y + width / 2, (z, z + rng.uniform(0.1, room)), rng.uniform(0.03, 0.06),
+                       m.paint(rng))
+        y += width + 0.005
+
+
+def cabinet(b: Builder) -> tuple:
+    """Wardrobe, cupboard or chest of drawers with handles."""
+    rng = b.rng
+    b.begin("cabinet")
+    hx, hy = rng.uniform(0.2, 0.3), rng.uniform(0.4, 0.8)
+    height = rng.choice([0.75, 0.9, 1.1, 1.4, 1.8, 2.0, 2.2])
+    look = m.furniture(rng)
+    b.box((-hx, hx), (-hy, hy), (0.06, height), look)
+    b.box((-hx, hx - 0.03), (-hy, hy), (0, 0.06), look.tinted(0.4))
+    columns, rows = max(1, round(2 * hy / 0.5)), (1 if height > 1.3 else rng.integers(1, 5))
+    _fronts(b, hx, hy, 0.08, height - 0.02, columns, rows, look)
+    if height < 1.2:
+        _things_on(b, hx, hy, height, rng.integers(0, 4))
+    return hx, hy
+
+
+def _fronts(b, hx, hy, low, high, columns, rows, look) -> None:
+    """Doors or drawers on the +x face, with a gap of 4 mm and a handle each."""
+    wide, tall = 2 * hy / columns, (high - low) / rows
+    handle = m.metal(b.rng)
+    for i in range(columns):
+        for j in range(rows):
+            y, z = -hy + i * wide, low + j * tall
+            b.box((hx, hx + 0.015), (y + 0.004, y + wide - 0.004), (z + 0.004, z + tall - 0.004),
+                  look.tinted(1.04))
+            middle, up = (y + wide / 2, z + 0.8 * tall) if rows > 1 else (y + wide - 0.06, 1.0)
+            if low < up < high:
+                b.box((hx + 0.015, hx + 0.04), (middle - 0.008, middle + 0.008),
+                      (up - 0.06, up + 0.06), handle)
+
+
+def kitchen_row(b: Builder, length: float) -> tuple:
+    """Kitchen units along y: worktop at 0.9 m, wall units, a refrigerator, a cooker."""
+    rng = b.rng
+    b.begin("kitchen units")
+    look, top = m.paint(rng) if rng.random() < 0.7 else m.wood(rng), m.furniture(rng)
+    hy, units = length / 2, max(2, round(length / 0.6))
+    b.box((-0.3, 0.3), (-hy, hy), (0.1, 0.87), look)
+    b.box((-0.3, 0.26), (-hy, hy), (0, 0.1), look.tinted(0.3))
+    b.box((-0.3, 0.32), (-hy, hy), (0.87, 0.91), top)
+    _fronts(b, 0.3, hy, 0.11, 0.86, units, int(rng.integers(1, 4)), look)
+    b.box((-0.31, -0.295), (-hy, hy), (0.91, 1.45), m.wall_tiles(rng))
+    if rng.random() < 0.8:
+        b.box((-0.3, 0.05), (-hy, hy), (1.45, rng.uniform(2.0, 2.2)), look)
+        _fronts(b, 0.05, hy, 1.46, 2.0, units, 1, look)
+    b.begin("cooker")
+    y = rng.uniform(-hy + 0.3, hy - 0.3)
+    b.box((-0.25, 0.25), (y - 0.29, y + 0.29), (0.91, 0.917), m.Material((0.02, 0.02, 0.02)))
+    b.box((0.316, 0.322), (y - 0.27, y + 0.27), (0.3, 0.75), m.Material((0.03, 0.03, 0.03)))
+    _things_on(b, 0.25, hy, 0.91, rng.integers(1, 7))
+    return 0.33, hy
+
+
+def fridge(b: Builder) -> tuple:
+    """Refrigerator, 0.6 m wide."""
+    rng = b.rng
+    b.begin("refrigerator")
+    height, look = rng.choice([1.45, 1.75, 1.85, 2.0]), m.paint(rng)
+    b.box((-0.3, 0.3), (-0.3, 0.3), (0.03, height), look)
+    _fronts(b, 0.3, 0.3, 0.04, 0.62, 1, 1, look)
+    _fronts(b, 0.3, 0.3, 0.64, height - 0.01, 1, 1, look)
+    return 0.32, 0.3
+
+
+def television(b: Builder) -> tuple:
+    """Television on a low board."""
+    rng = b.rng
+    b.begin("television")
+    half, tall = rng.uniform(0.45, 0.75), rng.uniform(0.5, 0.8)
+    b.box((-0.2, 0.2), (-half - 0.2, half + 0.2), (0.05, 0.45), m.furniture(rng))
+    b.box((-0.05, 0.0), (-half, half), (0.52, 0.52 + tall), m.Material((0.015, 0.015, 0.018)))
+    b.box((-0.1, 0.1), (-0.2, 0.2), (0.45, 0.52), m.Material((0.02, 0.02, 0.02)))
+    return 0.2, half + 0.2
+
+
+def plant(b: Builder) -> tuple:
+    """Potted plant."""
+    rng = b.rng
+    b.begin("plant")
+    radius, height = rng.uniform(0.12, 0.22), rng.uniform(0.5, 1.6)
+    b.cylinder(0, 0, (0, rng.uniform(0.2, 0.4)), radius, m.paint(rng))
+    b.cylinder(0, 0, (0.2, height), 0.02, m.wood(rng))
+    for _ in range(rng.integers(3, 8)):
+        x, y = rng.normal(0, 0.12, 2)
+        b.ellipsoid(x, y, height * rng.uniform(0.6, 1.0), rng.uniform(0.08, 0.25, 3),
+                    m.leaves(rng))
+    return 0.3, 0.3
+
+
+def floor_lamp(b: Builder) -> tuple:
+    """Add a standard lamp."""
+    rng = b.rng
+    b.begin("lamp")
+    height = rng.uniform(1.4, 1.8)
+    b.cylinder(0, 0, (0, 0.03), 0.14, m.metal(rng))
+    b.cylinder(0, 0, (0, height), 0.015, m.metal(rng))
+    b.cylinder(0, 0, (height - 0.15, height + 0.15), rng.uniform(0.14, 0.22), m.lamp(rng))
+    return 0.2, 0.2
+
+
+def cartons(b: Builder) -> tuple:
+    """One to five cartons, stacked."""
+    rng = b.rng
+    z = 0.0
+    hx, hy = rng.uniform(0.15, 0.3), rng.uniform(0.2, 0.4)
+    for _ in range(rng.integers(1, 5)):
+        b.begin("box")
+        tall, turn = rng.uniform(0.18, 0.4), turn_z(rng.normal(0, 0.1))
+        b.box((-hx, hx), (-hy, hy), (z, z + tall), m.cardboard(rng), turn)
+        z, hx, hy = z + tall, hx * rng.uniform(0.8, 1.0), hy * rng.uniform(0.8, 1.0)
+    return 0.35, 0.45
+
+
+def bin_(b: Builder) -> tuple:
+    """Waste-paper bin."""
+    rng = b.rng
+    b.begin("bin")
+    b.cylinder(0, 0, (0, rng.uniform(0.28, 0.4)), rng.uniform(0.12, 0.17), m.paint(rng))
+    return 0.17, 0.17
+
+
+def rack(b: Builder) -> tuple:
+    """Warehouse rack with pallets' worth of cartons."""
+    rng = b.rng
+    b.begin("rack")
+    hx, hy, levels = rng.uniform(0.3, 0.5), rng.uniform(0.9, 1.4), rng.integers(3, 6)
+    pitch, frame = rng.uniform(0.5, 0.8), m.metal(rng) if rng.random() < 0.6 else m.paint(rng)
+    height = levels * pitch
+    for sx in (-1, 1):
+        for sy in (-1, 1):
+            b.box(sorted((sx * hx, sx * (hx - 0.05))), sorted((sy * hy, sy * (hy - 0.05))),
+                  (0, height + 0.1), frame)
+    for k in range(levels):
+        z = 0.1 + k * pitch
+        b.begin("rack")
+        b.box((-hx, hx), (-hy, hy), (z, z + 0.04), frame)
+        y = -hy + 0.05
+        while y < hy - 0.25:
+            width = min(rng.uniform(0.25, 0.6), hy - 0.05 - y)
+            if rng.random() < 0.8:
+                b.begin("box")
+                b.box((-hx + 0.04, hx - rng.uniform(0.02, 0.2)), (y, y + width),
+                      (z + 0.04, z + 0.04 + rng.uniform(0.2, pitch - 0.1)),
+                      m.cardboard(rng) if rng.random() < 0.7 else m.paint(rng))
+            y += width + 0.03
+    return hx, hy
+
+
+def machine(b: Builder) -> tuple:
+    """Machine or laboratory device: cabinets, a drum, pipes, a panel."""
+    rng = b.rng
+    b.begin("machine")
+    hx, hy, height = rng.uniform(0.4, 0.7), rng.uniform(0.5, 1.2), rng.uniform(0.9, 1.8)
+    look = m.paint(rng)
+    b.box((-hx, hx), (-hy, hy), (0.1, height), look)
+    b.box((-hx * 0.8, hx * 0.6), (-hy * 0.5, hy * 0.7), (height, height + rng.uniform(0.1, 0.5)),
+          m.paint(rng))
+    b.cylinder(0, hy * 0.3, (height, height + rng.uniform(0.3, 1.0)), rng.uniform(0.05, 0.2),
+               m.metal(rng))
+    b.box((hx, hx + 0.03), (-0.25, 0.15), (1.0, 1.35), m.text(rng))
+    b.box((hx, hx + 0.02), (0.25, hy * 0.9), (0.2, 0.8), m.metal(rng))
+    return hx, hy
+
+
+def person(b: Builder) -> tuple:
+    """Standing or walking person, 1.5 to 1.95 m tall."""
+    rng = b.rng
+    b.begin("person")
+    s = np.clip(rng.normal(1.0, 0.055), 0.87, 1.14)  # of 1.72 m
+    trousers, shirt, tone = m.fabric(rng), m.fabric(rng), m.skin(rng)
+    stride = rng.uniform(-0.16, 0.16)
+    for side in (-1, 1):
+        y, x = side * 0.09 * s, side * stride * s / 2
+        b.cylinder(x, y, (0.05 * s, 0.86 * s), 0.072 * s, trousers, turn_y(side * stride * 0.9))
+        b.box((x + side * stride * 0.3 - 0.08, x + side * stride * 0.3 + 0.19),
+              (y - 0.05, y + 0.05), (0, 0.08), m.metal(rng).tinted(0.5))
+        b.cylinder(-x, side * 0.235 * s, (0.78 * s, 1.42 * s), 0.045 * s, shirt,
+                   turn_y(-side * stride))
+        b.ellipsoid(-x, side * 0.24 * s, 0.75 * s, (0.045, 0.035, 0.09), tone)
+    b.cylinder(0, 0, (0.82 * s, 1.42 * s), (0.12 * s, 0.185 * s), shirt)
+    b.ellipsoid(0, 0, 1.42 * s, (0.11 * s, 0.2 * s, 0.06 * s), shirt)
+    b.cylinder(0, 0, (1.42 * s, 1.52 * s), 0.055 * s, tone)
+    b.ellipsoid(0.01, 0, 1.6 * s, (0.095 * s, 0.078 * s, 0.12 * s), tone)
+    b.ellipsoid(-0.02, 0, 1.64 * s, (0.098 * s, 0.084 * s, 0.1 * s),
+                m.Material(m.colour(rng, 0.02, 0.3, 0.3), noise=0.2, noise_m=0.03))
+    return 0.25, 0.3
+
+
+def _things_on(b: Builder, hx: float, hy: float, z: float, count: int) -> None:
+    """Put bottles, cups, books, papers and laptops on a surface at height z."""
+    rng = b.rng
+    for _ in range(count):
+        x, y = rng.uniform(-0.8, 0.8) * hx, rng.uniform(-0.85, 0.85) * hy
+        kind = rng.integers(6)
+        if kind == 0:
+            b.begin("bottle")
+            b.cylinder(x, y, (z, z + 0.2), 0.036, m.paint(rng))
+            b.cylinder(x, y, (z + 0.2, z + 0.29), 0.014, m.paint(rng))
+        elif kind == 1:
+            b.begin("cup")
+            b.cylinder(x, y, (z, z + 0.095), 0.04, m.paint(rng))
+        elif kind == 2:
+            b.begin("book")
+            b.box((x - 0.1, x + 0.1), (y - 0.07, y + 0.07), (z, z + rng.uniform(0.015, 0.08)),
+                  m.paint(rng), turn_z(rng.uniform(0, 3)))
+        elif kind == 3:
+            b.begin("paper")
+            b.box((x - 0.15, x + 0.15), (y - 0.105, y + 0.105), (z, z + 0.003), m.text(rng),
+                  turn_z(rng.uniform(0, 3)))
+        elif kind == 4:
+            b.begin("laptop")
+            b.box((x - 0.12, x + 0.12), (y - 0.17, y + 0.17), (z, z + 0.02), m.metal(rng))
+            b.box((x - 0.13, x - 0.12), (y - 0.17, y + 0.17), (z + 0.02, z + 0.24), m.metal(rng),
+                  turn_y(-0.25))
+        else:
+            b.begin("bowl")
+            b.ellipsoid(x, y, z + 0.04, (0.1, 0.1, 0.05), m.paint(rng))
