@@ -7,6 +7,7 @@ through topics and services alone. Ends with 0 only when pictures, depth and ans
 """
 
 import argparse
+import json
 import signal
 import sys
 import time
@@ -53,7 +54,12 @@ def arguments(args=None):
     add("--no-photos", action="store_true", help="leave the photographs out")
     add("--out", type=Path, default=OUT, help=f"folder for the files (default {OUT})")
     add("--domain", type=int, choices=range(102), metavar="N", help="ROS domain, 0 to 101")
-    add("--max-age", type=_positive(float), help="max_age [s] of depth_node, for a slow model")
+    add(
+        "--max-age",
+        type=_positive(float),
+        default=5.0,
+        help="max_age of depth_node [s] (default 5: machine and model may be slow)",
+    )
     add("--keep", action="store_true", help="go on for RViz or Foxglove until Ctrl-C")
     return parser.parse_args(args)
 
@@ -90,7 +96,7 @@ class Demo:
         self._tell_live(live)
         if photographs is not None:
             self._stage.children.stop(CAMERA)
-            self._photographs(photographs)
+            self._photographs(photographs, live.streams["depth"]["latency_p95_ms"] / 1e3)
 
     # -- the scenes ---------------------------------------------------------------------------
 
@@ -116,12 +122,7 @@ class Demo:
 
     def _tell_model(self) -> None:
         """Tell what the checkpoint says of its own accuracy."""
-        from depthlm_ros.models.registry import locate
-
-        try:
-            measured = dict(locate(self._options.model).config.get("measured", {}))
-        except Refusal as refusal:
-            raise DemoFailure(f"model {self._options.model!r}: {refusal.text}") from refusal
+        measured = measured_of(self._options.model)
         self.report["model"] = {"name": self._options.model, "measured": measured}
         if not measured:
             say("the model states no measured accuracy of its own (config.json: measured)")
@@ -197,10 +198,10 @@ class Demo:
 
     # -- the photographs ----------------------------------------------------------------------
 
-    def _photographs(self, path: Path) -> None:
+    def _photographs(self, path: Path, latency_s: float) -> None:
         say(f"\nphotographs of {path} through the same nodes; z-depth at their labels")
         say(f"  {tables.photograph_head()}")
-        part = PhotographPart(self._stage, path)
+        part = PhotographPart(self._stage, path, latency_s)
         read = part.run(
             lambda one: say(f"  {tables.photograph_line(one.photograph.name, one.accuracy())}")
         )
@@ -252,6 +253,20 @@ def perform(options) -> None:
     say(f"\ndone in {time.monotonic() - begin:.0f} s. To look at:")
     for path in demo.files:
         say(f"  {path}")
+
+
+def measured_of(model: str) -> dict:
+    """Return what a checkpoint states of its accuracy (config.json). Raises DemoFailure."""
+    from depthlm_ros.models.hub import find
+    from depthlm_ros.models.registry import source_of
+
+    try:
+        path = find(source_of(model)) / "config.json"
+        return dict(json.loads(path.read_text(encoding="utf-8")).get("measured", {}))
+    except Refusal as refusal:
+        raise DemoFailure(refusal.text) from refusal
+    except (OSError, ValueError) as error:
+        raise DemoFailure(f"model {model!r}: {error}") from error
 
 
 def _interrupted(number, frame):

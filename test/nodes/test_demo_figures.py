@@ -81,14 +81,20 @@ def test_of_nothing_nothing_is_claimed():
 def test_best_constant_by_hand():
     # 2 and 3 differ by 1.5 < 1.25^2 = 1.5625: sqrt(6) is within 1.25 of both; nothing reaches 10.
     assert best_constant([10.0, 3.0, 2.0]) == pytest.approx(math.sqrt(6.0))
-    assert constant_accuracy([10.0, 3.0, 2.0]).delta1 == pytest.approx(2 / 3)
+    assert constant_accuracy([[10.0], [3.0, 2.0]]).delta1 == pytest.approx(2 / 3)
     # 1 and 1.5625 differ by exactly 1.25^2: no constant is within less than 1.25 of both.
-    assert constant_accuracy([1.0, 1.5625]).delta1 == 0.5
+    assert constant_accuracy([[1.0, 1.5625]]).delta1 == 0.5
+
+
+def test_the_constant_too_is_scaled_for_each_picture_alone():
+    found = constant_accuracy([[2.0, 2.0], [8.0, 8.0, 8.0]])
+    assert (found.delta1, found.delta1_scaled) == (0.6, 1.0)
+    assert constant_accuracy([]).points == 0
 
 
 def test_best_constant_beats_every_constant_of_a_sweep():
     true = np.exp(np.random.default_rng(3).normal(0.7, 0.6, 200))
-    best = constant_accuracy(true).delta1
+    best = constant_accuracy([true]).delta1
     sweep = [accuracy(np.full(200, c), true).delta1 for c in np.geomspace(0.1, 30, 3000)]
     assert max(sweep) <= best <= max(sweep) + 1 / 200
 

@@ -88,10 +88,11 @@ def best_constant(true_m) -> float:
     return float(np.exp((logs[first] + logs[ends[first] - 1]) / 2))
 
 
-def constant_accuracy(true_m) -> Accuracy:
-    """Return the figures of ``best_constant`` on the same points."""
-    true = np.asarray(true_m, float)
-    return accuracy(np.full(true.shape, best_constant(true)), true)
+def constant_accuracy(truths) -> Accuracy:
+    """Return the figures of one ``best_constant`` for all pictures, each (N,) [m]."""
+    truths = [np.asarray(true, float) for true in truths]
+    constant = best_constant(np.concatenate(truths)) if truths else float("nan")
+    return pooled([(np.full(true.shape, constant), true) for true in truths])
 
 
 def _delta1(read: np.ndarray, true: np.ndarray) -> float:

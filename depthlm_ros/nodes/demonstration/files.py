@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from depthlm_ros.export import write_ply, write_png
-from depthlm_ros.nodes.demonstration import sheet, tables
+from depthlm_ros.nodes.demonstration import sheet
 
 WRITTEN = ("contact_sheet.png", "photographs.png", "cloud.ply", "demo.json")
 
@@ -37,6 +37,5 @@ def write_clouds(out: Path, looks: list) -> list[Path]:
 def write_photographs(out: Path, read: list) -> list[Path]:
     """Write the contact sheet of the photographs; return the paths written."""
     path = out / "photographs.png"
-    figures = [tables.panel_of(one.photograph.name, one.accuracy()) for one in read]
-    write_png(path, sheet.photograph_sheet(read, figures))
+    write_png(path, sheet.photograph_sheet(read))
     return [path]

@@ -67,7 +67,7 @@ class Checked:
 class Look:
     """What was asked about one moment: answers, and readings (N,) beside truths (N,) [m z-depth].
 
-    ``frame``, ``depth_map``, ``true_depth_m``: the picture that the first answer rests on.
+    ``frame``, ``depth_map``, ``true_depth_m``: the picture that most points were read in.
     """
 
     answers: list
@@ -93,8 +93,8 @@ class Live:
 
     def accuracy(self):
         """Return the figures of this run's readings, and of the best constant on their points."""
-        true = np.concatenate([look.true_m for look in self.looks])
-        return pooled([(look.read_m, look.true_m) for look in self.looks]), constant_accuracy(true)
+        pairs = [(look.read_m, look.true_m) for look in self.looks]
+        return pooled(pairs), constant_accuracy([true for _, true in pairs])
 
 
 class LivePart:
@@ -190,7 +190,7 @@ class LivePart:
         return np.array([p.depth_m for p in reply.points]), np.array(true)
 
     def _with_pictures(self, look: Look) -> Look:
-        stamp = next((a.reply.stamp_ns for a in look.answers if a.reply.code == Code.OK), 0)
+        stamp = stamp_of_most(look.answers)
         listener = self._stage.listener
         look.frame, look.depth_map = listener.frame(stamp), listener.depth_map(stamp)
         look.true_depth_m = listener.true_depth(stamp)
@@ -239,6 +239,15 @@ class LivePart:
         while (left := moment - time.monotonic()) > 0:
             self._stage.children.check()
             time.sleep(min(left, 0.1))
+
+
+def stamp_of_most(answers: list) -> int:
+    """Return the stamp of the picture in which the answers read most pixels; 0 without answers."""
+    read: dict = {}
+    for one in answers:
+        if one.reply.code == Code.OK:
+            read.setdefault(one.reply.stamp_ns, set()).update(one.asked.pixels)
+    return max(read, key=lambda stamp: len(read[stamp]), default=0)
 
 
 def _present(value):

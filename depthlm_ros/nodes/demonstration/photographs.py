@@ -1,6 +1,5 @@
 """The photographs: real pictures with labelled pixels, through the same camera node."""
 
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -12,13 +11,15 @@ import numpy as np
 from depthlm_ros.client import NoReply
 from depthlm_ros.nodes.demonstration.accuracy import Accuracy, accuracy, constant_accuracy, pooled
 from depthlm_ros.nodes.demonstration.processes import DemoFailure
-from depthlm_ros.nodes.demonstration.stage import CAMERA, ROOT, Stage
-from depthlm_ros.status import Code
+from depthlm_ros.nodes.demonstration.stage import CAMERA, ROOT, Stage, say
+from depthlm_ros.nodes.sources.annotations import read_annotations
+from depthlm_ros.status import Code, Refusal
 
 VARIABLE = "DEPTHLM_PHOTOS"
 KNOWN_PLACE = ROOT.parent / "shared" / "data" / "ibims1" / "points.jsonl"
-RATE_HZ = 2.0
-FIRST_S, EACH_S = 60.0, 15.0
+FASTEST_HZ, SLOWEST_HZ = 2.0, 0.2
+START_S, EACH_S = 60.0, 15.0
+IGNORE_EXIF = cv2.IMREAD_IGNORE_ORIENTATION  # as camera_node does
 THUMB = (32, 24)
 ALIKE = 6.0
 """Two thumbnails whose grey values differ by less on average [of 255] show the same picture."""
@@ -65,7 +66,8 @@ def find_photographs(given: str | None) -> tuple[Path | None, str]:
             if not path.is_file():
                 raise DemoFailure(
                     f"{how}: {path} is not there: give a jsonl file with image, intrinsics, "
-                    "pixel_coords and depth on each line (docs/demo.md)"
+                    "pixel_coords and depth on each line (docs/demo.md); pictures without labels "
+                    "are for `depthlm depth`"
                 )
             return path.resolve(), f"photographs: {path} ({how})"
     if KNOWN_PLACE.is_file():
@@ -74,27 +76,19 @@ def find_photographs(given: str | None) -> tuple[Path | None, str]:
 
 
 def load_photographs(path: Path) -> list[Photograph]:
-    """Read the labels of a jsonl file; image paths are relative to it. Raises DemoFailure."""
-    found = []
+    """Read the labelled pictures of a jsonl file. Raises DemoFailure."""
+
+    def skip(where, refusal):
+        say(f"  {where} is skipped: {refusal.text}")
+
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.strip():
-                found.append(_photograph(json.loads(line), path.parent))
-    except (ValueError, KeyError, TypeError) as error:
-        where = f"{path}, line {len(found) + 1}"
-        raise DemoFailure(f"{where}: {type(error).__name__}: {error}") from error
+        lines = read_annotations(path, skip)
+    except Refusal as refusal:
+        raise DemoFailure(refusal.text) from refusal
+    found = [Photograph(line.path, line.pixels, line.metres) for line in lines if len(line.metres)]
     if not found:
-        raise DemoFailure(f"{path}: holds no picture")
+        raise DemoFailure(f"{path}: no picture has labels (pixel_coords and depth)")
     return found
-
-
-def _photograph(entry: dict, folder: Path) -> Photograph:
-    if (kind := entry.get("depth_type", "z_depth")) != "z_depth":
-        raise ValueError(f"depth_type {kind!r}: only z_depth is read here")
-    pixels, depth = np.array(entry["pixel_coords"], float), np.array(entry["depth"], float)
-    if pixels.shape != (len(depth), 2) or not len(depth):
-        raise ValueError(f"{pixels.shape} pixel_coords and {depth.shape} depth: must agree")
-    return Photograph(folder / entry["image"], pixels, depth)
 
 
 def thumbnail(rgb: np.ndarray) -> np.ndarray:
@@ -114,41 +108,44 @@ def recognise(rgb: np.ndarray, known: list[np.ndarray]) -> int | None:
 class PhotographPart:
     """Plays the photographs and reads their labels through the service."""
 
-    def __init__(self, stage: Stage, path: Path):
-        self._stage = stage
+    def __init__(self, stage: Stage, path: Path, latency_s: float):
+        """``latency_s``: from a picture's stamp to its depth; sets how fast they are played."""
+        self._stage, self._rate_hz = stage, rate_for(latency_s)
         self._path, self._photographs = path, load_photographs(path)
         self._known, self._refusal = [], ""
         for photograph in self._photographs:
-            bgr = cv2.imread(str(photograph.path))
+            bgr = cv2.imread(str(photograph.path), cv2.IMREAD_COLOR | IGNORE_EXIF)
             if bgr is None:
                 raise DemoFailure(f"{photograph.path}: cannot be read as a picture")
             self._known.append(thumbnail(np.ascontiguousarray(bgr[..., ::-1])))
 
     def run(self, tell) -> list[ReadPhotograph]:
         """Read every photograph once; ``tell(read)`` is called for each. Raises DemoFailure."""
-        self._stage.start_camera(source=str(self._path), rate_hz=RATE_HZ, loop=True)
+        self._stage.start_camera(source=str(self._path), rate_hz=self._rate_hz, loop=True)
         done: dict[int, ReadPhotograph] = {}
-        seen, until = time.time_ns(), time.monotonic() + FIRST_S
+        seen, begin, patience_s = time.time_ns(), time.monotonic(), START_S
         while len(done) < len(self._photographs):
-            seen = self._next(seen, until, done)
+            seen = self._next(seen, done, begin + patience_s - time.monotonic())
             which = recognise(self._stage.listener.frame(seen).rgb, self._known)
             if which is not None and which not in done and (read := self._read(which)):
-                done[which], until = read, time.monotonic() + EACH_S
+                done[which], begin = read, time.monotonic()
+                patience_s = EACH_S + 2 * len(self._photographs) / self._rate_hz
                 tell(read)
         self._stage.children.stop(CAMERA)
         return [done[which] for which in sorted(done)]
 
-    def _next(self, seen: int, until: float, done: dict) -> int:
+    def _next(self, seen: int, done: dict, patience_s: float) -> int:
         """Wait for a picture newer than ``seen`` that has its depth; return its stamp."""
         missing = [p.name for which, p in enumerate(self._photographs) if which not in done]
-        what = f"reading of {', '.join(missing[:3])}{' ...' * (len(missing) > 3)}"
-        what += f" ({self._refusal})" * bool(self._refusal)
+        what = f"photograph {', '.join(missing[:3])}{' ...' * (len(missing) > 3)} with its depth"
+        if patience_s <= 0:
+            raise DemoFailure(f"no {what} was read in two rounds of all. {self._refusal}")
 
         def newer():
             stamp = self._stage.listener.newest_complete()
             return stamp if stamp and stamp > seen else None
 
-        return self._stage.wait_for(newer, what, max(0.0, until - time.monotonic()))
+        return self._stage.wait_for(newer, what, START_S)
 
     def _read(self, which: int) -> ReadPhotograph | None:
         """Read the labels of a photograph; None when the newest picture is another by now."""
@@ -169,7 +166,14 @@ class PhotographPart:
         )
 
 
+def rate_for(latency_s: float) -> float:
+    """Return how many photographs a second leave time for each: one and a half latencies."""
+    if not latency_s > 0:
+        return SLOWEST_HZ
+    return min(FASTEST_HZ, max(SLOWEST_HZ, round(1 / (1.5 * latency_s), 2)))
+
+
 def totals(read: list[ReadPhotograph]) -> tuple[Accuracy, Accuracy]:
     """Return the figures over all photographs, and those of the best constant."""
-    true = np.concatenate([one.photograph.depth_m for one in read])
-    return pooled([(one.read_m, one.photograph.depth_m) for one in read]), constant_accuracy(true)
+    pairs = [(one.read_m, one.photograph.depth_m) for one in read]
+    return pooled(pairs), constant_accuracy([true for _, true in pairs])

@@ -6,12 +6,12 @@ import numpy as np
 from depthlm_ros import picture
 from depthlm_ros.client import Reading
 from depthlm_ros.geometry.depth_map import DepthMap
-from depthlm_ros.nodes.demonstration.tables import answer_lines
+from depthlm_ros.nodes.demonstration.tables import answer_lines, figure
 from depthlm_ros.status import Code
 
-CELL_PX = 480
+CELL_PX, PHOTO_CELL_PX = 384, 320
 TITLES = ["camera image", "true depth", "estimated depth", "readings", "questions and answers"]
-PHOTO_TITLES = ["photograph", "true depth at the labels", "estimated depth", "figures"]
+PHOTOS_A_ROW = 2
 _PAPER, _INK = (20, 22, 26), (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -25,27 +25,57 @@ def scene_sheet(looks: list) -> np.ndarray:
             look.frame.rgb,
             picture.colourise(look.true_depth_m, low, high),
             picture.colourise(look.depth_map.depth_m, low, high),
-            picture.annotate(look.frame.rgb, look.depth_map, readings_on(look)),
-            text_panel(answer_lines(look.answers), look.frame.rgb.shape[:2]),
+            picture.annotate(look.frame.rgb, None, readings_on(look)),
+            text_panel(answer_lines(look.answers), cell_size(look.frame.rgb, CELL_PX)),
         ]
         for look in shown
     ]
-    return picture.with_scale_bar(picture.contact_sheet(rows, TITLES, CELL_PX), low, high)
+    return on_scale(picture.contact_sheet(rows, TITLES, CELL_PX), low, high, CELL_PX)
 
 
-def photograph_sheet(read: list, figures: list[list[str]]) -> np.ndarray:
-    """Return the sheet of the photographs; ``figures``: lines of text for each."""
+def photograph_sheet(read: list) -> np.ndarray:
+    """Return the sheet of the photographs, three pictures of each, uint8 (H, W, 3)."""
     low, high = common_range([one.photograph.depth_m for one in read])
-    rows = [
+    each = [
         [
             one.frame.rgb,
             with_labels(one.frame.rgb, one.photograph, low, high),
             picture.colourise(one.depth_map.depth_m, low, high),
-            text_panel(lines, one.frame.rgb.shape[:2]),
         ]
-        for one, lines in zip(read, figures, strict=True)
+        for one in read
     ]
-    return picture.with_scale_bar(picture.contact_sheet(rows, PHOTO_TITLES, CELL_PX), low, high)
+    titles = [
+        [one.photograph.name, "true depth at the labels", f"estimate: {short_figures(one)}"]
+        for one in read
+    ]
+    starts = range(0, len(read), PHOTOS_A_ROW)
+    rows, heads = (
+        [sum(items[at : at + PHOTOS_A_ROW], []) for at in starts] for items in (each, titles)
+    )
+    sheet = picture.contact_sheet(rows, heads, PHOTO_CELL_PX)
+    return on_scale(sheet, low, high, PHOTO_CELL_PX)
+
+
+def on_scale(sheet: np.ndarray, low_m: float, high_m: float, cell: int) -> np.ndarray:
+    """Return the sheet with the scale of its colours below, two cells wide, under the second."""
+    width = min(2 * cell, sheet.shape[1])
+    nothing = np.zeros((cell, width, 3), np.uint8)
+    bar = picture.with_scale_bar(nothing, low_m, high_m)[cell:]
+    strip = np.full((bar.shape[0], sheet.shape[1], 3), _PAPER, np.uint8)
+    left = min(cell, sheet.shape[1] - width)
+    strip[:, left : left + width] = bar
+    return np.concatenate([sheet, strip])
+
+
+def cell_size(rgb: np.ndarray, cell: int) -> tuple[int, int]:
+    """Return the (height, width) that a picture takes in a cell."""
+    return round(rgb.shape[0] * cell / rgb.shape[1]), cell
+
+
+def short_figures(one) -> str:
+    """Say how good the readings of a photograph are, in few words."""
+    found = one.accuracy()
+    return f"delta1 {figure(found.delta1, 2)}, scaled {figure(found.delta1_scaled, 2)}"
 
 
 def common_range(depths_m: list) -> tuple[float, float]:

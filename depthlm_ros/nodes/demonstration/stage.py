@@ -33,11 +33,13 @@ class Stage:
 
     def start_camera(self, **parameters) -> None:
         """Start the camera node."""
-        self.children.start(CAMERA, "depthlm_ros.nodes.camera_node", ros_arguments(parameters))
+        module = "depthlm_ros.nodes.camera_node"
+        self.children.start(CAMERA, module, ros_arguments(parameters), threads())
 
     def start_depth(self, **parameters) -> None:
         """Start the depth node."""
-        self.children.start(DEPTH, "depthlm_ros.nodes.depth_node", ros_arguments(parameters))
+        module = "depthlm_ros.nodes.depth_node"
+        self.children.start(DEPTH, module, ros_arguments(parameters), threads())
 
     def wait_for(self, condition, what: str, patience_s: float):
         """Wait for a condition and return its value; tell every few seconds what is waited for.
@@ -65,6 +67,12 @@ class Stage:
         for part, status in sorted(self.listener.diagnostics.items()):
             parts.append(f"{part}: {status['says']}")
         return "; ".join(parts) + "."
+
+
+def threads() -> dict:
+    """Return the environment that gives a node half of the cores: there are two of them."""
+    half = str(max(1, len(os.sched_getaffinity(0)) // 2))
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", half)}
 
 
 def ros_arguments(parameters: dict) -> list[str]:

@@ -29,11 +29,12 @@ def interval(reply) -> str:
 def answers_table(answers: list) -> list[str]:
     """Return the lines of a table: question, answer, interval, truth, error."""
     columns = f"{'answer':>11} {'90 % interval':>15} {'truth':>11} {'error':>6}"
-    lines = [f"{'question':{QUESTION_WIDTH}} {columns}"]
+    lines, reasons = [f"{'question':{QUESTION_WIDTH}} {columns}"], {}
     for one in answers:
         reply = one.reply
         if reply.code != Code.OK:
-            lines.append(f"{one.asked.question:{QUESTION_WIDTH}} {reply.code.name}: {reply.text}")
+            lines.append(f"{one.asked.question:{QUESTION_WIDTH}} {reply.code.name:>11}")
+            reasons[reply.code] = f"{reply.code.name}: {reply.text}"
             continue
         said, true = with_unit(reply.value, reply.unit), with_unit(one.true, one.asked.unit)
         error = f"{one.error_percent:+.0f} %"
@@ -41,7 +42,7 @@ def answers_table(answers: list) -> list[str]:
             f"{one.asked.question:{QUESTION_WIDTH}} {said:>11} {interval(reply):>15} {true:>11} "
             f"{error:>6}"
         )
-    return lines
+    return [*lines, *reasons.values()]
 
 
 def answer_lines(answers: list) -> list[str]:
@@ -81,18 +82,6 @@ def photograph_line(name: str, one) -> str:
 def photograph_head() -> str:
     """Return the head of the photographs' table."""
     return f"{'photograph':34} {'labels':>6} {'delta1':>7} {'AbsRel':>7} {'delta1, scaled':>15}"
-
-
-def panel_of(name: str, one) -> list[str]:
-    """Return a photograph's figures for a narrow panel."""
-    return [
-        name,
-        "",
-        f"{one.read} of {one.points} labels read",
-        f"delta1 {figure(one.delta1)}",
-        f"delta1, scaled {figure(one.delta1_scaled)}",
-        f"AbsRel {figure(one.abs_rel)}",
-    ]
 
 
 def streams_table(streams: dict, output: dict, names) -> list[str]:
