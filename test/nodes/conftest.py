@@ -223,7 +223,7 @@ class Robot:
         return self.call(QueryPoints, "depthlm/query_points", request)
 
     def truth(self, *pixels, stamp=None):
-        """Ask the camera under test for true depths, of the newest image unless a stamp is told."""
+        """Ask the camera under test for true depths; of the newest image without a stamp."""
         request = QueryTruth.Request(pixels=_pixels(pixels))
         request.stamp = stamp or request.stamp
         return self.call(QueryTruth, "camera/truth/query_points", request)
