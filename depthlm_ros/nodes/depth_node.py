@@ -20,6 +20,7 @@ from depthlm_ros.nodes.model_calls import release_device_memory
 from depthlm_ros.nodes.parameters import Parameters
 from depthlm_ros.nodes.persistence import PersistentReplies
 from depthlm_ros.nodes.process import run_node
+from depthlm_ros.nodes.python_log import route_to
 from depthlm_ros.nodes.services import Services
 from depthlm_ros.nodes.streams import Streams
 from depthlm_ros.status import Refusal
@@ -29,15 +30,18 @@ TICK_S = 0.02
 STOP_TIMEOUT_S = 0.5
 
 
-def load_by_registry(name: str, device: str, dtype: str):
-    """Load a model by name; torch is imported only here, on the worker."""
+def load_by_registry(name: str, device: str, dtype: str, quantize: str):
+    """Load a model by name and run it once; torch is imported only here, on the worker."""
     from depthlm_ros.models.registry import load
+    from depthlm_ros.models.warm_up import warm_up
 
-    return load(name, device=device, dtype=dtype)
+    model = load(name, device=device, dtype=dtype, quantize=quantize)
+    warm_up(model)
+    return model
 
 
 class DepthNode(LifecycleNode):
-    """``load_model(name, device, dtype)`` returns a model as in ``models/base.py``."""
+    """``load_model(name, device, dtype, quantize)`` returns a model as in ``models/base.py``."""
 
     cannot_start = ""  # a model that does not load leaves the node unconfigured, but alive
 
@@ -46,6 +50,7 @@ class DepthNode(LifecycleNode):
         self._load_model = load_model
         self._load_error, self._loading_since = "", None
         self._fresh_model = None
+        route_to(self.get_logger())
         self.faults = Faults(self.get_logger())
         self.parameters = Parameters(self, self.state_label)
         self.streams = Streams(self, self.faults)
@@ -148,7 +153,9 @@ class DepthNode(LifecycleNode):
         self.get_logger().info(f"loading model {values.model!r} ...")
         try:
             outcome = await self.engine.run_job(
-                lambda: self._load_model(values.model, values.device, values.dtype)
+                lambda: self._load_model(
+                    values.model, values.device, values.dtype, values.quantize
+                )
             )
             self._fresh_model, error = outcome
             seconds = time.monotonic() - self._loading_since

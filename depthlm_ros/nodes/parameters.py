@@ -119,6 +119,14 @@ PARAMETERS = (
         when=UNCONFIGURED,
     ),
     Parameter(
+        "quantize",
+        "none",
+        "Smaller weights for the language model's linear layers, by torchao: less memory, a "
+        "little less exact.",
+        choices=("none", "int8", "fp8"),
+        when=UNCONFIGURED,
+    ),
+    Parameter(
         "image_transport",
         "raw",
         "How images come: 'compressed' subscribes to <image>/compressed.",

@@ -118,7 +118,7 @@ class Failing(Plane):
         return self.shrinks
 
 
-def load(name, device, dtype):
+def load(name, device, dtype, quantize):
     """Make the model that NODE_MODEL describes; some names fail as a real loader does."""
     if name == "missing":
         raise Refusal(Code.MODEL_NOT_READY, "no weights in /nowhere: run depthlm fetch missing")

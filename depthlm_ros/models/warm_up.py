@@ -1,0 +1,43 @@
+"""A first run, so that the first real picture is not the slow one.
+
+The first run reads the weights in from disk, makes tables, and on a GPU loads kernels; and it
+shows whether the model works here at all before anybody relies on it.
+"""
+import logging
+import time
+
+import numpy as np
+
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.models.base import DenseDepthModel
+from depthlm_ros.status import Code, Refusal
+
+CAMERA = PinholeCamera(525.0, 525.0, 319.5, 239.5, 640, 480)
+
+_log = logging.getLogger(__name__)
+
+
+def warm_up(model, camera: PinholeCamera = CAMERA) -> float:
+    """Run ``model`` (``models/base.py``) once on a grey picture of ``camera``; return the seconds.
+
+    A refusal is no failure here, as another camera's pictures may fit: it is logged, and where
+    memory ran out the model shrinks if it can. NaN then.
+    """
+    rgb = np.full((camera.height, camera.width, 3), 127, np.uint8)
+    begin = time.perf_counter()
+    try:
+        if isinstance(model, DenseDepthModel):
+            model.depth(rgb, model.view_of(camera))
+        else:
+            model.distances(rgb, camera, [(camera.cx, camera.cy)])
+    except Refusal as refusal:
+        is_memory = refusal.code == Code.MODEL_ERROR
+        smaller = is_memory and getattr(model, "shrink", bool)()
+        _log.warning("%s: the warm-up was refused, %s: %s", model.name,
+                     "smaller pictures are used" if smaller else "the first picture will tell",
+                     refusal.text)
+        return float("nan")
+    seconds = time.perf_counter() - begin
+    _log.info("%s: the warm-up of %d x %d px took %.2f s", model.name, camera.width,
+              camera.height, seconds)
+    return seconds
