@@ -12,20 +12,25 @@ from depthlm_ros.status import Code, Refusal
 
 
 class Dense:
+    """Sees, and refuses if told to."""
+
     name, ratio_90 = "dense", 1.2
 
     def __init__(self, refusal=None):
         self.refusal, self.seen, self.shrunk = refusal, [], 0
 
     def view_of(self, camera):
+        """Return the camera, so that it is seen to be handed on."""
         return "view", camera
 
     def depth(self, rgb, view):
+        """Remember what is shown."""
         self.seen.append((rgb.shape, rgb.dtype, view))
         if self.refusal:
             raise self.refusal
 
     def shrink(self):
+        """Count."""
         self.shrunk += 1
         return True
 
