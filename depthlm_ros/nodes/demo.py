@@ -148,8 +148,8 @@ class Demo:
         for wrong, question, reply in live.refusals:
             say(f"  {wrong}: {question}\n    {reply.code.name}: {reply.text}")
         ours, constant = live.accuracy()
-        say(f"\nthis run's accuracy: {ours.read} of {ours.points} points read by")
-        say("/depthlm/query_points, away from depth steps and sky; z-depth against the truth")
+        say(f"\nthis run's accuracy: {ours.read} of {ours.points} points read by query_points,")
+        say("away from depth steps and sky; z-depth against the truth of the same pictures")
         for line in tables.accuracy_lines(ours, constant):
             say(f"  {line}")
         output = self._stage.listener.diagnostics.get("output", {})
@@ -158,8 +158,8 @@ class Demo:
         for line in tables.streams_table(live.streams, output, named):
             say(f"  {line}")
         missed = live.streams["pictures without a depth"]
-        say(f"  pictures that got no depth: {missed}; dropped by the node for a newer one, since")
-        say(f"  its start: {output.get('frames dropped', 'unknown')}")
+        dropped = output.get("frames dropped", "unknown")
+        say(f"  pictures without a depth: {missed}; the node has dropped {dropped} for newer ones")
         self._note_live(live, ours, constant)
         self._check_live(live)
 
@@ -218,19 +218,25 @@ class Demo:
 
     # -- the end ------------------------------------------------------------------------------
 
-    def write_report(self) -> None:
-        """Write demo.json."""
+    def write_report(self) -> Path:
+        """Write demo.json; return its path."""
         self.report["exit_codes"] = self._stage.children.exit_codes
         path = self._stage.out / "demo.json"
         tables.write_json(path, self.report)
-        self.files.append(path)
+        return path
+
+    def tell_files(self, seconds: float) -> None:
+        """Tell what there is to look at."""
+        say(f"\nshown in {seconds:.0f} s. To look at:")
+        for path in [*self.files, self.write_report()]:
+            say(f"  {path}")
 
 
 def perform(options) -> None:
     """Run the demonstration. Raises DemoFailure, KeyboardInterrupt."""
     begin = time.monotonic()
     empty(options.out)
-    photographs, said = (None, "photographs: left out")
+    photographs, said = None, "photographs: left out"
     if not options.no_photos:
         photographs, said = find_photographs(options.photos)
     domain = prepare_ros(options.domain)
@@ -243,16 +249,13 @@ def perform(options) -> None:
         stage = Stage(options, options.out, children, listener, client)
         demo = Demo(options, stage)
         demo.run(photographs)
+        demo.tell_files(time.monotonic() - begin)
         if options.keep:
             keep_running(demo, stage, domain)
-        stack.pop_all().close()
     demo.write_report()
     for name, code in children.exit_codes.items():
         if code != 0:
             say(f"{name} ended with {code} instead of 0; its log is {options.out / name}.log")
-    say(f"\ndone in {time.monotonic() - begin:.0f} s. To look at:")
-    for path in demo.files:
-        say(f"  {path}")
 
 
 def measured_of(model: str) -> dict:

@@ -27,7 +27,8 @@ def keep_running(demo, stage: Stage, domain: int) -> None:
 def instructions(domain: int) -> list[str]:
     """Return what to type in another terminal."""
     profile = next(name for name in PROFILES if name in os.environ)
-    ask = "import depthlm_ros.client as c; print(c.DepthClient().ask('How far is (320, 240)?'))"
+    ask = "from depthlm_ros.client import DepthClient as C; c = C(); "
+    ask += "print(c.ask('How far is (320, 240)?').answer); c.close()"
     lines = [
         "",
         f"Everything goes on, on ROS domain {domain}. Ctrl-C ends it. In another terminal:",
