@@ -24,7 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv[:1] == ["bench"]:  # its options are not known before it is loaded
         return _guarded(lambda: _function("bench:main")(argv[1:]), "--traceback" in argv)
-    options = parser().parse_args(argv)
+    top = parser()
+    options = top.parse_args(argv)
+    if broken := broken_rule(options):
+        top.error(broken)
     return _guarded(lambda: _function(options.function)(options), options.traceback)
 
 
@@ -50,6 +53,22 @@ def _guarded(call, traceback: bool) -> int:
             raise
         note(sentence_of(error))
         return 1
+
+
+def broken_rule(options) -> str:
+    """Return the rule that options break together, or ""."""
+    given = vars(options)
+    if given.get("camera_info"):
+        alone = [name for name in ("fy", "cx", "cy") if given[name] is not None]
+        if alone:
+            return f"--{alone[0]}: not together with --camera-info, which holds it"
+    if given.get("rectified") and not given["camera_info"]:
+        return "--rectified: only with --camera-info (with --fx the lens is ideal anyway)"
+    if given.get("scale") and not given["scale"][0] < given["scale"][1]:
+        return "--scale: LOW must be less than HIGH"
+    if "min_range" in given and not given["min_range"] < given["max_range"]:
+        return "--min-range must be less than --max-range"
+    return ""
 
 
 def parser() -> argparse.ArgumentParser:

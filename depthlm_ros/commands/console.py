@@ -32,6 +32,8 @@ def sentence_of(error: BaseException) -> str:
     from depthlm_ros.language.text import clean
     from depthlm_ros.status import Refusal
 
-    if isinstance(error, Refusal | OSError):
+    if isinstance(error, OSError) and error.strerror:
+        return clean(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+    if isinstance(error, Refusal):
         return clean(str(error))
     return clean(f"{type(error).__name__}: {error}")

@@ -68,6 +68,7 @@ def _do(model, image: str, base: Path, options) -> dict:
     if sight.depth_map is None:
         sight = replace(sight, depth_map=_map_by_points(model, frame, options))
     seconds = time.monotonic() - begin
+    _check_any(sight.depth_map.depth_m, options)
     return {
         "image": image,
         "ok": True,
@@ -78,6 +79,18 @@ def _do(model, image: str, base: Path, options) -> dict:
         **_figures(sight.depth_map.depth_m),
         **_write(sight, base, options),
     }
+
+
+def _check_any(depth_m, options) -> None:
+    """Refuse a map without a single depth: files of nothing would look like a result."""
+    import numpy as np
+
+    if not np.isfinite(depth_m).any():
+        raise Refusal(
+            Code.NO_DEPTH,
+            f"no pixel has a depth within {options.min_range:g} to {options.max_range:g} m: is "
+            "the focal length that of this very picture?",
+        )
 
 
 def _map_by_points(model, frame, options):
@@ -108,11 +121,7 @@ def _figures(depth_m) -> dict:
     import numpy as np
 
     known = np.isfinite(depth_m)
-    low, median, high = (
-        (float(x) for x in np.percentile(depth_m[known], (2, 50, 98)))
-        if known.any()
-        else (float("nan"),) * 3
-    )
+    low, median, high = (float(x) for x in np.percentile(depth_m[known], (2, 50, 98)))
     return {
         "depth_m": {"percentile_2": low, "median": median, "percentile_98": high},
         "share_known": float(known.mean()),

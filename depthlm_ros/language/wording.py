@@ -10,8 +10,8 @@ EXAMPLES = (
     "'How far apart are (100, 200) and (400, 200)?'"
 )
 HOW_TO_GIVE_POINTS = (
-    "give them in the field `pixels` ({u: 320, v: 240}) or in the text, as in 'at (320, 240)' "
-    "or 'the image centre'"
+    "give them in the field `pixels` ({u: 320, v: 240}; on the command line --at 320 240) or in "
+    "the text, as in 'at (320, 240)' or 'the image centre'"
 )
 TOO_MANY = (
     "leave the others out, ask 'How far apart are these two points?', or use the service "
