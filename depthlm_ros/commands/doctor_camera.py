@@ -14,6 +14,7 @@ from depthlm_ros.commands.doctor import FAIL, OK, WARN, Finding
 from depthlm_ros.status import Refusal
 
 IMAGES = {"sensor_msgs/msg/Image": "Image", "sensor_msgs/msg/CompressedImage": "CompressedImage"}
+INFO = {"sensor_msgs/msg/CameraInfo": "CameraInfo"}
 DISCOVERY_S = 3.0
 OLD_S, FUTURE_S = 1.0, 0.1
 """Defaults of the node's parameters max_age and future_tolerance."""
@@ -72,58 +73,63 @@ def info_topic_of(image_topic: str) -> str:
 
 
 def _listen(node, context, image_topic, info_topic, seconds: float) -> list[Finding]:
+    """Hear both topics for some seconds; a topic of None or of another type is not heard."""
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-    findings, heard = [], {}
-    for topic, wanted in ((image_topic, IMAGES), (info_topic, _INFO)):
-        if topic:
-            found, kind = _publishers(node, topic, wanted)
-            findings.append(found)
-            if kind:
-                heard[topic] = Heard(node.resolve_topic_name(topic))
-                profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
-                node.create_subscription(kind, topic, heard[topic].take, profile)
+    asked = [(image_topic, IMAGES), (info_topic, INFO)]
+    heard = [None, None]
+    for i, (topic, wanted) in enumerate(asked):
+        if topic and (kind := _kind(node, topic, wanted)):
+            heard[i] = Heard(node.resolve_topic_name(topic))
+            profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+            node.create_subscription(kind, topic, heard[i].take, profile)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     end = time.monotonic() + seconds
-    while heard and (left := end - time.monotonic()) > 0:
+    while any(heard) and (left := end - time.monotonic()) > 0:
         executor.spin_once(timeout_sec=left)
     executor.shutdown()
-    simulated = node.count_publishers("/clock") > 0
-    return findings + judge(heard.get(image_topic), heard.get(info_topic), simulated)
+    # Who publishes is asked last: the names of nodes become known later than their topics.
+    findings = [_publishers(node, topic, wanted) for topic, wanted in asked if topic]
+    return findings + judge(*heard, node.count_publishers("/clock") > 0)
 
 
-_INFO = {"sensor_msgs/msg/CameraInfo": "CameraInfo"}
-
-
-def _publishers(node, topic: str, wanted: dict):
-    """Return a finding about who publishes a topic, and the message class to subscribe with."""
+def _kind(node, topic: str, wanted: dict):
+    """Wait for a publisher; return the message class to subscribe with, None: none that fits."""
     from sensor_msgs import msg
 
     end = time.monotonic() + DISCOVERY_S
     while not (found := node.get_publishers_info_by_topic(topic)) and time.monotonic() < end:
         time.sleep(0.1)
+    kinds = {publisher.topic_type for publisher in found}
+    return getattr(msg, wanted[kinds.pop()]) if len(kinds) == 1 and kinds <= set(wanted) else None
+
+
+def _publishers(node, topic: str, wanted: dict) -> Finding:
+    """Return a finding about who publishes a topic, of which type and QoS."""
+    found = node.get_publishers_info_by_topic(topic)
     name = node.resolve_topic_name(topic)
     if not found:
         near = [n for n, kinds in node.get_topic_names_and_types() if set(kinds) & set(wanted)]
         there = f"; there are {', '.join(sorted(near)[:6])}" if near else ""
         remedy = "start the camera, or give the topic that it publishes (ros2 topic list -t)"
-        return Finding(FAIL, name, f"no publisher{there}", remedy), None
-    kinds = sorted({end.topic_type for end in found})
+        return Finding(FAIL, name, f"no publisher{there}", remedy)
+    kinds = sorted({publisher.topic_type for publisher in found})
     if len(kinds) > 1 or kinds[0] not in wanted:
         remedy = f"give a topic of type {' or '.join(wanted)}"
-        return Finding(FAIL, name, f"its type is {', '.join(kinds)}", remedy), None
-    who = ", ".join(
-        f"{end.node_namespace.rstrip('/')}/{end.node_name} "
-        f"({end.qos_profile.reliability.name.lower()}, {end.qos_profile.durability.name.lower()})"
-        for end in found
-    )
-    kind = getattr(msg, wanted[kinds[0]])
+        return Finding(FAIL, name, f"its type is {', '.join(kinds)}", remedy)
+    who = ", ".join(_named(publisher) for publisher in found)
     if len(found) > 1:
         remedy = "let one camera publish here: pictures of two get mixed up"
-        return Finding(WARN, name, f"{len(found)} publishers: {who}", remedy), kind
-    return Finding(OK, name, f"{kinds[0]} by {who}"), kind
+        return Finding(WARN, name, f"{len(found)} publishers: {who}", remedy)
+    return Finding(OK, name, f"{kinds[0]} by {who}")
+
+
+def _named(publisher) -> str:
+    profile = publisher.qos_profile
+    qos = f"{profile.reliability.name.lower()}, {profile.durability.name.lower()}"
+    return f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name} ({qos})"
 
 
 # -- judging ----------------------------------------------------------------------------------
