@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depthlm_msgs.msg import Pixel
 from depthlm_msgs.srv import Ask, QueryPoints, QueryTruth
+from depthlm_ros.nodes import camera_parameters
 
 PATIENCE_S = 60.0
 SCRIPT = Path(__file__).with_name("node_under_test.py")
@@ -344,6 +346,13 @@ class Viewer(Robot):
         return list(zip(self.seen[:count], self.infos_seen[:count], strict=True))
 
 
+def camera_values(**changed):
+    """Return the camera's parameters with their defaults, and some changed."""
+    values = {p.name: p.default for p in camera_parameters.PARAMETERS}
+    assert not changed.keys() - values.keys()
+    return SimpleNamespace(**{**values, **changed})
+
+
 def _camera_settings(namespace, settings):
     """Return the settings of a camera that keeps all it has published."""
     for topic in ("image", "image/compressed", "camera_info", "clock"):
@@ -353,10 +362,10 @@ def _camera_settings(namespace, settings):
     return {"script": CAMERA, "remaps": ["/clock:=clock"], **settings}
 
 
-@pytest.fixture(scope="module")
-def start_camera(ros, tmp_path_factory):
+@contextlib.contextmanager
+def _cameras(folder):
     """Give a function that starts a camera under test and returns it with its viewer."""
-    folder, started = tmp_path_factory.mktemp("cameras"), []
+    started = []
 
     def start(wait=True, **settings):
         namespace = f"/camera_{os.getpid()}_{next(_numbers)}"
@@ -367,12 +376,28 @@ def start_camera(ros, tmp_path_factory):
             node.wait_for_log("playing")
         return node, viewer
 
-    yield start
-    for node, viewer in started:
-        if node.is_alive():
-            node.process.kill()
-        node.process.wait(PATIENCE_S)
-        viewer.close()
+    try:
+        yield start
+    finally:
+        for node, viewer in started:
+            if node.is_alive():
+                node.process.kill()
+            node.process.wait(PATIENCE_S)
+            viewer.close()
+
+
+@pytest.fixture
+def start_camera(ros, tmp_path_factory):
+    """Start cameras for one test: see ``_cameras``."""
+    with _cameras(tmp_path_factory.mktemp("cameras")) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_lasting_camera(ros, tmp_path_factory):
+    """Start cameras for the tests of a file: see ``_cameras``."""
+    with _cameras(tmp_path_factory.mktemp("cameras")) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

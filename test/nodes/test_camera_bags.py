@@ -7,6 +7,8 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 
 from depthlm_ros.nodes.conversions import rgb_of
+from depthlm_ros.nodes.sources.opening import open_source
+from depthlm_ros.status import Refusal
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 START_NS = 1_600_000_000_000_000_000
@@ -133,6 +135,14 @@ def assert_same(image, told, number, time_ns):
     assert (told.width, told.height, told.distortion_model) == (20, 10, "plumb_bob")
 
 
+def refusal_of(tools, path, **changed):
+    """Return the words with which a bag refuses to play: the node leaves with them."""
+    with pytest.raises(Refusal) as caught:
+        values = tools.camera_values(source=str(path), **changed)
+        list(open_source(values, lambda sentence: None).shots())
+    return caught.value.text
+
+
 @pytest.mark.parametrize(
     "how",
     [
@@ -252,12 +262,8 @@ def test_topics_that_could_be_several_are_listed(start_camera, tmp_path, tools):
     two = {**camera_topics(base="/left"), **camera_topics(base="/right")}
     path = write(tmp_path / "two", two)
 
-    def refusal(**settings):
-        node, _ = start_camera(source=str(path), wait=False, **settings)
-        assert node.process.wait(tools.PATIENCE_S) == 2
-        log = node.log.read_text()
-        assert log.count("cannot start") == 1 and "Traceback" not in log
-        return log
+    def refusal(**changed):
+        return refusal_of(tools, path, **changed)
 
     said = refusal()
     assert "2 topics of the bag hold images: set bag_image_topic to one of" in said
@@ -290,9 +296,7 @@ def test_both_forms_of_one_camera_are_no_riddle(start_camera, tmp_path):
 def test_a_bag_without_camera_info_wants_parameters(start_camera, tmp_path, tools):
     images = {"/image": camera_topics()["/cam/image_raw"]}
     path = write(tmp_path / "bag", images)
-    node, _ = start_camera(source=str(path), wait=False)
-    assert node.process.wait(tools.PATIENCE_S) == 2
-    assert node.said("no CameraInfo in the bag: set camera_info_url, or fx")
+    assert "no CameraInfo in the bag: set camera_info_url, or fx" in refusal_of(tools, path)
     _, viewer = start_camera(source=str(path), fx=25.0)
     image, told = viewer.pictures(1)[0]
     assert list(told.k) == [25.0, 0, 9.5, 0, 25.0, 4.5, 0, 0, 1] and image.header == told.header
@@ -310,7 +314,7 @@ def test_broken_messages_are_skipped(start_camera, tmp_path):
 
 
 @pytest.mark.parametrize("what", ["no images", "all broken", "cut", "empty file", "metadata"])
-def test_bags_that_cannot_be_played(start_camera, tmp_path, tools, what):
+def test_bags_that_cannot_be_played(tmp_path, tools, what):
     topics = camera_topics()
     if what == "no images":
         del topics["/cam/image_raw"]
@@ -325,15 +329,20 @@ def test_bags_that_cannot_be_played(start_camera, tmp_path, tools, what):
         (path / "bag.db3").write_bytes(b"")
     if what == "metadata":
         (path / "metadata.yaml").write_text("rosbag2_bagfile_information: [")
-    node, _ = start_camera(source=str(path), wait=False)
-    assert node.process.wait(tools.PATIENCE_S) == 2
-    log = node.log.read_text()
-    assert log.count("cannot start") == 1 and "Traceback" not in log
     said = {
         "no images": "no images in the bag; its topics: /cam/camera_info (CameraInfo, 4)",
         "all broken": "none of 4 images on /cam/image_raw can be used",
     }
-    assert said.get(what, "not a bag that can be read") in log
+    assert said.get(what, "not a bag that can be read") in refusal_of(tools, path)
+
+
+def test_a_broken_bag_ends_the_node_with_code_2(start_camera, tmp_path, tools):
+    (tmp_path / "a.db3").write_text("this is no database, whatever its name says")
+    node, _ = start_camera(source=str(tmp_path), wait=False)
+    assert node.process.wait(tools.PATIENCE_S) == 2
+    log = node.log.read_text()
+    assert log.count("cannot start: source") == 1 and "Traceback" not in log
+    assert "not a bag that can be read" in log
 
 
 def test_a_bag_that_lost_its_metadata_plays(start_camera, tmp_path):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from depthlm_ros.nodes.conversions import rgb_of
-from depthlm_ros.status import Code
+from depthlm_ros.nodes.sources.opening import open_source
+from depthlm_ros.status import Code, Refusal
 
 INTRINSICS = [16.0, 8.0, 16.0, 12.0, 48, 32]
 LABELS = {"pixel_coords": [[32, 28], [5, 6], [7, 8]], "depth": [2.0, None, -1.0]}
@@ -51,13 +52,12 @@ def play(start_camera, source, **settings):
     return start_camera(source=str(source), rate_hz=50.0, **settings)
 
 
-def refusal_of(start_camera, tools, source, **settings):
-    """Return the log of a camera that must not start."""
-    node, _ = play(start_camera, source, wait=False, **settings)
-    assert node.process.wait(tools.PATIENCE_S) == 2
-    log = node.log.read_text()
-    assert log.count("cannot start") == 1 and "Traceback" not in log
-    return log
+def refusal_of(tools, source, **changed):
+    """Return the words with which a source refuses to play: the node leaves with them."""
+    with pytest.raises(Refusal) as caught:
+        values = tools.camera_values(source=str(source), **changed)
+        list(open_source(values, lambda sentence: None).shots())
+    return caught.value.text
 
 
 def test_a_jsonl_with_labels_in_a_folder(start_camera, tmp_path):
@@ -154,7 +154,7 @@ def test_a_jpeg_goes_out_compressed_as_it_is(start_camera, tmp_path):
     assert image.format == "rgb8; jpeg compressed bgr8"
 
 
-def test_what_cannot_be_used_is_skipped_and_told_once(start_camera, tmp_path):
+def test_what_cannot_be_used_is_skipped_and_told_once(tools, tmp_path):
     write_picture(tmp_path / "a.png", 10)
     write_picture(tmp_path / "small.png", 20, size=(24, 16))
     data = (tmp_path / "a.png").read_bytes()
@@ -170,27 +170,27 @@ def test_what_cannot_be_used_is_skipped_and_told_once(start_camera, tmp_path):
         line("a.png", depth=[1.0]),
         line("a.png", intrinsics=[0.0, 8, 16, 12, 48, 32]),
     )
-    node, viewer = play(start_camera, tmp_path)
-    assert [rgb_of(image)[0, 0, 0] for image, _ in viewer.pictures(3)] == [10, 10, 10]
-    log = node.log.read_text()
-    assert log.count("is skipped") == 7  # in the first of three rounds
-    for said in (
-        "cut.png is skipped",
-        "ends early",
-        "gone.png",
-        "24 x 16",
-        "line 4 is skipped",
-        "line 6",
-        "line 7",
-        "line 8",
-        "fx = 0",
-    ):
-        assert said in log
+    warnings = []
+    source = open_source(tools.camera_values(source=str(tmp_path)), warnings.append)
+    for _ in range(2):  # rounds
+        assert [rgb_of(shot.image)[0, 0, 0] for shot in source.shots()] == [10]
+    said = (
+        ("line 4 is skipped", "JSONDecodeError"),
+        ("line 6 is skipped", "expected 6"),
+        ("line 7 is skipped", "3 pixel_coords, but depth is (1,)"),
+        ("line 8 is skipped", "fx = 0.0: must be positive"),
+        ("cut.png is skipped", "ends early"),
+        ("gone.png is skipped", "No such file"),
+        ("small.png is skipped", "24 x 16 px, its CameraInfo is for 48 x 32"),
+    )
+    assert len(warnings) == len(said)
+    for warning, words in zip(warnings, said, strict=True):
+        assert all(word in warning for word in words), warning
 
 
-def test_nothing_that_can_be_played_is_an_error(start_camera, tools, tmp_path):
-    def refused(source, **settings):
-        return refusal_of(start_camera, tools, source, **settings)
+def test_nothing_that_can_be_played_is_an_error(tools, tmp_path):
+    def refused(source, **changed):
+        return refusal_of(tools, source, **changed)
 
     assert "no .jpg, .jpeg, .png in it" in refused(tmp_path)
     (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0nothing")

@@ -27,9 +27,9 @@ def index_of(image):
 
 
 @pytest.fixture(scope="module")
-def ramp(start_camera):
+def ramp(start_lasting_camera):
     """Give a camera that plays the ramp world without end."""
-    return start_camera(rate_hz=20.0, **SIZE, **LENS)
+    return start_lasting_camera(rate_hz=20.0, **SIZE, **LENS)
 
 
 def test_pictures_come_in_sequence_each_with_its_camera_info(ramp):
@@ -250,3 +250,26 @@ def test_signals_end_the_process_with_code_0(start_camera, number, moment):
     assert seconds < 20.0  # 2 s is the bar on a machine at rest; this catches waiting for the shot
     log = node.log.read_text()
     assert log.count("stopped") == 1 and "Traceback" not in log and "rror" not in log
+
+
+def test_the_real_world_is_the_same_each_round_and_for_each_seed(start_camera, tools):
+    from depthlm_ros.geometry.camera import PinholeCamera
+    from depthlm_ros.scenes.walk import Walk
+
+    settings = {"seed": 3, "scene_kinds": "street,room", "shots_per_scene": 2, "rate_hz": 10.0}
+    size = {"width": 32, "height": 24, "fx": 25.0}
+    _, viewer = start_camera(model={"world": "real"}, count=3, **settings, **size)
+    pairs = viewer.pictures(4)
+    walk = Walk(
+        camera=PinholeCamera(25.0, 25.0, 15.5, 11.5, 32, 24),
+        seed=3,
+        kinds=("street", "room"),
+        shots_per_scene=2,
+        rate_hz=10.0,
+    )
+    for (image, _), index in zip(pairs, (0, 1, 2, 0), strict=True):
+        shot = walk.shot(index)
+        assert np.array_equal(rgb_of(image), shot.rgb)
+        v, u = np.argwhere(np.isfinite(shot.depth_m))[0]
+        point = viewer.truth((u, v), stamp=image.header.stamp).points[0]
+        assert point.depth == float(shot.depth_m[v, u])
