@@ -155,11 +155,11 @@ def car(b: Builder) -> tuple:
     rear, front = (-hx + 0.08, hx - 1.1) if van else (-hx + rng.uniform(0.2, 0.7), hx - 1.25)
     b.box((rear, front), (-hy + 0.08, hy - 0.08), (belt, top - 0.05), body if van else glass)
     b.box((rear + 0.05, front - 0.05), (-hy + 0.1, hy - 0.1), (top - 0.06, top), body)
-    lean = np.arctan2(0.55, top - belt)
-    high = np.hypot(0.55, top - belt) / 2
-    for x, way in ((front, -1), (rear, 1)):
+    for x, slope in ((front, -0.55), (rear, 0.1 if van else 0.55)):  # windscreens
+        high = np.hypot(slope, top - belt) / 2
         b.box((x - 0.03, x + 0.03), (-hy + 0.09, hy - 0.09),
-              ((belt + top) / 2 - high, (belt + top) / 2 + high), glass, turn_y(way * lean))
+              ((belt + top) / 2 - high, (belt + top) / 2 + high), glass,
+              turn_y(np.arctan2(slope, top - belt)))
     for x in (-hx + 0.75, hx - 0.8):
         for side in (-1, 1):
             y = side * (hy - 0.09)

@@ -9,6 +9,8 @@ from depthlm_ros.scenes.scene import Scene
 from depthlm_ros.scenes.street import make_street
 
 MAKERS = {"room": make_room, "corridor": make_corridor, "street": make_street}
+MIXTURE = {"room": 0.6, "corridor": 0.12, "street": 0.28}
+"""Share of each kind among the pictures to train on and to measure with."""
 HEIGHTS_M = ((0.2, 0.5, 0.2), (0.5, 1.0, 0.2), (1.0, 1.8, 0.6))
 """Camera heights (low, high, share): floor robots, service robots, masts and hands."""
 BODY_M = 0.2
@@ -20,6 +22,11 @@ def make_scene(kind: str, seed) -> Scene:
     if kind not in MAKERS:
         raise ValueError(f"kind = {kind!r}: known are {', '.join(MAKERS)}")
     return MAKERS[kind](seed)
+
+
+def draw_kind(rng: np.random.Generator) -> str:
+    """Draw a kind of scene in the shares of MIXTURE."""
+    return str(rng.choice(list(MIXTURE), p=list(MIXTURE.values())))
 
 
 def camera_height(rng: np.random.Generator) -> float:

@@ -105,7 +105,8 @@ class Trainer:
         """Train to the end, saving every few minutes and at the end."""
         config, began, saved, losses = self.config, time.monotonic(), time.monotonic(), []
         while self.step < config.steps:
-            if self.step % 200 == 0 and not self.pictures.refresh():
+            look_again = self.step % 200 == 0 or not len(self.pictures)
+            if look_again and not self.pictures.refresh():
                 raise ValueError(f"{config.shards} holds no shards: render some first")
             losses.append(self._train_step())
             self.step += 1
@@ -162,7 +163,7 @@ class Trainer:
         self._put(self.average)
         raw, scaled = [], []
         for index in range(held_out.refresh()):
-            rgb, depth = held_out[index]
+            rgb, depth = _whole_tokens(*held_out[index], self.module.settings.path.multiple)
             image = torch.from_numpy(rgb)[None].to(self.device)
             patches = to_patches(image, self.module.settings.path)
             log_ratio = self.module(*patches).depth[0].cpu().log() - _log_valid(depth)
@@ -242,6 +243,12 @@ def _replace(path: Path, write) -> None:
     partial = path.with_name(f".{path.name}.part")
     write(partial)
     os.replace(partial, path)
+
+
+def _whole_tokens(rgb: np.ndarray, depth: np.ndarray, multiple: int) -> tuple:
+    """Cut the right and lower rest off a picture (H, W), so that it consists of whole tokens."""
+    height, width = (side - side % multiple for side in depth.shape)
+    return np.ascontiguousarray(rgb[:height, :width]), depth[:height, :width]
 
 
 def _log_valid(depth: np.ndarray) -> torch.Tensor:

@@ -13,11 +13,9 @@ import torch
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.scenes.render import render
-from depthlm_ros.scenes.views import make_scene, telling_pose
+from depthlm_ros.scenes.views import draw_kind, make_scene, telling_pose
 from depthlm_ros.training.shards import write_shard
 
-MIXTURE = {"room": 0.6, "corridor": 0.12, "street": 0.28}
-"""Share of each kind of scene among the pictures."""
 SHARD = 64
 VIEWS = 2
 """Pictures in a shard, and of one scene."""
@@ -29,8 +27,7 @@ def render_shard(seed: int, number: int, camera: PinholeCamera, supersample: int
     rng = np.random.default_rng([seed, number])
     scenes, poses = [], []
     for index in range(SHARD // VIEWS):
-        kind = rng.choice(list(MIXTURE), p=list(MIXTURE.values()))
-        scene = make_scene(kind, [seed, number, index])
+        scene = make_scene(draw_kind(rng), [seed, number, index])
         scenes += [scene] * VIEWS
         poses += [telling_pose(scene, rng) for _ in range(VIEWS)]
     batch = SHARD if device.startswith("cuda") else 4
