@@ -38,7 +38,6 @@ from depthlm_ros.status import Code, Refusal
 
 OUT = Path("out") / "demo"
 FAILED, INTERRUPTED = 1, 130
-LEAST_FRAMES = 5
 
 
 def arguments(args=None):
@@ -179,14 +178,7 @@ class Demo:
         self.files += write_clouds(self._stage.out, live.looks)
 
     def _check_live(self, live) -> None:
-        """Fail when there was nothing to see."""
-        for name in STREAMS:
-            if (count := live.streams[name]["received"]) < LEAST_FRAMES:
-                raise DemoFailure(
-                    f"only {count} messages came on {TOPICS[name][1]} in "
-                    f"{self._options.seconds:g} s: must be {LEAST_FRAMES} or more. "
-                    f"{self._stage.state()}"
-                )
+        """Fail when a kind of question got no answer at all."""
         for task in {answer.asked.task for answer in live.answers}:
             replies = [a.reply for a in live.answers if a.asked.task == task]
             if all(reply.code != Code.OK for reply in replies):

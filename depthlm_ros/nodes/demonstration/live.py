@@ -8,7 +8,7 @@ import numpy as np
 from depthlm_ros.client import NoReply, Reply
 from depthlm_ros.nodes.demonstration.accuracy import constant_accuracy, pooled
 from depthlm_ros.nodes.demonstration.flow import flow, without_result
-from depthlm_ros.nodes.demonstration.listener import STREAMS
+from depthlm_ros.nodes.demonstration.listener import STREAMS, TOPICS
 from depthlm_ros.nodes.demonstration.processes import DemoFailure
 from depthlm_ros.nodes.demonstration.questions import (
     Asked,
@@ -23,6 +23,8 @@ from depthlm_ros.status import Code
 START_S = 120.0
 NEXT_S = 20.0
 COMPLETE = ("image", "depth camera", "depth", "true depth")
+LEAST = 5
+MESSAGES = f"{LEAST} messages on each of {', '.join(TOPICS[name][1] for name in STREAMS)}"
 TRIES = 8
 ASKED_APART_PX, READ_APART_PX = 140.0, 24.0
 READ_EACH = 20
@@ -134,8 +136,14 @@ class LivePart:
             tell(found.looks[-1], number + 1)
         found.refusals = self.refusals()
         self._rest_until(begin + seconds)
+        self._stage.wait_for(lambda: self._flows(begin_ns), MESSAGES, START_S)
         found.streams = self.measure(begin_ns)
         return found
+
+    def _flows(self, begin_ns: int) -> bool:
+        """Tell whether every stream has brought enough to speak of a rate."""
+        inboxes = self._stage.listener.inboxes
+        return all(len(inboxes[name].since(begin_ns)) >= LEAST for name in STREAMS)
 
     def look(self) -> Look:
         """Ask about one moment; try again where the answer's picture has no good truth there."""
