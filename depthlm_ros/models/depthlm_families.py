@@ -25,14 +25,19 @@ SYSTEM = "You are a helpful assistant."
 class Layout:
     """One conversation as tokens.
 
-    ``ids``: int64 (L,). ``is_image``: bool (L,), where image features go. ``positions``: int64
-    (axes, L). ``next_position``: of the token after the last.
+    ``ids``: int64 (L,). ``image_at``: int64 (image tokens,), the indices where image features go.
+    ``positions``: int64 (axes, L). ``next_position``: of the token after the last.
     """
 
     ids: torch.Tensor
-    is_image: torch.Tensor
+    image_at: torch.Tensor
     positions: torch.Tensor
     next_position: int
+
+    def on(self, device: torch.device) -> "Layout":
+        """Return the same layout with its tensors on ``device``."""
+        moved = (t.to(device) for t in (self.ids, self.image_at, self.positions))
+        return Layout(*moved, self.next_position)
 
 
 def _expanded(ids: list, image_id: int, images: list) -> list:
@@ -88,7 +93,7 @@ class Qwen25Family:
             y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
             positions.append(torch.stack([torch.zeros_like(y), y, x]).flatten(1) + at)
             at += max(rows, columns)
-        return Layout(tensor, is_image, torch.cat(positions, dim=1), at)
+        return Layout(tensor, is_image.nonzero()[:, 0], torch.cat(positions, dim=1), at)
 
 
 class PixtralFamily:
@@ -128,4 +133,4 @@ class PixtralFamily:
             images.append(image[:-1] + [self.end_id])
         tensor = torch.tensor(_expanded(ids, self.image_id, images))
         positions = torch.arange(len(tensor))[None]
-        return Layout(tensor, tensor == self.image_id, positions, len(tensor))
+        return Layout(tensor, (tensor == self.image_id).nonzero()[:, 0], positions, len(tensor))

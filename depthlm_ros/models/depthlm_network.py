@@ -83,13 +83,16 @@ class DepthLMNetwork:
         return words
 
     def layout(self, question: str, grids: tuple) -> Layout:
-        """Return the tokens of a conversation about pictures of these grids; the last are kept."""
+        """Return the tokens of a conversation about pictures of these grids, on the device.
+
+        The last are kept: nothing is copied for the next picture of the size.
+        """
         key = (question, grids)
         if key not in self._layouts:
             if len(self._layouts) >= 64:
                 self._layouts.clear()
             text = self.family.chat(question, len(grids))
-            self._layouts[key] = self.family.layout(self.encode(text), grids)
+            self._layouts[key] = self.family.layout(self.encode(text), grids).on(self.device)
         return self._layouts[key]
 
     def lead(self, prompt: Prompt) -> Lead | None:
@@ -128,11 +131,11 @@ class DepthLMNetwork:
         batch, length = len(features), ids.shape[1]
         embed = self.model.model.language_model.embed_tokens
         x = embed(ids.to(self.device)).expand(batch, -1, -1).clone()
-        x[:, layout.is_image.to(self.device)] = features.to(x.dtype)
+        x.index_copy_(1, layout.image_at, features.to(x.dtype))  # a mask would wait for the GPU
         positions = layout.positions
         if lead is not None:
             x = torch.cat([x, embed(lead.ids).expand(batch, -1, -1)], dim=1)
-            more = torch.arange(len(lead.ids)) + layout.next_position
+            more = torch.arange(len(lead.ids), device=self.device) + layout.next_position
             positions = torch.cat([positions, more.expand(len(positions), -1)], dim=1)
         cache = KeyValues(_ROOM)
         keep = x.shape[1] - length + 1

@@ -106,7 +106,7 @@ def _every_number(model, rgb, pixel):
             ids = torch.cat([lead.ids.expand(len(said), -1), torch.tensor(said).long()], dim=1)
             embed = network.model.get_input_embeddings()
             head = embed(layout.ids[None]).clone()
-            head[:, layout.is_image] = features
+            head[:, layout.image_at] = features
             x = torch.cat([head.expand(len(said), -1, -1), embed(ids)], dim=1)
             positions = layout.positions
             more = torch.arange(ids.shape[1]) + layout.next_position

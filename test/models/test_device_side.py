@@ -1,0 +1,96 @@
+"""From the second picture of a size on, nothing but the picture itself comes from the host.
+
+On torch's "meta" device tensors have shapes and types and no values, so the published sizes run in
+moments, by the code that runs on a GPU: a value that is read back raises, and an operation
+on a tensor of the host is seen. That is what capturing a CUDA graph asks for, too.
+"""
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from depthlm_ros.bench import random_depthlm
+from depthlm_ros.bench.speed_depthvlm import CONFIGS, PREFIX_IDS
+from depthlm_ros.models import preprocess
+from depthlm_ros.models import preprocess_depthlm as pre
+from depthlm_ros.models.depthlm_network import DepthLMNetwork
+from depthlm_ros.models.depthvlm import DepthVLMModule
+from depthlm_ros.prompting.prompts import prompt
+
+META = torch.device("meta")
+
+
+class OnHost(TorchDispatchMode):
+    """Notes every operation that touches a tensor which is not on the device."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, torch.Tensor)]
+        if any(tensor.device != META for tensor in tensors):
+            self.seen.append(str(function))
+        return out
+
+
+def host_work(run):
+    """Return the result of the second run and the host's part in both."""
+    seen = []
+    with torch.inference_mode():
+        for _ in range(2):
+            with OnHost() as on_host:
+                result = run()
+            seen.append(on_host.seen)
+    return result, *seen
+
+
+@pytest.mark.parametrize("name, view", [("depthvlm-tiny", (160, 112)),
+                                        ("depthvlm-4b", (1216, 928))])
+def test_depthvlm_from_bytes_to_depth(name, view):
+    with META:
+        module = DepthVLMModule(CONFIGS[name](), PREFIX_IDS).to(torch.bfloat16)
+    module.prefix_ids = torch.empty(len(PREFIX_IDS), dtype=torch.long, device=META)
+    module.freeze()
+    image = torch.empty(1, 480, 640, 3, dtype=torch.uint8, device=META)
+
+    def run():
+        resized = preprocess.resize(image, *view)
+        return module(*preprocess.to_patches(resized, module.settings.path, module.dtype)).depth
+
+    depth, first, second = host_work(run)
+    assert (tuple(depth.shape), depth.dtype) == ((1, view[1], view[0]), torch.float32)
+    assert first, "tables are made with the host's help once"
+    assert second == []
+
+
+def test_a_value_read_back_would_be_seen():
+    with pytest.raises(RuntimeError, match="meta"):
+        host_work(lambda: torch.zeros(3, device=META).sum().item())
+    _, _, second = host_work(lambda: torch.arange(3).to(META))
+    assert "aten.arange.default" in second
+
+
+@pytest.mark.parametrize("size", ["depthlm-tiny-qwen", "depthlm-3b", "depthlm-12b"])
+def test_depthlm_from_bytes_to_the_state_before_the_number(size):
+    family, config, special = random_depthlm._of_size(size)
+    model = random_depthlm.skeleton(size).to(torch.bfloat16).eval().requires_grad_(False)
+    stop, pad = special[2], special[0]
+    tokenizer = random_depthlm._tokenizer(special, stop, pad)
+    network = DepthLMNetwork(model, tokenizer, family(model, tokenizer))
+    path = family.read_path(config, {})
+    image = torch.empty(1, 280, 336, 3, dtype=torch.uint8, device=META)
+    question = prompt()
+
+    def run():
+        patches, grid = pre.patches_of(image, path, network.dtype)
+        layout, lead = network.layout(question.question, (grid,)), network.lead(question)
+        features = network.features(patches, grid)
+        return network.read(layout.ids[None], layout, features, lead).hidden
+
+    hidden, first, second = host_work(run)
+    lead = len(network.lead(question).ids)
+    assert tuple(hidden.shape) == (1, lead + 1, config.get("hidden_size")
+                                   or config["text_config"]["hidden_size"])
+    assert first and second == []
