@@ -127,8 +127,8 @@ class Demo:
             say("the model states no measured accuracy of its own (config.json: measured)")
             return
         say("measured accuracy of this model, as stated in its config.json:")
-        for line in tables.measured_lines(measured, "  "):
-            say(line)
+        for line in tables.measured_table(measured):
+            say(f"  {line}")
 
     def _live(self):
         seconds, looks = self._options.seconds, self._options.looks

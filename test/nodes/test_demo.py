@@ -26,7 +26,7 @@ from depthlm_ros.training.dense import write_checkpoint
 torch.manual_seed(0)
 config, tokenizer = tiny_config(), tiny_tokenizer()
 module = DepthVLMModule(config, tokenizer(PREFIX)["input_ids"])
-stated = {"measured": {"scenes": {"delta1": 0.125}}}
+stated = {"measured": {"scenes": {"delta1": 0.125, "delta1_scaled": 0.25, "abs_rel": 0.5}}}
 write_checkpoint(Path(sys.argv[1]), module, {**config, **stated}, tokenizer)
 """
 
@@ -169,7 +169,7 @@ def test_there_are_files_to_look_at(shown):
 
 def test_what_is_said_names_the_model_s_own_figure_the_numbers_and_the_files(shown, report):
     said = said_by(shown)
-    assert "delta1: 0.125" in said
+    assert re.search(r"scenes +0.125 +0.250 +0.500 +-\n", said)
     assert f"{report['live']['accuracy_of_this_run']['delta1']:.3f}" in said
     for name in ("contact_sheet.png", "photographs.png", "cloud.ply", "demo.json"):
         assert str(shown / name) in said

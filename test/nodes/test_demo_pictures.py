@@ -232,7 +232,16 @@ def test_answers_table_tells_answer_interval_truth_and_error():
 def test_what_the_model_says_of_itself_is_told_whole():
     measured = {"scenes": {"delta1": 0.51234567, "pictures": 300}, "note": "held out"}
     expected = ["scenes:", "  delta1: 0.5123", "  pictures: 300", "note: held out"]
-    assert tables.measured_lines(measured) == expected
+    assert tables.measured_table(measured) == expected
+
+
+def test_what_publish_states_is_told_as_a_table():
+    row = {"pictures": 200, "points": 40000, "delta1": 0.61, "delta1_scaled": 0.7, "abs_rel": 0.21}
+    measured = {"200 held-out scenes": {**row, "best_constant": {"delta1": 0.31}}, "by": "us"}
+    by, head, line = tables.measured_table(measured)
+    assert by == "by: us"
+    assert head.split() == ["delta1", "delta1,", "scaled", "AbsRel", "best", "constant,", "delta1"]
+    assert line.split() == ["200", "held-out", "scenes", "0.610", "0.700", "0.210", "0.310"]
 
 
 # -- surroundings ---------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from depthlm_ros.bench.metrics import constant_accuracy, pooled
 from depthlm_ros.client import NoReply, Reply
-from depthlm_ros.nodes.demonstration.accuracy import constant_accuracy, pooled
 from depthlm_ros.nodes.demonstration.flow import flow, without_result
 from depthlm_ros.nodes.demonstration.listener import STREAMS, TOPICS
 from depthlm_ros.nodes.demonstration.processes import DemoFailure

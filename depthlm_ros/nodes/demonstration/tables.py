@@ -7,6 +7,8 @@ from pathlib import Path
 from depthlm_ros.status import Code
 
 QUESTION_WIDTH = 52
+KEYS = {"delta1", "delta1_scaled", "abs_rel"}
+"""What a checkpoint's measured entry must hold to be a row (see training/publish.py)."""
 
 
 def figure(value: float, digits: int = 3) -> str:
@@ -95,6 +97,26 @@ def streams_table(streams: dict, output: dict, names) -> list[str]:
         )
     node = [output.get(f"stamp to publish {p} [ms]", "unknown") for p in ("p50", "p95")]
     lines.append(f"{'stamp to publish, by /diagnostics':38} {node[0]:>7} {node[1]:>7}")
+    return lines
+
+
+def measured_table(measured: dict) -> list[str]:
+    """Return what a checkpoint says of its accuracy: a row for each set of data, else as it is."""
+    rows = {
+        name: row for name, row in measured.items() if isinstance(row, dict) and KEYS <= set(row)
+    }
+    lines = measured_lines({name: row for name, row in measured.items() if name not in rows})
+    if rows:
+        columns = (
+            f"{'delta1':>7} {'delta1, scaled':>15} {'AbsRel':>7} {'best constant, delta1':>22}"
+        )
+        lines.append(f"{'':34} {columns}")
+    for name, row in rows.items():
+        constant = row.get("best_constant", {}).get("delta1", math.nan)
+        lines.append(
+            f"{name[:34]:34} {figure(row['delta1']):>7} {figure(row['delta1_scaled']):>15} "
+            f"{figure(row['abs_rel']):>7} {figure(constant):>22}"
+        )
     return lines
 
 
