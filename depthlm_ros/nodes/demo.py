@@ -106,7 +106,7 @@ class Demo:
             source="scenes",
             rate_hz=options.rate,
             seed=options.seed,
-            shots_per_scene=max(1, round(options.rate * options.seconds / options.looks)),
+            shots_per_scene=None if options.keep else shots_per_scene(options),
         )
 
     def _start(self) -> None:
@@ -156,6 +156,9 @@ class Demo:
         named = {name: TOPICS[name][1] for name in ("image", *STREAMS)}
         for line in tables.streams_table(live.streams, output, named):
             say(f"  {line}")
+        hertz = live.streams["image"]["rate_hz"]
+        if hertz < 0.8 * self._options.rate:
+            say(f"  /image: asked for {self._options.rate:g} Hz, this machine renders {hertz:.1f}")
         missed = live.streams["pictures without a depth"]
         dropped = output.get("frames dropped", "unknown")
         say(f"  pictures without a depth: {missed}; the node has dropped {dropped} for newer ones")
@@ -248,6 +251,11 @@ def perform(options) -> None:
     for name, code in children.exit_codes.items():
         if code != 0:
             say(f"{name} ended with {code} instead of 0; its log is {options.out / name}.log")
+
+
+def shots_per_scene(options) -> int:
+    """Return how many pictures a scene lasts: half a round, so that each round sees another."""
+    return max(1, round(options.rate * options.seconds / options.looks / 2))
 
 
 def measured_of(model: str) -> dict:
