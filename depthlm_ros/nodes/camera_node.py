@@ -84,7 +84,7 @@ class CameraNode(Node):
 
         def timer(what, function, seconds=TICK_S):
             return self.create_timer(
-                seconds, self.faults.guarded(what, function), callback_group=group, clock=steady
+                seconds, self._guarded(what, function), callback_group=group, clock=steady
             )
 
         timer("sending a reply", self._replies.retry)
@@ -104,8 +104,20 @@ class CameraNode(Node):
         self.executor.create_task(self._advance_and_wake)
 
     def _advance_and_wake(self) -> None:
-        self.faults.guarded("playing", self._advance)()
+        self._guarded("playing", self._advance)()
         self.executor.wake()
+
+    def _guarded(self, what: str, function):
+        """Return a callback that cannot raise; what fails as the context goes is no fault."""
+
+        def call():
+            try:
+                function()
+            except Exception:
+                if self.context.ok():
+                    raise
+
+        return self.faults.guarded(what, call)
 
     def _advance(self) -> None:
         """Publish the next shot if it is due; else come back when it is."""

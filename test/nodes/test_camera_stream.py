@@ -29,7 +29,14 @@ def index_of(image):
 @pytest.fixture(scope="module")
 def ramp(start_lasting_camera):
     """Give a camera that plays the ramp world without end."""
-    return start_lasting_camera(rate_hz=20.0, **SIZE, **LENS)
+    return start_lasting_camera(rate_hz=5.0, count=200, **SIZE, **LENS)
+
+
+def image_of(viewer, stamp, tools):
+    """Wait for the image with a stamp."""
+    return tools.wait_until(
+        lambda: next((i for i in list(viewer.seen) if i.header.stamp == stamp), None), "its image"
+    )
 
 
 def test_pictures_come_in_sequence_each_with_its_camera_info(ramp):
@@ -66,11 +73,11 @@ def test_best_effort_subscribers_get_pictures_too(ramp, tools):
     tools.wait_until(lambda: len(got) >= 3, "pictures")
 
 
-def test_truth_of_a_pixel_worked_out_by_hand(ramp):
+def test_truth_of_a_pixel_worked_out_by_hand(ramp, tools):
     _, viewer = ramp
     viewer.pictures(1)
     reply = viewer.truth((48, 48))
-    image = next(i for i in viewer.seen if i.header.stamp == reply.points[0].header.stamp)
+    image = image_of(viewer, reply.points[0].header.stamp, tools)
     z = index_of(image) + 1 + 48 / 8 + 48 / 64
     point = reply.points[0]
     assert (reply.status.code, point.status.code, point.source) == (Code.OK, Code.OK, "truth")
@@ -88,7 +95,7 @@ def test_truth_agrees_with_the_published_depth_of_the_same_stamp(ramp, tools):
     tools.wait_until(lambda: depths, "a true depth image")
     depth = depths[-1]
     assert (depth.encoding, depth.header.frame_id) == ("32FC1", "camera_optical_frame")
-    assert depth.header.stamp in [image.header.stamp for image in viewer.seen]
+    assert image_of(viewer, depth.header.stamp, tools).header == depth.header
     pixels = [(0.0, 1.0), (63.49, 63.49), (30.4, 20.6), (-0.5, 5.0), (12.5, 8.0)]
     centres = [(0, 1), (63, 63), (30, 21), (0, 5), (13, 8)]
     reply = viewer.truth(*pixels, stamp=depth.header.stamp)
@@ -252,14 +259,14 @@ def test_signals_end_the_process_with_code_0(start_camera, number, moment):
     assert log.count("stopped") == 1 and "Traceback" not in log and "rror" not in log
 
 
-def test_the_real_world_is_the_same_each_round_and_for_each_seed(start_camera, tools):
+def test_the_real_world_with_its_truth(start_camera):
     from depthlm_ros.geometry.camera import PinholeCamera
     from depthlm_ros.scenes.walk import Walk
 
     settings = {"seed": 3, "scene_kinds": "street,room", "shots_per_scene": 2, "rate_hz": 10.0}
     size = {"width": 32, "height": 24, "fx": 25.0}
-    _, viewer = start_camera(model={"world": "real"}, count=3, **settings, **size)
-    pairs = viewer.pictures(4)
+    _, viewer = start_camera(model={"world": "real"}, count=3, loop=False, **settings, **size)
+    pairs = viewer.pictures(3)
     walk = Walk(
         camera=PinholeCamera(25.0, 25.0, 15.5, 11.5, 32, 24),
         seed=3,
@@ -267,7 +274,7 @@ def test_the_real_world_is_the_same_each_round_and_for_each_seed(start_camera, t
         shots_per_scene=2,
         rate_hz=10.0,
     )
-    for (image, _), index in zip(pairs, (0, 1, 2, 0), strict=True):
+    for (image, _), index in zip(pairs, (0, 1, 2), strict=True):
         shot = walk.shot(index)
         assert np.array_equal(rgb_of(image), shot.rgb)
         v, u = np.argwhere(np.isfinite(shot.depth_m))[0]
