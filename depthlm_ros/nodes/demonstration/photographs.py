@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from depthlm_ros.bench.annotations import read_annotations
 from depthlm_ros.bench.metrics import Accuracy, accuracy, constant_accuracy, pooled
 from depthlm_ros.client import NoReply
 from depthlm_ros.nodes.demonstration.processes import DemoFailure
 from depthlm_ros.nodes.demonstration.stage import CAMERA, ROOT, Stage, say
-from depthlm_ros.nodes.sources.annotations import read_annotations
 from depthlm_ros.status import Code, Refusal
 
 VARIABLE = "DEPTHLM_PHOTOS"

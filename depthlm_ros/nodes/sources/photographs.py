@@ -11,9 +11,9 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from depthlm_ros.bench.annotations import read_annotations
 from depthlm_ros.nodes import conversions
 from depthlm_ros.nodes.sources import calibration
-from depthlm_ros.nodes.sources.annotations import read_annotations
 from depthlm_ros.nodes.sources.outgoing import FRAME_ID, Outgoing
 from depthlm_ros.nodes.sources.shot import Shot, nominal
 from depthlm_ros.nodes.truth import LabelTruth
