@@ -23,12 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv[:1] == ["bench"]:  # its options are not known before it is loaded
-        return _guarded(lambda: _function("bench:main")(argv[1:]), "--traceback" in argv)
+        return _guarded(lambda: _function("bench:main")(argv[1:]), False, False)
     top = parser()
     options = top.parse_args(argv)
     if broken := broken_rule(options):
         top.error(broken)
-    return _guarded(lambda: _function(options.function)(options), options.traceback)
+    return _guarded(lambda: _function(options.function)(options), options.json, options.traceback)
 
 
 def _function(name: str):
@@ -36,9 +36,9 @@ def _function(name: str):
     return getattr(import_module(f"depthlm_ros.commands.{module}"), function)
 
 
-def _guarded(call, traceback: bool) -> int:
+def _guarded(call, as_json: bool, traceback: bool) -> int:
     """Return the exit code of a call; whatever goes wrong is one line on standard error."""
-    from depthlm_ros.commands.console import note, sentence_of
+    from depthlm_ros.commands.console import code_of, note, print_json, sentence_of
 
     try:
         return call()
@@ -52,6 +52,8 @@ def _guarded(call, traceback: bool) -> int:
         if traceback:
             raise
         note(sentence_of(error))
+        if as_json:
+            print_json({"ok": False, "code": code_of(error), "text": sentence_of(error)})
         return 1
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -572,6 +573,34 @@ def test_whatever_goes_wrong_is_one_line(capsys, monkeypatch, error, code, said)
     monkeypatch.setattr(cli, "_function", lambda _: fail)
     exit_code, out, err = run(capsys, "models")
     assert (exit_code, out, err) == (code, "", f"depthlm: {said}\n")
+
+
+def test_an_error_is_json_where_json_is_wanted(capsys, photo, tmp_path):
+    argv = ["depth", photo, "--fx", 10, "-o", tmp_path / "o", "--model", "no such", "--json"]
+    code, out, _ = run(capsys, *argv)
+    told = json.loads(out)
+    assert (code, told["ok"], told["code"]) == (1, False, "MODEL_NOT_READY")
+    assert "depthlm models" in told["text"]
+
+
+def test_a_disk_that_takes_no_file_is_one_line(use, capsys, photo, tmp_path, monkeypatch):
+    from depthlm_ros import export
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    use(Plane())
+    monkeypatch.setattr(export, "write_npy", full)
+    argv = ["depth", photo, "--fx", 10, "-o", tmp_path / "o", "--json"]
+    code, out, err = run(capsys, *argv)
+    assert code == 1 and json.loads(out)["images"][0]["code"] == "FILE_ERROR"
+    assert err.endswith("photo.png: No space left on device\n")
+
+
+def test_the_launcher_of_a_clone(tmp_path):
+    launcher = Path(__file__).parents[1] / "tools" / "bin" / "depthlm"
+    done = subprocess.run([launcher, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.startswith("usage: depthlm")
 
 
 def test_traceback_shows_where(monkeypatch):

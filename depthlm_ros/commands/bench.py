@@ -23,7 +23,10 @@ def main(argv) -> int:
         choose.add_argument("-h", "--help", action="help", help="show this help and exit")
         choose.epilog = "Each has options of its own: depthlm bench speed --help"
         choose.parse_args(argv)
-    module = import_module(MODULES[argv[0]])
+    from depthlm_ros.models.quiet import quiet_imports
+
+    with quiet_imports():
+        module = import_module(MODULES[argv[0]])
     parser = argparse.ArgumentParser(
         prog=f"depthlm bench {argv[0]}", description=(module.__doc__ or "").strip()
     )

@@ -37,3 +37,12 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, Refusal):
         return clean(str(error))
     return clean(f"{type(error).__name__}: {error}")
+
+
+def code_of(error: BaseException) -> str:
+    """Return the name of a refusal's code; FILE_ERROR for files, INTERNAL for anything else."""
+    from depthlm_ros.status import Refusal
+
+    if isinstance(error, Refusal):
+        return error.code.name
+    return "FILE_ERROR" if isinstance(error, OSError) else "INTERNAL"

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from depthlm_ros.commands.console import note, print_json, sentence_of
+from depthlm_ros.commands.console import code_of, note, print_json, sentence_of
 from depthlm_ros.commands.looking import camera_record, guarded, load_model, look_at
 from depthlm_ros.commands.photograph import frame_of
 from depthlm_ros.status import Code, Refusal
@@ -49,16 +49,10 @@ def _record(model, image: str, base: Path, options) -> dict:
             raise
         said = sentence_of(error)
         note(said if image in said else f"{image}: {said}")
-        code = error.code if isinstance(error, Refusal) else Code.MODEL_ERROR
-        code = "FILE_ERROR" if isinstance(error, OSError) else code.name
-        return {"image": image, "ok": False, "code": code, "text": _text(error)}
+        return {"image": image, "ok": False, "code": code_of(error), "text": said}
     if not options.json:
         _print(record)
     return record
-
-
-def _text(error) -> str:
-    return error.text if isinstance(error, Refusal) else sentence_of(error)
 
 
 def _do(model, image: str, base: Path, options) -> dict:
