@@ -7,30 +7,40 @@ from pathlib import Path
 import pytest
 import yaml
 
-from depthlm_ros.nodes.parameters import PARAMETERS
+from depthlm_ros.nodes import camera_parameters, parameters
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
-TEXT = (CONFIG / "depthlm.yaml").read_text(encoding="utf-8")
+TABLES = {
+    "depthlm.yaml": parameters.PARAMETERS,
+    "camera.yaml": camera_parameters.PARAMETERS,
+}
+ROWS = [(file, parameter) for file, table in TABLES.items() for parameter in table]
 
 
-def comment_above(name: str) -> str:
+def text_of(file: str) -> str:
+    """Return the content of a file of ``config/``."""
+    return (CONFIG / file).read_text(encoding="utf-8")
+
+
+def comment_above(file: str, name: str) -> str:
     """Return the comment lines right above a parameter of the YAML file, joined."""
-    found = re.search(rf"((?: *#.*\n)+) *{name}:", TEXT)
+    found = re.search(rf"((?: *#.*\n)+) *{name}:", text_of(file))
     return " ".join(line.strip(" #") for line in found[1].splitlines())
 
 
-def test_every_parameter_is_there_with_its_default():
-    in_file = yaml.safe_load(TEXT)["/**"]["ros__parameters"]
-    declared = {parameter.name: parameter.default for parameter in PARAMETERS}
+@pytest.mark.parametrize("file", TABLES)
+def test_every_parameter_is_there_with_its_default(file):
+    in_file = yaml.safe_load(text_of(file))["/**"]["ros__parameters"]
+    declared = {parameter.name: parameter.default for parameter in TABLES[file]}
     assert in_file == declared
     assert {name: type(value) for name, value in in_file.items()} == {
         name: type(value) for name, value in declared.items()
     }
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
-def test_comment_tells_unit_range_and_choices(parameter):
-    comment = comment_above(parameter.name)
+@pytest.mark.parametrize("file, parameter", ROWS, ids=lambda part: getattr(part, "name", part))
+def test_comment_tells_unit_range_and_choices(file, parameter):
+    comment = comment_above(file, parameter.name)
     if unit := re.match(r"\[\w+\]", parameter.description):
         assert unit[0] in comment
     if parameter.low is not None:

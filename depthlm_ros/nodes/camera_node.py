@@ -16,6 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from depthlm_msgs.srv import QueryTruth
+from depthlm_ros.language.text import clean
 from depthlm_ros.nodes import camera_parameters, conversions, replies
 from depthlm_ros.nodes.guard import Faults
 from depthlm_ros.nodes.offers import offer
@@ -96,7 +97,8 @@ class CameraNode(Node):
     # -- playing ------------------------------------------------------------------------------
 
     async def autostart(self) -> None:
-        """Open the source, on its thread."""
+        """Open the source, on its thread: importing the world or reading a list takes a while."""
+        self.get_logger().info(f"opening {clean(self.parameters.values.source)!r} ...")
         self._ahead.start()
 
     def _on_news(self) -> None:
