@@ -38,7 +38,7 @@ def _function(name: str):
 
 def _guarded(call, as_json: bool, traceback: bool) -> int:
     """Return the exit code of a call; whatever goes wrong is one line on standard error."""
-    from depthlm_ros.commands.console import code_of, note, print_json, sentence_of
+    from depthlm_ros.commands.console import note, print_json, record_of, sentence_of
 
     try:
         return call()
@@ -53,7 +53,7 @@ def _guarded(call, as_json: bool, traceback: bool) -> int:
             raise
         note(sentence_of(error))
         if as_json:
-            print_json({"ok": False, "code": code_of(error), "text": sentence_of(error)})
+            print_json(record_of(error))
         return 1
 
 

@@ -39,6 +39,12 @@ def sentence_of(error: BaseException) -> str:
     return clean(f"{type(error).__name__}: {error}")
 
 
+def record_of(error: BaseException) -> dict:
+    """Return an error for JSON: its code and its text."""
+    text = getattr(error, "text", None) or sentence_of(error)
+    return {"ok": False, "code": code_of(error), "text": text}
+
+
 def code_of(error: BaseException) -> str:
     """Return the name of a refusal's code; FILE_ERROR for files, INTERNAL for anything else."""
     from depthlm_ros.status import Refusal

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from depthlm_ros.commands.console import code_of, note, print_json, sentence_of
+from depthlm_ros.commands.console import note, print_json, record_of, sentence_of
 from depthlm_ros.commands.looking import camera_record, guarded, load_model, look_at
 from depthlm_ros.commands.photograph import frame_of
 from depthlm_ros.status import Code, Refusal
@@ -49,7 +49,7 @@ def _record(model, image: str, base: Path, options) -> dict:
             raise
         said = sentence_of(error)
         note(said if image in said else f"{image}: {said}")
-        return {"image": image, "ok": False, "code": code_of(error), "text": said}
+        return {"image": image, **record_of(error)}
     if not options.json:
         _print(record)
     return record

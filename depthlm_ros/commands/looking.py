@@ -78,9 +78,9 @@ def guarded(model, call):
 
 
 def camera_record(camera, rectifier) -> dict:
-    """Return a camera for JSON; ``undistorted``: pixels are those of the rectified picture."""
+    """Return a camera for JSON; ``rectified``: lens distortion was removed here."""
     names = ("fx", "fy", "cx", "cy", "width", "height")
     return {
         **{name: getattr(camera, name) for name in names},
-        "undistorted": not rectifier.is_identity,
+        "rectified": not rectifier.is_identity,
     }
