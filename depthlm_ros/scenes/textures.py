@@ -134,8 +134,8 @@ def _windows(p: _Points) -> torch.Tensor:
     i, j = x.floor(), y.floor()
     across, up = ((x - i) - 0.5).abs() * p.pu, ((y - j) - 0.5).abs() * p.pv
     pane = _line(across, p.line, p.footprint) * _line(up, 1.25 * p.line, p.footprint)
-    frame = _line(across, p.line + 0.14, p.footprint) * _line(up, 1.25 * p.line + 0.14,
-                                                             p.footprint)
+    high = 1.25 * p.line + 0.14
+    frame = _line(across, p.line + 0.14, p.footprint) * _line(up, high, p.footprint)
     wall = p.mix(torch.zeros_like(x))
     glass = p.b * (1 + 3 * p.vary * _hash(i, j))[:, None]
     framed = torch.lerp(wall, wall * 0.5 + 0.4, (frame - pane).clamp(0, 1)[:, None])
