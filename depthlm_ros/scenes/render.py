@@ -147,17 +147,26 @@ def _normal_and_uv(kind: torch.Tensor, local: torch.Tensor, half: torch.Tensor) 
     x, y, z = local.unbind(1)
     u = torch.where(axis == 0, y, x)
     v = torch.where(axis == 2, y, z)
+    round_ = (kind != BOX).nonzero()[:, 0]
+    if len(round_):
+        bent, around, up = _round(kind[round_], local[round_], half[round_])
+        flat[round_], u[round_], v[round_] = bent, around, up
+    return flat, torch.stack([u, v], dim=1)
+
+
+def _round(kind: torch.Tensor, local: torch.Tensor, half: torch.Tensor) -> tuple:
+    """Return normals (P, 3), u and v (P,) of points on cylinders and ellipsoids.
+
+    u runs around and v up; on the ends of a cylinder they are x and y.
+    """
+    x, y, z = local.unbind(1)
+    cap = (kind == CYLINDER) & (z.abs() > 0.999 * half[:, 2])
+    upright = torch.where((kind == CYLINDER)[:, None], local.new_tensor([1.0, 1.0, 0.0]), 1.0)
+    bent = F.normalize(local / half.square() * upright, dim=1)
+    end = torch.sign(z)[:, None] * local.new_tensor([0.0, 0.0, 1.0])
     around = torch.atan2(y, x) * half[:, 0]
-    cap = (kind == CYLINDER) & (unit[:, 2].abs() > 0.999)
-    curved = (kind != BOX) & ~cap
-    u, v = torch.where(curved, around, u), torch.where(curved, z, torch.where(cap, y, v))
-    bent = unit / half
-    bent = torch.where((kind == CYLINDER)[:, None], bent * bent.new_tensor([1.0, 1.0, 0.0]), bent)
-    upright = torch.zeros_like(bent)
-    upright[:, 2] = torch.sign(z)
-    normal = torch.where(curved[:, None], F.normalize(bent, dim=1),
-                         torch.where(cap[:, None], upright, flat))
-    return normal, torch.stack([u, v], dim=1)
+    return (torch.where(cap[:, None], end, bent), torch.where(cap, x, around),
+            torch.where(cap, y, z))
 
 
 @dataclass(frozen=True)
@@ -246,20 +255,20 @@ def _shade(world: World, cameras: Cameras, surface: _Surface, lights: _Lights,
         lambert = (normal * away).sum(-1, keepdim=True).clamp_min(0) / squared.sqrt()
         arriving = lights.power[:, lamp, None] * lambert / squared
         light = light + (arriving * shadow if lamp == 0 else arriving)
-    colour = base * (light + rows[:, 13].view(batch, -1, 1))
-    sky = _sky(scenes, surface.towards.view(batch, -1, 3))
-    missed = (surface.index < 0).view(batch, -1, 1)
-    return torch.where(missed, sky, colour).view(*surface.index.shape, 3)
+    colour = (base * (light + rows[:, 13].view(batch, -1, 1))).view(-1, 3)
+    missed = (surface.index < 0).flatten().nonzero()[:, 0]
+    if len(missed):
+        picture = missed // (len(colour) // batch)
+        colour[missed] = _sky(scenes, picture, surface.towards.view(-1, 3)[missed])
+    return colour.view(*surface.index.shape, 3)
 
 
-def _sky(scenes: list[Scene], towards: torch.Tensor) -> torch.Tensor:
-    """Return the colour of the sky along unit vectors (B, P, 3): horizon, zenith and clouds."""
-    device = towards.device
-    horizon = _stack([s.sky[0] for s in scenes], device)[:, None]
-    zenith = _stack([s.sky[1] for s in scenes], device)[:, None]
-    up = towards[..., 2:].clamp_min(0.0)
-    x, y = (towards[..., k] / (up[..., 0] + 0.15) for k in (0, 1))
-    clouds = (textures.noise(x, y) - 0.3).clamp(0, 1)[..., None]
+def _sky(scenes: list[Scene], picture: torch.Tensor, towards: torch.Tensor) -> torch.Tensor:
+    """Return the colour (P, 3) of the sky of scenes[picture] (P,) along unit vectors (P, 3)."""
+    horizon, zenith = (_stack([s.sky[k] for s in scenes], towards.device)[picture] for k in (0, 1))
+    up = towards[:, 2:].clamp_min(0.0)
+    x, y = (towards[:, k] / (up[:, 0] + 0.15) for k in (0, 1))
+    clouds = (textures.noise(x, y) - 0.3).clamp(0, 1)[:, None]
     return torch.lerp(torch.lerp(horizon, zenith, up.sqrt()), horizon.new_ones(3), 0.5 * clouds)
 
 
