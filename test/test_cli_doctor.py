@@ -110,6 +110,8 @@ def test_a_model_that_is_not_here_fails_with_the_command_that_fetches_it(monkeyp
     (finding,) = doctor.model(options)
     assert (finding.level, finding.text) == (FAIL, "not here")
     assert finding.remedy == "depthlm fetch depthvlm-4b"
+    options.model = "/models/none"
+    assert "give --model a folder" in doctor.model(options)[0].remedy
 
 
 def test_free_memory_is_what_linux_calls_available():

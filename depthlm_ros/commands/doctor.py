@@ -119,11 +119,18 @@ def model(options) -> list[Finding]:
         text = f"{opened.format}, {opened.parameters / 1e6:.1f} M parameters, {opened.folder}"
     except Exception as error:  # Refusal, or torch is missing: each is a finding
         said = getattr(error, "text", None) or sentence_of(error)
-        remedy = f"depthlm fetch {options.model}" if options.model != "embedded" else (
-            "give --model with a folder or a hub id that was fetched"
-        )
+        remedy = _how_to_get(options.model)
         return [Finding(FAIL, what, said, remedy)]
     return [Finding(OK, what, text), _fits(opened, options)]
+
+
+def _how_to_get(name: str) -> str:
+    from depthlm_ros.models.hub import HUB_ID
+    from depthlm_ros.models.registry import source_of
+
+    if HUB_ID.fullmatch(source_of(name)) and not Path(name).exists():
+        return f"depthlm fetch {name}"
+    return "give --model a folder with config.json and *.safetensors, or a hub id (depthlm models)"
 
 
 def _fits(opened, options) -> Finding:
