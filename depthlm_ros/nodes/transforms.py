@@ -8,18 +8,19 @@ from depthlm_ros.status import Code, Refusal
 
 
 def rotation_matrix(x: float, y: float, z: float, w: float) -> np.ndarray:
-    """Return the (3, 3) rotation of a quaternion; it is normalised first."""
-    norm = float(np.sqrt(x * x + y * y + z * z + w * w))
-    if not norm > 0:
+    """Return the (3, 3) rotation of a quaternion; it is normalised first.
+
+    Raises Refusal(NO_TF) for a zero quaternion, and where tf_transformations is not installed.
+    """
+    try:
+        from tf_transformations import quaternion_matrix
+    except ImportError as error:
+        raise Refusal(
+            Code.NO_TF, f"tf_transformations cannot be loaded ({error}): install it"
+        ) from error
+    if not np.linalg.norm((x, y, z, w)) > 0:
         raise Refusal(Code.NO_TF, "the transform's rotation is a zero quaternion")
-    x, y, z, w = x / norm, y / norm, z / norm, w / norm
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    return quaternion_matrix((x, y, z, w))[:3, :3]
 
 
 class Transforms:
