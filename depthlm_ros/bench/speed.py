@@ -16,9 +16,12 @@ from importlib import import_module
 
 import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import checkpoint as disk
+from depthlm_ros.models.quantization import SCHEMES
 from depthlm_ros.status import Refusal
 
 WARM_UPS = 3
@@ -37,11 +40,13 @@ class Contender:
 
     ``run``: does one frame from its bytes to what a message holds, and calls ``stage(name)`` as
     each stage is done. ``times_ms``: of every measured run, by stage, and "total".
+    ``first_ms``: the very first run, which a node spends on its warm-up.
     """
 
     name: str
     run: Callable[[Callable[[str], None]], object]
     times_ms: dict = field(default_factory=dict)
+    first_ms: float = float("nan")
 
     def measure(self, synchronise: Callable[[], None]) -> None:
         """Run once and add the times."""
@@ -98,6 +103,7 @@ def compare(subject: Subject, runs: int, device: torch.device) -> None:
     for contender in subject.contenders:
         for _ in range(WARM_UPS):
             contender.measure(synchronise)
+        contender.first_ms = contender.times_ms["total"][0]
         contender.times_ms.clear()
     for turn in range(runs):
         order = subject.contenders if turn % 2 else subject.contenders[::-1]
@@ -122,6 +128,17 @@ def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
     return 2 * size ** 3 / best
 
 
+def flop_of(run: Callable[[], object]) -> int:
+    """Count the floating-point operations of a run.
+
+    Attention is counted as the plain products that it stands for: how fused kernels are counted
+    (or not, with shared keys) differs between versions of torch.
+    """
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        run()
+    return counter.get_total_flops()
+
+
 def report(subject: Subject, device: torch.device, dtype: torch.dtype) -> dict:
     """Collect machine, stages (median and p95 in ms), ratios, memory and differences."""
     rate = matmul_rate(device, dtype)
@@ -137,6 +154,7 @@ def report(subject: Subject, device: torch.device, dtype: torch.dtype) -> dict:
         "subject": subject.title, "parameters": subject.parameters, "device": _device(device),
         "dtype": str(dtype).removeprefix("torch."), "torch": torch.__version__,
         "threads": torch.get_num_threads(), "contenders": contenders,
+        "first_ms": {contender.name: contender.first_ms for contender in subject.contenders},
         "times_faster": {name: yardstick / stages["total"]["median_ms"]
                          for name, stages in contenders.items()},
         "gflop": subject.flop / 1e9, "matmul_tflops": rate / 1e12, "floor_ms": floor_ms,
@@ -173,7 +191,8 @@ def table(result: dict) -> str:
         lines.append(f"{stage:<16}" + "".join(
             f"{cell['median_ms']:>14.2f} ({cell['p95_ms']:>7.2f})" if cell else f"{'-':>24}"
             for cell in cells))
-    for key, label, form in (("times_faster", "times faster", "{:.2f}"),
+    for key, label, form in (("first_ms", "first run ms", "{:.0f}"),
+                             ("times_faster", "times faster", "{:.2f}"),
                              ("share_of_floor", "share of floor", "{:.0%}")):
         lines.append(f"{label:<16}" + "".join(
             f"{form.format(result[key][name]):>24}" for name in names))
@@ -190,6 +209,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         f"depth`, or random weights of a size: {', '.join(SIZES)}")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
     parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16")
+    parser.add_argument("--quantize", default="none", choices=SCHEMES, help="the language model's "
+                        "linear weights, of all contenders alike (default none)")
     parser.add_argument("--size", nargs=2, type=int, default=(640, 480), metavar=("W", "H"),
                         help="picture in pixels (default 640 480)")
     parser.add_argument("--fx", type=float, default=525.0, help="focal length [px], default 525")
@@ -206,7 +227,8 @@ def run(arguments: argparse.Namespace) -> int:
         device = disk.pick_device(arguments.device)
         dtype = disk.pick_dtype(arguments.dtype, device)
         frame = make_frame(*arguments.size, arguments.fx)
-        subject = _builder(arguments.model)(arguments.model, frame, device, dtype)
+        subject = _builder(arguments.model)(arguments.model, frame, device, dtype,
+                                            arguments.quantize)
         compare(subject, max(1, arguments.runs), device)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)

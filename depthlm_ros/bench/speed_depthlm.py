@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from depthlm_ros.bench.follower import teach
 from depthlm_ros.bench.random_depthlm import SIZES, random_depthlm
-from depthlm_ros.bench.speed import Contender, Frame, Subject
+from depthlm_ros.bench.speed import Contender, Frame, Subject, flop_of
 from depthlm_ros.bench.stock_depthlm import StockDepthLM
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models.depthlm import DepthLM
+from depthlm_ros.models.quantization import make_quantizer, quantize_in_place
 from depthlm_ros.models.registry import load
 from depthlm_ros.prompting.parsing import parse_answer
 from depthlm_ros.prompting.prompts import prompt
@@ -51,16 +51,20 @@ def grid_pixels(camera: PinholeCamera, count: int) -> np.ndarray:
     return np.stack([u * camera.width, v * camera.height], axis=-1).reshape(-1, 2)[:count]
 
 
-def subject(name: str, frame: Frame, device: torch.device, dtype: torch.dtype) -> Subject:
+def subject(
+    name: str, frame: Frame, device: torch.device, dtype: torch.dtype, quantize: str = "none"
+) -> Subject:
     """Build the published way, ours, and ours with many queries of one frame."""
     tiny = name.startswith("depthlm-tiny")
     if name in SIZES:
         model = random_depthlm(name, device, dtype, trust_template=not tiny)
     else:
-        model = load(name, str(device), str(dtype).removeprefix("torch."))
+        model = load(name, str(device), str(dtype).removeprefix("torch."), quantize=quantize)
     if tiny:
         asked, picture = prompt(), model.resampled(frame.rgb, frame.camera)
         teach(model, [(picture, asked.question, [asked.answer(3.42)])], 120)
+    if name in SIZES and (quantizer := make_quantizer(quantize, device, dtype)):
+        quantize_in_place(model.network.model, quantizer)
     view = model.view_of(frame.camera)
     few = device.type == "cpu" and view.width * view.height > LARGE_PIXELS
     many = FEW if few else MANY
@@ -72,15 +76,14 @@ def subject(name: str, frame: Frame, device: torch.device, dtype: torch.dtype) -
         _OfMany(f"ours, each of {many}", _ours(model, frame, many), queries=many),
     ]
     pixel = grid_pixels(frame.camera, 1)
-    with FlopCounterMode(display=False) as counter:
-        model.distances(frame.rgb, frame.camera, pixel)
+    flop = flop_of(lambda: model.distances(frame.rgb, frame.camera, pixel))
     return Subject(
         f"{name} on {frame.camera.width} x {frame.camera.height} px, f = {frame.camera.fx:g} px, "
         "a query",
         contenders,
         {} if name in SIZES and not tiny else _difference(stock, model, frame),
         sum(parameter.numel() for parameter in model.network.model.parameters()),
-        counter.get_total_flops(),
+        flop,
     )
 
 

@@ -3,13 +3,13 @@ from array import array
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from depthlm_ros.bench.speed import Contender, Frame, Subject
+from depthlm_ros.bench.speed import Contender, Frame, Subject, flop_of
 from depthlm_ros.bench.stock_depthvlm import StockDepthVLM
 from depthlm_ros.models.checkpoint import materialise_buffers
 from depthlm_ros.models.depthvlm import DEPTH_QUESTION, SUFFIX, DepthVLMModule, no_listener
 from depthlm_ros.models.depthvlm_model import DepthVLM
+from depthlm_ros.models.quantization import make_quantizer, quantize_in_place
 from depthlm_ros.models.registry import load
 from depthlm_ros.models.tiny import tiny_config
 
@@ -65,14 +65,17 @@ def random_module(config: dict, device: torch.device, dtype: torch.dtype) -> Dep
     return module
 
 
-def subject(name: str, frame: Frame, device: torch.device, dtype: torch.dtype) -> Subject:
+def subject(name: str, frame: Frame, device: torch.device, dtype: torch.dtype,
+            quantize: str = "none") -> Subject:
     """Build the stock way and ours, on the published image path and on our own."""
     if name in CONFIGS:
         module, tokenizer = random_module(CONFIGS[name](), device, dtype), None
+        if quantizer := make_quantizer(quantize, device, dtype):
+            quantize_in_place(module, quantizer)
         suffix = SUFFIX_IDS
         own = DepthVLM(module, tokenizer, name)
     else:
-        own = load(name, str(device), str(dtype).removeprefix("torch."))
+        own = load(name, str(device), str(dtype).removeprefix("torch."), quantize=quantize)
         module, tokenizer = own.module, own.tokenizer
         suffix = tokenizer(SUFFIX.format(question=DEPTH_QUESTION))["input_ids"]
     published = DepthVLM(module, tokenizer, name, published_preprocessing=True)
@@ -82,13 +85,12 @@ def subject(name: str, frame: Frame, device: torch.device, dtype: torch.dtype) -
              for label in models}
     contenders = [_contender(label, model, frame, views[label])
                   for label, model in models.items()]
-    with FlopCounterMode(display=False) as counter:
-        own.depth(frame.rgb, views["ours"])
+    flop = flop_of(lambda: own.depth(frame.rgb, views["ours"]))
     return Subject(f"{name} on {frame.camera.width} x {frame.camera.height} px, f = "
                    f"{frame.camera.fx:g} px", contenders,
                    _difference(stock, published, frame, views["ours, its images"]),
                    sum(parameter.numel() for parameter in module.parameters()),
-                   counter.get_total_flops())
+                   flop)
 
 
 def _contender(label: str, model, frame: Frame, view) -> Contender:

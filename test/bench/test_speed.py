@@ -102,3 +102,25 @@ def test_the_frame_is_the_same_each_time():
     np.testing.assert_array_equal(first.rgb, second.rgb)
     assert first.rgb.std() > 30
     assert (first.camera.cx, first.camera.cy) == (31.5, 23.5)
+
+
+def test_flop_by_hand():
+    a, b = torch.ones(3, 4), torch.ones(4, 5)
+    query, key = torch.ones(1, 4, 8, 16), torch.ones(1, 2, 8, 16)  # two queries share a key
+
+    def run():
+        a @ b
+        torch.nn.functional.scaled_dot_product_attention(query, key, key, enable_gqa=True)
+
+    assert speed.flop_of(run) == 2 * 3 * 4 * 5 + 2 * (2 * 4 * 8 * 8 * 16)
+
+
+@pytest.mark.parametrize("model", ["depthvlm-tiny", "depthlm-tiny-qwen"])
+def test_quantised_alike(capsys, model):
+    code, out, _ = bench(capsys, "--model", model, "--device", "cpu", "--runs", "1", "--threads",
+                         "1", "--size", "64", "64", "--fx", "1000", "--quantize", "int8", "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert max(result["difference"].values()) <= 1e-5  # the same weights on both ways
+    assert set(result["first_ms"]) == set(result["contenders"])
+    assert min(result["first_ms"].values()) > 0

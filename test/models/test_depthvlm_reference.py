@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 
+from depthlm_ros.bench.stock_depthvlm import StockDepthVLM
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import preprocess
 from depthlm_ros.models.depthvlm import DEPTH_QUESTION, PREFIX, SUFFIX
@@ -102,3 +103,22 @@ def test_half_precision(reference_checkpoint, reference_values, head, dtype):
     depth = model.depth(rgb, model.view_of(camera_at_1000(rgb)))
     error = np.abs(depth / values["room_b_depth"] - 1)
     assert 1e-6 < error.mean() <= 1.5 * PUBLISHED_BF16_MEAN
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_errs_no_more_than_the_stock_model_with_these_weights(
+        reference_checkpoint, reference_values, dtype):
+    folder, name = HEADS["mlp"]  # a DPT head takes minutes in half precision on a CPU
+    values = reference_values(name)
+    model = load(str(reference_checkpoint(folder)), device="cpu", dtype=dtype,
+                 published_preprocessing=True)
+    suffix = model.tokenizer(SUFFIX.format(question=DEPTH_QUESTION))["input_ids"]
+    ways = {"ours": model, "stock": StockDepthVLM(model.module, suffix)}
+    errors = {way: [] for way in ways}
+    for room in ROOMS:
+        rgb, expected = values[f"{room}_input_rgb"], values[f"{room}_depth"]
+        view = model.view_of(camera_at_1000(rgb))
+        for way, one in ways.items():
+            errors[way].append(np.abs(one.depth(rgb, view) / expected - 1).mean())
+    assert 1e-6 < np.mean(errors["ours"]) <= 1.5 * np.mean(errors["stock"])
+    assert np.mean(errors["stock"]) < PUBLISHED_BF16_MEAN
