@@ -10,6 +10,7 @@ executor of somebody else, and needs no spinning. Service queues are 1000 deep o
 that bursts are not lost; a call that gets no reply in time raises NoReply.
 """
 
+import atexit
 import threading
 from dataclasses import dataclass
 
@@ -101,6 +102,7 @@ class DepthClient:
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="depthlm_client", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # a script that forgets to close leaves the graph in order too
 
     def __enter__(self) -> "DepthClient":
         """Return the client itself."""
@@ -111,7 +113,10 @@ class DepthClient:
         self.close()
 
     def close(self) -> None:
-        """Stop the thread and leave the ROS graph."""
+        """Stop the thread and leave the ROS graph; once is enough, more is no error."""
+        atexit.unregister(self.close)
+        if self._closing.is_set():
+            return
         self._executor.create_task(self._closing.set)  # a task, for spin_once waits for work
         self._thread.join(MARGIN_S)
         self._executor.shutdown()
