@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from depthlm_ros.scenes import equipment as e
 from depthlm_ros.scenes import furniture as f
 from depthlm_ros.scenes import materials as m
 from depthlm_ros.scenes.interior import (
@@ -38,37 +39,37 @@ THEMES = {
     "living room": Theme((3.5, 7.0), (3.0, 5.0), HOME,
                          {f.sofa: 3, f.shelf: 3, f.cabinet: 2, f.television: 2, f.plant: 1,
                           f.floor_lamp: 1, f.desk: 0.5},
-                         {f.coffee_table: 2, f.table: 1, f.chair: 2, f.person: 0.5, f.plant: 0.3,
+                         {f.coffee_table: 2, f.table: 1, f.chair: 2, e.person: 0.5, f.plant: 0.3,
                           f.sofa: 0.7}, 0.32),
     "bedroom": Theme((2.8, 5.0), (2.5, 4.2), HOME,
                      {f.bed: 4, f.cabinet: 3, f.shelf: 1, f.desk: 1, f.chair: 1, f.plant: 0.5},
-                     {f.chair: 1, f.person: 0.3, f.cartons: 0.4}, 0.28),
+                     {f.chair: 1, e.person: 0.3, e.cartons: 0.4}, 0.28),
     "kitchen": Theme((2.4, 5.5), (2.2, 4.0), HOME,
-                     {f.fridge: 2, f.cabinet: 2, f.shelf: 1, f.bin_: 1},
-                     {f.table: 2, f.round_table: 1, f.chair: 4, f.person: 0.7}, 0.3),
+                     {f.fridge: 2, f.cabinet: 2, f.shelf: 1, e.bin_: 1},
+                     {f.table: 2, f.round_table: 1, f.chair: 4, e.person: 0.7}, 0.3),
     "office": Theme((3.0, 9.0), (2.8, 6.0), (2.5, 3.2),
-                    {f.desk: 4, f.shelf: 2, f.cabinet: 3, f.plant: 1, f.bin_: 1},
-                    {f.desk: 2, f.chair: 4, f.table: 1, f.person: 0.7, f.cartons: 0.3}, 0.33),
+                    {f.desk: 4, f.shelf: 2, f.cabinet: 3, f.plant: 1, e.bin_: 1},
+                    {f.desk: 2, f.chair: 4, f.table: 1, e.person: 0.7, e.cartons: 0.3}, 0.33),
     "meeting room": Theme((4.0, 8.0), (3.2, 5.5), (2.5, 3.2),
                           {f.cabinet: 1, f.plant: 1, f.television: 1, f.chair: 2},
-                          {f.table: 3, f.chair: 7, f.person: 1}, 0.4),
+                          {f.table: 3, f.chair: 7, e.person: 1}, 0.4),
     "lecture room": Theme((6.0, 13.0), (5.0, 9.0), (2.8, 4.0),
-                          {f.cabinet: 1, f.chair: 1, f.bin_: 0.5},
-                          {f.table: 4, f.chair: 7, f.person: 0.5}, 0.36),
+                          {f.cabinet: 1, f.chair: 1, e.bin_: 0.5},
+                          {f.table: 4, f.chair: 7, e.person: 0.5}, 0.36),
     "restaurant": Theme((6.0, 13.0), (5.0, 9.0), (2.6, 3.6),
                         {f.cabinet: 1, f.sofa: 2, f.plant: 1, f.shelf: 1},
-                        {f.table: 2, f.round_table: 2, f.chair: 8, f.person: 1, f.plant: 0.3},
+                        {f.table: 2, f.round_table: 2, f.chair: 8, e.person: 1, f.plant: 0.3},
                         0.38),
     "store room": Theme((3.5, 12.0), (3.0, 8.0), (2.5, 4.5),
-                        {f.rack: 5, f.shelf: 2, f.cartons: 3, f.cabinet: 1},
-                        {f.rack: 2, f.cartons: 4, f.person: 0.5, f.table: 0.4}, 0.3),
+                        {e.rack: 5, f.shelf: 2, e.cartons: 3, f.cabinet: 1},
+                        {e.rack: 2, e.cartons: 4, e.person: 0.5, f.table: 0.4}, 0.3),
     "laboratory": Theme((4.0, 11.0), (3.5, 7.0), (2.6, 3.8),
-                        {f.machine: 3, f.desk: 2, f.cabinet: 2, f.shelf: 1, f.rack: 1},
-                        {f.table: 2, f.machine: 1, f.chair: 3, f.person: 0.7, f.cartons: 0.5},
+                        {e.machine: 3, f.desk: 2, f.cabinet: 2, f.shelf: 1, e.rack: 1},
+                        {f.table: 2, e.machine: 1, f.chair: 3, e.person: 0.7, e.cartons: 0.5},
                         0.3),
     "hall": Theme((8.0, 18.0), (6.0, 12.0), (3.5, 6.0),
-                  {f.rack: 3, f.machine: 3, f.cartons: 2, f.cabinet: 1},
-                  {f.machine: 3, f.rack: 2, f.cartons: 3, f.person: 1, f.table: 1}, 0.13),
+                  {e.rack: 3, e.machine: 3, e.cartons: 2, f.cabinet: 1},
+                  {e.machine: 3, e.rack: 2, e.cartons: 3, e.person: 1, f.table: 1}, 0.13),
 }
 _OFTEN = {"living room": 2.0, "office": 1.6, "kitchen": 1.4, "bedroom": 1.2}
 
@@ -111,11 +112,11 @@ def make_corridor(seed) -> Scene:
         b.at(*walls[1].frame)
         b.begin("handrail")
         b.box((0.03, 0.08), (-shell.length / 2, shell.length / 2), (0.88, 0.95), m.wood(rng))
-    things = (f.person, f.cartons, f.bin_, f.chair, f.plant, f.cabinet)
+    things = (e.person, e.cartons, e.bin_, f.chair, f.plant, f.cabinet)
     for _ in range(rng.integers(0, max(2, int(shell.length / 3)))):
         _stand_by_wall(b, ground, walls, things[rng.integers(len(things))])
     for _ in range(rng.integers(0, 4)):
-        _stand_freely(b, ground, shell, f.person)
+        _stand_freely(b, ground, shell, e.person)
     return _finish(b, "corridor", ground, ceiling_lamps(b, shell), shell)
 
 
@@ -220,7 +221,7 @@ def _stand_freely(b: Builder, ground: Ground, shell: Shell, thing) -> tuple | No
     def places(size):
         for _ in range(4):
             yaw = rng.integers(4) * np.pi / 2 + (rng.normal(0, 0.15) if rng.random() < 0.5 else 0)
-            yaw = rng.uniform(0, 2 * np.pi) if thing is f.person else yaw
+            yaw = rng.uniform(0, 2 * np.pi) if thing is e.person else yaw
             yield rng.uniform(0, shell.length), rng.uniform(0, shell.width), yaw
 
     return _try(b, ground, thing, places)

@@ -5,6 +5,7 @@ wide, storeys about 3 m, cars 3.6 to 4.9 m long, doors 2.1 m, parked 0.3 m from 
 """
 import numpy as np
 
+from depthlm_ros.scenes import equipment as e
 from depthlm_ros.scenes import furniture as f
 from depthlm_ros.scenes import materials as m
 from depthlm_ros.scenes.scene import Ground, Scene
@@ -27,7 +28,7 @@ def make_street(seed) -> Scene:
         _pavement_things(b, ground, side, road, walk, kerb)
     _traffic(b, ground, road)
     for _ in range(rng.integers(0, 7)):
-        _place(b, ground, f.person, rng.uniform(-20, 20), rng.uniform(-1, 1) * (road + walk - 0.4),
+        _place(b, ground, e.person, rng.uniform(-20, 20), rng.uniform(-1, 1) * (road + walk - 0.4),
                rng.uniform(0, 2 * np.pi), road, kerb)
     return _daylight(b, ground)
 
@@ -109,7 +110,7 @@ def _pavement_things(b: Builder, ground: Ground, side: int, road: float, walk: f
         pitch = 3.0 if kind == "bollard" else pitch
         for x in np.arange(-REACH + start, REACH, pitch):
             _place(b, ground, thing, x, side * (road + 0.5), -side * np.pi / 2, road, kerb)
-    things = (traffic_sign, waste_bin, bench, f.person, f.plant, bicycle_stand)
+    things = (traffic_sign, waste_bin, bench, e.person, f.plant, bicycle_stand)
     for _ in range(rng.integers(0, 8)):
         thing = things[rng.integers(len(things))]
         y = side * (road + rng.uniform(0.4, max(0.5, walk - 0.4)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.scenes import furniture, street
+from depthlm_ros.scenes import equipment, furniture, street
 from depthlm_ros.scenes.scene import Ground
 from depthlm_ros.scenes.shapes import Builder
 from depthlm_ros.scenes.views import MAKERS, is_telling, make_scene, standing_place, telling_pose
@@ -30,7 +30,7 @@ STANDARD = {  # name: top [m], low and high, as sold and as grown
     furniture.sofa: (0.74, 1.0),
     furniture.bed: (0.79, 1.15),
     furniture.fridge: (1.44, 2.02),
-    furniture.person: (1.45, 2.0),
+    equipment.person: (1.45, 2.0),
     furniture.shelf: (0.6, 2.4),
     street.car: (1.35, 2.55),
     street.waste_bin: (1.06, 1.08),
@@ -51,7 +51,7 @@ def test_things_have_their_standard_heights(thing, seed):
 
 def test_things_keep_within_their_footprint():
     """Up to what hangs over it a little: arms, cushions, handles."""
-    for thing in (furniture.table, furniture.cabinet, furniture.rack, street.car, furniture.bed):
+    for thing in (furniture.table, furniture.cabinet, equipment.rack, street.car, furniture.bed):
         for seed in range(8):
             corners, (hx, hy), _ = built(thing, seed)
             assert abs(corners[:, 0]).max() <= hx + 0.15
