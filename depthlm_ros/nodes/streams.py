@@ -54,7 +54,8 @@ class Streams:
             self._publish_points(sight)
             self._publish_annotated(sight)
         except Exception as error:  # counted: one bad message must not stop the rest
-            self._faults.note("publishing", error)
+            if self._node.context.ok():  # else the node is leaving, and that is no fault
+                self._faults.note("publishing", error)
             return
         now = self._node.get_clock().now().nanoseconds
         self._node.engine.statistics.to_publish.add((now - sight.frame.stamp_ns) / 1e9)
