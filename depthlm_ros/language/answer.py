@@ -154,7 +154,8 @@ def two_point_interval(first, second) -> tuple[float, float]:
 
 
 def _sentence(question: Question, value: float, low: float, high: float) -> str:
-    return f"{_LEADS[question.task](question)} {_reading(question, value, low, high)}."
+    said = f"{_LEADS[question.task](question)} {_reading(question, value, low, high)}."
+    return f"{said} No point was given: it is the image centre." if question.assumed else said
 
 
 _LEADS = {

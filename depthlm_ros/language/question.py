@@ -50,7 +50,7 @@ class Question:
     ``points``: pixels (u, v), or CENTRE or STRAIGHT_AHEAD, as many as the task needs. ``amount``:
     seconds for SPEED, metres a second for TIME, else NaN. ``unit``: the length unit the asker
     wants to read, the answer's value stays in SI. ``declared``: width, height, fx, fy, cx, cy that
-    the question states.
+    the question states. ``assumed``: nobody gave the point, the centre was taken for it.
     """
 
     task: Task
@@ -58,6 +58,7 @@ class Question:
     amount: float = math.nan
     unit: str = "m"
     declared: dict = field(default_factory=dict)
+    assumed: bool = False
 
     def pixels(self, camera: PinholeCamera) -> list[tuple[float, float]]:
         """Return the points as pixels of the image that ``camera`` describes.
@@ -83,6 +84,8 @@ class Question:
 def read_question(text: str, pixels=(), max_length: int = MAX_QUESTION) -> Question:
     """Read a question; ``pixels`` (u, v) came beside it and go before those in the text.
 
+    "This point" with no pixel anywhere is the centre of the image.
+
     Raises Refusal: BAD_QUESTION when it is empty, too long, has control characters, lacks a number
     or a point; UNSUPPORTED when it asks for something else than the five tasks or about a named
     thing.
@@ -93,8 +96,10 @@ def read_question(text: str, pixels=(), max_length: int = MAX_QUESTION) -> Quest
     quantities = read_quantities(plain)
     _refuse_other_kinds(quantities.rest)
     task, amount = _task_of(quantities, len(pixels) + len(found))
-    points = _points_for(task, [tuple(p) for p in pixels], found, quantities.rest)
-    return Question(task, points, amount, wanted_length_unit(plain), declared)
+    given = [tuple(p) for p in pixels]
+    assumed = task.points == 1 and not given + found and wording.means_the_centre(quantities.rest)
+    points = _points_for(task, given + [CENTRE] * assumed, found, quantities.rest)
+    return Question(task, points, amount, wanted_length_unit(plain), declared, assumed)
 
 
 def _normalise(text: str, max_length: int) -> str:

@@ -113,6 +113,14 @@ comes driving going only total constant average steady current currently plane p
 forwards z-depth straight-line
 """.split()
 )
+_POINTING_WORDS = frozenset(
+    """
+above another arrow before chosen click clicked cross crosshair cursor each first following front
+highlighted indicated line marked marker nearest number object other path pointed red
+right same second selected shown target them these they thing those two under up vehicle
+""".split()
+)
+"""Function words that point at something other than the middle of the image."""
 _WORD = re.compile(r"(?<![<\w])[^\W\d_][\w'-]*(?![\w>])")
 _DEICTIC = re.compile(
     r"\b(?:this|that|these|those|the|here|there)\s+(?:\w+\s+)?(?:points?|pixels?|spots?|arrow|"
@@ -168,6 +176,15 @@ def asks_two_points(rest: str, given: int) -> bool:
 
 def named_thing(rest: str) -> str:
     """Return the words of tagged text that name a thing, or "" when it speaks of points only."""
-    if _DEICTIC.search(rest):
-        return ""
-    return " ".join(word for word in _WORD.findall(rest) if word not in _FUNCTION_WORDS)
+    return "" if _DEICTIC.search(rest) else " ".join(_content_words(rest))
+
+
+def means_the_centre(rest: str) -> bool:
+    """Tell whether text without any point asks about "this point" and speaks of nothing else."""
+    if not _THIS_POINT.search(rest) or _content_words(rest):
+        return False
+    return _POINTING_WORDS.isdisjoint(_WORD.findall(rest))
+
+
+def _content_words(rest: str) -> list[str]:
+    return [word for word in _WORD.findall(rest) if word not in _FUNCTION_WORDS]

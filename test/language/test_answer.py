@@ -48,6 +48,12 @@ def test_distance():
     assert a.sentence == "The point is at a distance of 5.00 m (90 % between 4.00 and 6.25 m)."
 
 
+def test_an_assumed_point_is_told():
+    question = Question(Task.DISTANCE, ((0.0, 0.0),), assumed=True)
+    said = answer_question(question, [AT_5_M]).sentence
+    assert said.endswith("6.25 m). No point was given: it is the image centre.")
+
+
 def test_depth_and_its_interval_lie_on_the_same_ray():
     a = answer(Task.DEPTH, [AT_5_M])
     assert (a.value, a.low, a.high) == pytest.approx((4.0, 3.2, 5.0))
