@@ -192,11 +192,14 @@ class Engine:
         if self.model is None and (reason := self._node.why_no_model()):
             raise Refusal(Code.MODEL_NOT_READY, reason)
         if not self.active:
-            raise Refusal(
-                Code.NOT_ACTIVE,
-                f"the node is {self._node.state_label()}: `ros2 lifecycle set /depthlm "
-                "configure`, then activate",
-            )
+            raise Refusal(Code.NOT_ACTIVE, self._how_to_activate())
+
+    def _how_to_activate(self) -> str:
+        state, name = self._node.state_label(), self._node.get_fully_qualified_name()
+        if state == "finalized":
+            return "the node was shut down: start it again"
+        first = "configure`, then `" if state == "unconfigured" else ""
+        return f"the node is {state}: `ros2 lifecycle set {name} {first}activate`"
 
     def check_fresh(self, sight: Sight) -> None:
         """Refuse a sight that is too old or from before a jump of the clock: at the answer."""
@@ -220,11 +223,24 @@ class Engine:
         return True
 
     async def _fresh_sight(self, until: float) -> Sight:
-        if self.sight is not None and self._is_fresh(self.sight.frame.stamp_ns):
-            return self.sight
-        if self.picture is not None and self._is_fresh(self.picture.stamp_ns):
-            self._offer(self.picture)
-        return await self._wait("sight", until)
+        """Return a sight that is young enough, or the last one that came within the deadline.
+
+        A picture that was young when it was taken up may be too old when it is finished: then
+        the next one is waited for, unless the model alone takes that long.
+        """
+        sight, late = self.sight, None
+        while sight is None or not self._is_fresh(sight.frame.stamp_ns):
+            if self.picture is not None and self._is_fresh(self.picture.stamp_ns):
+                self._offer(self.picture)
+            try:
+                sight = late = await self._wait("sight", until)
+            except Refusal:
+                if late is None:
+                    raise
+                return late
+            if self.statistics.inference.percentile(50) >= self._values.max_age:
+                break
+        return sight
 
     async def newest_picture(self, until: float) -> Picture:
         """Return the newest picture, or the next one when that is too old. Raises Refusal."""

@@ -334,6 +334,30 @@ def test_a_deadline_that_the_model_cannot_meet(start_node, tools):
         assert robot.query(PIXEL, deadline_s=30.0).status.code == Code.OK
 
 
+def test_a_picture_that_ages_on_the_way_is_followed_by_the_next(start_node, tools):
+    from depthlm_msgs.srv import QueryPoints
+
+    _, robot = start_node(model={"seconds": 4.0}, max_age=8.0)
+    robot.client(QueryPoints, "depthlm/query_points")
+    old = robot.see(stamp=robot.now(-6.0))  # young enough now, too old when it is finished
+    request = QueryPoints.Request(pixels=[tools.Pixel(u=1.0, v=1.0)])
+    tools.set_deadline(request, 40.0)
+    future = robot.start(QueryPoints, "depthlm/query_points", request)
+    with robot.camera(hertz=1.0):
+        tools.wait_until(future.done, "a reply")
+    reply = future.result()
+    assert reply.status.code == Code.OK and reply.points[0].header.stamp != old
+    assert reply.latency.sec >= 4
+
+
+def test_a_model_slower_than_max_age_is_told_at_once(start_node, tools):
+    _, robot = start_node(model={"seconds": 1.5}, max_age=1.0)
+    with robot.camera():
+        reply = robot.query(PIXEL, deadline_s=30.0)
+    assert reply.status.code == Code.STALE and "max_age = 1 s" in reply.status.text
+    assert reply.latency.sec < 20  # not the whole deadline
+
+
 def test_a_marker_model_and_its_deadline(start_node, tools):
     _, robot = start_node(model={"kind": "marker", "seconds": 1.0}, max_age=30.0)
     with robot.camera():
@@ -371,11 +395,15 @@ def test_a_model_that_is_still_loading_or_cannot_load(start_node, tools):
 
 def test_a_node_that_is_not_active(start_node, tools):
     node, robot = start_node(wait=False, autostart=False)
-    refused(robot, tools, Code.NOT_ACTIVE, "the node is unconfigured")
+    first = f"the node is unconfigured: `ros2 lifecycle set {node.name} configure`, then"
+    refused(robot, tools, Code.NOT_ACTIVE, f"{first} `activate`")
     assert robot.change(label="configure") and robot.change(label="activate")
     answers(robot, tools)
     assert robot.change(label="deactivate")
-    refused(robot, tools, Code.NOT_ACTIVE, "the node is inactive")
+    said = f"the node is inactive: `ros2 lifecycle set {node.name} activate`"
+    refused(robot, tools, Code.NOT_ACTIVE, said)
+    assert robot.change(label="shutdown")
+    refused(robot, tools, Code.NOT_ACTIVE, "the node was shut down: start it again")
 
 
 def test_a_frame_name_that_is_not_text(plane, tools):
