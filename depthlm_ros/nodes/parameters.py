@@ -15,6 +15,7 @@ from rcl_interfaces.msg import (
     SetParametersResult,
 )
 from rclpy.exceptions import ParameterException
+from rclpy.parameter import Parameter as RosParameter
 
 LIVE = "live"
 INACTIVE = "inactive"
@@ -22,8 +23,8 @@ UNCONFIGURED = "unconfigured"
 READ_ONLY = "read_only"
 
 _WHEN = {
-    INACTIVE: "deactivate the node first (`ros2 lifecycle set /depthlm deactivate`)",
-    UNCONFIGURED: "clean the node up first (`ros2 lifecycle set /depthlm cleanup`)",
+    INACTIVE: "deactivate the node first (`ros2 lifecycle set {node} deactivate`)",
+    UNCONFIGURED: "clean the node up first (`ros2 lifecycle set {node} cleanup`)",
 }
 
 
@@ -44,13 +45,13 @@ class Parameter:
     when: str = LIVE
     max_length: int = 4096
 
-    def descriptor(self) -> ParameterDescriptor:
-        """Return what ``ros2 param describe`` shows."""
+    def descriptor(self, node: str) -> ParameterDescriptor:
+        """Return what ``ros2 param describe`` shows; ``node``: its name, with the namespace."""
         text = self.description
         if self.choices:
             text += f" One of: {', '.join(self.choices)}."
         if self.when in _WHEN:
-            text += f" To change it, {_WHEN[self.when]}."
+            text += f" To change it, {_WHEN[self.when].format(node=node)}."
         descriptor = ParameterDescriptor(
             description=text,
             read_only=self.when == READ_ONLY,
@@ -72,8 +73,13 @@ class Parameter:
         return "true" in self.choices
 
     def read(self, value):
-        """Return a value as its own type: a bool becomes its word where words are wanted."""
-        return str(value).lower() if self.is_word_or_bool and isinstance(value, bool) else value
+        """Return a value as its own type: a bool becomes its word where words are wanted.
+
+        A whole number becomes a float where one is wanted: people write max_age:=2.
+        """
+        if self.is_word_or_bool and isinstance(value, bool):
+            return str(value).lower()
+        return float(value) if isinstance(self.default, float) and type(value) is int else value
 
     def broken_rule(self, value) -> str:
         """Return the rule that a value breaks, or ""."""
@@ -206,22 +212,47 @@ class Parameters:
     def __init__(self, node, state, table=PARAMETERS, rule_between=broken_rule_between):
         """Declare all; raise ParameterError when a start-up value breaks its rule."""
         self._state, self._rule_between = state, rule_between
+        self._node_name = node.get_fully_qualified_name()
         self._by_name = {parameter.name: parameter for parameter in table}
         values = {}
         for parameter in table:
-            try:
-                declared = node.declare_parameter(
-                    parameter.name, parameter.default, parameter.descriptor()
-                )
-            except ParameterException as error:
-                raise ParameterError(f"parameter {parameter.name}: {error}") from error
-            values[parameter.name] = parameter.read(declared.value)
+            values[parameter.name] = self._declare(node, parameter)
             if rule := parameter.broken_rule(values[parameter.name]):
                 raise ParameterError(f"parameter {rule}")
         if rule := rule_between(values):
             raise ParameterError(f"parameters {rule}")
         self.values = SimpleNamespace(**values)
+        node.add_pre_set_parameters_callback(self._before_set)
         node.add_on_set_parameters_callback(self._on_set)
+
+    def _declare(self, node, parameter: Parameter):
+        """Declare one parameter and return its value, of its own type where that is possible."""
+        name, descriptor = parameter.name, parameter.descriptor(self._node_name)
+        is_float = isinstance(parameter.default, float)
+        try:
+            value = self._start_value(node, parameter) if is_float else parameter.default
+            declared = node.declare_parameter(name, value, descriptor, ignore_override=is_float)
+        except ParameterException as error:
+            raise ParameterError(f"parameter {name}: {error}") from error
+        return parameter.read(declared.value)
+
+    @staticmethod
+    def _start_value(node, parameter: Parameter):
+        """Return what a float parameter is started with; rclpy itself refuses a whole number."""
+        anything = ParameterDescriptor(dynamic_typing=True)
+        given = node.declare_parameter(parameter.name, parameter.default, anything).value
+        node.undeclare_parameter(parameter.name)
+        return parameter.read(given)
+
+    def _before_set(self, parameters: list) -> list:
+        """Return the changes, a whole number as a float where one is wanted."""
+        return [self._typed(parameter) for parameter in parameters]
+
+    def _typed(self, parameter: RosParameter) -> RosParameter:
+        ours = self._by_name.get(parameter.name)
+        if ours is None or parameter.type_ != RosParameter.Type.INTEGER:
+            return parameter
+        return RosParameter(parameter.name, value=ours.read(parameter.value))
 
     def _on_set(self, parameters) -> SetParametersResult:
         """Check a change as a whole and take it over; never raises."""
@@ -242,7 +273,8 @@ class Parameters:
             if rule := parameter.broken_rule(value):
                 return rule
             if value != getattr(self.values, name) and not self._may_change(parameter.when):
-                return f"{name} cannot change now: {_WHEN[parameter.when]}"
+                remedy = _WHEN[parameter.when].format(node=self._node_name)
+                return f"{name} cannot change now: {remedy}"
         return self._rule_between({**vars(self.values), **changed})
 
     def _may_change(self, when: str) -> bool:

@@ -5,6 +5,8 @@ import signal
 
 import pytest
 from lifecycle_msgs.msg import Transition
+from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.srv import GetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
@@ -87,6 +89,7 @@ def test_a_second_configure_while_the_first_is_loading_is_refused(start_node, to
         ({"max_age": -1.0}, ""),
         ({"max_age": math.nan}, ""),
         ({"max_age": 1e9}, ""),
+        ({"max_age": -3}, "max_age"),
         ({"max_age": "soon"}, ""),
         ({"deadline": 0.0}, ""),
         ({"min_range_m": 200.0}, "the first must be less than the second"),
@@ -105,6 +108,8 @@ def test_nonsense_parameters_are_refused_with_the_rule(standing, change, rule):
     node, robot = standing
     successful, reason = robot.set_parameters(**change)
     assert not successful and reason and rule in reason
+    if "first (`" in reason:  # what to type is for this node, in its namespace
+        assert f"ros2 lifecycle set {node.name} " in reason
     assert node.is_alive()
 
 
@@ -116,7 +121,7 @@ def standing(start_node):
 
 def test_good_parameters_are_taken_over(standing):
     _, robot = standing
-    assert robot.set_parameters(max_age=2.5, max_range_m=50.0) == (True, "")
+    assert robot.set_parameters(max_age=2.5, max_range_m=50) == (True, "")
     assert robot.change(DEACTIVATE)
     for value in ("true", "auto", False, True):  # YAML turns the bare word into a bool
         assert robot.set_parameters(image_is_rectified=value) == (True, "")
@@ -127,10 +132,20 @@ def test_good_parameters_are_taken_over(standing):
     assert robot.change(CONFIGURE) and robot.change(ACTIVATE)
 
 
+def test_whole_numbers_are_good_for_floats_and_stay_floats(start_node, tools):
+    _, robot = start_node(max_age=3)
+    name = "depthlm/get_parameters"
+    for number in (3.0, 7.0):
+        values = robot.call(GetParameters, name, GetParameters.Request(names=["max_age"])).values
+        assert (values[0].type, values[0].double_value) == (ParameterType.PARAMETER_DOUBLE, number)
+        assert robot.set_parameters(max_age=7) == (True, "")
+
+
 @pytest.mark.parametrize(
     "parameters, said",
     [
         ({"max_age": -3.0}, "max_age"),
+        ({"max_age": -3}, "max_age"),
         ({"max_age": "soon"}, "max_age"),
         ({"image_transport": "x"}, "image_transport = 'x': must be one of raw, compressed"),
         ({"min_range_m": 500.0}, "the first must be less than the second"),
