@@ -63,7 +63,7 @@ class Diagnostics:
                 "images": statistics.images.count,
                 "camera_info topic": self._inputs.info_topic,
                 "camera_info [Hz]": f"{statistics.infos.hertz():.2f}",
-                "refused": dict(statistics.refusals),
+                "refused": _counts(statistics.refusals),
                 "last refusal": statistics.last_refusal,
             },
         )
@@ -122,7 +122,7 @@ class Diagnostics:
                 "age of the newest result [s]": _figure(age),
                 "frames dropped": 0 if worker is None else worker.dropped,
                 "requests waiting": engine.waiting,
-                "answers": dict(statistics.answers),
+                "answers": _counts(statistics.answers),
                 "errors in callbacks": self._faults.count,
                 "last error": self._faults.last,
             },
@@ -153,6 +153,10 @@ class Diagnostics:
 
 def _ms(seconds: float) -> str:
     return _figure(seconds * 1e3)
+
+
+def _counts(counter) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counter.most_common()) or "none"
 
 
 def _figure(value: float) -> str:

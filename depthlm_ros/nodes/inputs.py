@@ -15,6 +15,7 @@ from depthlm_ros.status import Code, Refusal
 WARN_AFTER_S = 2.0
 ERROR_AFTER_S = 5.0
 """Silence of a topic after which it is an error, on the steady clock."""
+_MISMATCH = "but nothing arrives; compare types and QoS"
 
 
 class Inputs:
@@ -158,7 +159,8 @@ class Inputs:
             silence = rate.silence_s(self.begin)
             if silence < WARN_AFTER_S or (rate is statistics.infos and rate.count):
                 continue  # a CameraInfo that came once stays valid
-            sentence = f"nothing on {topic} for {silence:.0f} s: {self.publishers(topic)}"
+            why = "it came before: a camera that pauses or is slow" if rate.count else _MISMATCH
+            sentence = f"nothing on {topic} for {silence:.0f} s: {self.publishers(topic, why)}"
             is_error = silence >= ERROR_AFTER_S
             found.append((is_error, sentence))
             self._say_once((topic, is_error), is_error, sentence)
@@ -174,8 +176,8 @@ class Inputs:
             else:
                 self._node.get_logger().warning(sentence)
 
-    def publishers(self, topic: str) -> str:
-        """Say who publishes a topic, and with which type and reliability."""
+    def publishers(self, topic: str, why: str = _MISMATCH) -> str:
+        """Say who publishes a topic, with which type and reliability, and why nothing arrives."""
         found = self._node.get_publishers_info_by_topic(topic)
         if not found:
             own = self._node.get_fully_qualified_name() + "/"
@@ -196,4 +198,4 @@ class Inputs:
             f"{end.qos_profile.reliability.name.lower()})"
             for end in found[:4]
         )
-        return clean(f"published by {who}, but nothing arrives; compare types and QoS", 600)
+        return clean(f"published by {who}, {why}", 600)
