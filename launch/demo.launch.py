@@ -11,6 +11,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 SHARE = get_package_share_directory("depthlm_ros")
+SWITCH = ["true", "false", "True", "False"]
 
 
 def arguments():
@@ -29,7 +30,7 @@ def arguments():
         DeclareLaunchArgument(
             "loop",
             default_value="true",
-            choices=["true", "false"],
+            choices=SWITCH,
             description="Start again at the end of the source.",
         ),
         DeclareLaunchArgument(

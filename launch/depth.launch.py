@@ -11,6 +11,7 @@ from launch_ros.actions import Node
 
 SHARE = get_package_share_directory("depthlm_ros")
 LEVELS = ["debug", "info", "warn", "error", "fatal"]
+SWITCH = ["true", "false", "True", "False"]
 
 
 def config(name):
@@ -47,7 +48,7 @@ def arguments():
         DeclareLaunchArgument(
             "use_sim_time",
             default_value="false",
-            choices=["true", "false"],
+            choices=SWITCH,
             description="Take the time from /clock: for simulation and bags.",
         ),
         DeclareLaunchArgument(
@@ -56,13 +57,13 @@ def arguments():
         DeclareLaunchArgument(
             "autostart",
             default_value="true",
-            choices=["true", "false"],
+            choices=SWITCH,
             description="Load the model and activate; false: a lifecycle manager does it.",
         ),
         DeclareLaunchArgument(
             "rviz",
             default_value="false",
-            choices=["true", "false"],
+            choices=SWITCH,
             description="Start RViz with image, depth, cloud and markers.",
         ),
     ]
@@ -71,8 +72,8 @@ def arguments():
 def depth_node(context):
     """Return the node; what is given as an argument goes before what params_file says."""
     given = {
-        "use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true",
-        "autostart": LaunchConfiguration("autostart").perform(context) == "true",
+        name: LaunchConfiguration(name).perform(context).lower() == "true"
+        for name in ("use_sim_time", "autostart")
     }
     if model := LaunchConfiguration("model").perform(context):
         given["model"] = model
