@@ -352,6 +352,7 @@ def test_ask_answers_in_a_sentence(use, photo, capsys):
         ("How far is the point at (7, 5)?", (), "distance", 2.17715, "m"),
         ("What is the depth at (7, 5)?", (), "depth", 2.0, "m"),
         ("How far is the image centre?", (), "distance", 2.0, "m"),
+        ("How far is this point?", (), "distance", 2.0, "m"),
         ("How fast must I go to reach it in 4 s?", (3.5, 2.5), "speed", 0.5, "m/s"),
         ("How long do I need to this point at 0.5 m/s?", (3.5, 2.5), "time", 4.0, "s"),
         ("How far apart are these two points?", (1, 2, 6, 2), "two_point_distance", 1.0, "m"),
@@ -382,7 +383,7 @@ def test_a_point_model_answers_too(use, photo, capsys):
     "question, at, code",
     [
         ("How far is this point?", (80, 2), "OUT_OF_IMAGE"),
-        ("How far is this point?", (), "BAD_QUESTION"),
+        ("How far is it?", (), "BAD_QUESTION"),
         ("Hello there", (3, 2), "BAD_QUESTION"),
         ("How far is the cup?", (), "UNSUPPORTED"),
         ("", (3, 2), "BAD_QUESTION"),
