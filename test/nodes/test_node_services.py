@@ -49,7 +49,7 @@ def test_the_codes_are_those_of_the_message():
         ),
         ("How far is the image centre in cm?", [], "distance", 2.0, "m", "200 cm = 2.00 m"),
         ("How far is it straight ahead?", [], "distance", 2.0, "m", "2.00 m"),
-        ("How far is this point?", [], "distance", 2.0, "m", "No point was given: it is the image"),
+        ("How far is this point?", [], "distance", 2.0, "m", "No point was given"),
     ],
 )
 def test_every_task(plane, question, pixels, task, value, unit, words):
