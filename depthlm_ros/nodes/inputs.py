@@ -16,6 +16,7 @@ WARN_AFTER_S = 2.0
 ERROR_AFTER_S = 5.0
 """Silence of a topic after which it is an error, on the steady clock."""
 _MISMATCH = "but nothing arrives; compare types and QoS"
+_NAMELESS = "a node that has not told its name yet"
 
 
 class Inputs:
@@ -163,7 +164,7 @@ class Inputs:
             sentence = f"nothing on {topic} for {silence:.0f} s: {self.publishers(topic, why)}"
             is_error = silence >= ERROR_AFTER_S
             found.append((is_error, sentence))
-            self._say_once((topic, is_error), is_error, sentence)
+            self._say_once((topic, is_error, _NAMELESS in sentence), is_error, sentence)
         if not found:
             self._said -= {key for key in self._said if isinstance(key, tuple)}
         return found
@@ -194,8 +195,15 @@ class Inputs:
             hint = f"; image topics with publishers: {', '.join(near[:6])}" if near else ""
             return clean(f"no publisher; remap the topic or start the camera{hint}", 600)
         who = ", ".join(
-            f"{end.node_namespace.rstrip('/')}/{end.node_name} ({end.topic_type}, "
+            f"{_name_of(end)} ({end.topic_type}, "
             f"{end.qos_profile.reliability.name.lower()})"
             for end in found[:4]
         )
         return clean(f"published by {who}, {why}", 600)
+
+
+def _name_of(end) -> str:
+    """Return the full name of an endpoint's node; discovery may know the endpoint first."""
+    if end.node_name == "_NODE_NAME_UNKNOWN_":
+        return _NAMELESS
+    return f"{end.node_namespace.rstrip('/')}/{end.node_name}"

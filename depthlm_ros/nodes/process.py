@@ -82,10 +82,11 @@ def _leave(executor, node, logger, work: str) -> None:
         logger.fatal(f"cannot start: {node.cannot_start}")
     else:
         logger.info("stopped" if ended else f"stopped during {work}")
-    if ended:  # leave the graph in good order; the worker can no longer use what goes away here
-        executor.shutdown(timeout_sec=0.5)
-        node.destroy_node()
-        rclpy.try_shutdown()
+    # Leave the graph, or the middleware's shared memory outlives the process. A worker that has not
+    # ended may meet handles that are gone; it has no say any more.
+    executor.shutdown(timeout_sec=0.5)
+    node.destroy_node()
+    rclpy.try_shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(BAD_START if node.cannot_start else 0)

@@ -99,6 +99,22 @@ class NodeProcess:
         """Tell whether the process runs."""
         return self.process.poll() is None
 
+    def shared_memory(self):
+        """Return the segments that Fast DDS keeps for the process: it holds a lock beside each."""
+        links = (os.readlink(link) for link in Path(f"/proc/{self.process.pid}/fd").iterdir())
+        locks = (re.match(r"(/dev/shm/fast(?:dds|rtps)_[0-9a-f]{16})_el$", link) for link in links)
+        return [Path(lock[1]) for lock in locks if lock]
+
+    def end(self):
+        """End the process for sure, gently first: what is killed leaves its shared memory."""
+        if self.is_alive():
+            self.process.terminate()
+        try:
+            self.process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(PATIENCE_S)
+
     def stop(self, number=signal.SIGINT):
         """Send a signal; return (exit code, seconds it took)."""
         begin = time.monotonic()
@@ -306,9 +322,7 @@ def start_node(ros, tmp_path_factory):
 
     yield start
     for node, robot in started:
-        if node.is_alive():
-            node.process.kill()
-        node.process.wait(PATIENCE_S)
+        node.end()
         robot.close()
 
 
@@ -380,9 +394,7 @@ def _cameras(folder):
         yield start
     finally:
         for node, viewer in started:
-            if node.is_alive():
-                node.process.kill()
-            node.process.wait(PATIENCE_S)
+            node.end()
             viewer.close()
 
 

@@ -181,8 +181,11 @@ def test_signals_end_the_process_with_code_0(start_node, tools, number, moment):
         robot.start(QueryPoints, "depthlm/query_points", request)
         with robot.camera():
             node.wait_for_log("thinking")
+    segments = node.shared_memory()
+    assert segments and all(segment.exists() for segment in segments)
     code, seconds = node.stop(number)
     assert code == 0
+    assert not [segment for segment in segments if segment.exists()]  # 64 MB at every start
     assert seconds < 20.0  # the bar of 2 s is measured by bench_node.py, on a machine at rest
     log = node.log.read_text()
     assert log.count("stopped") == 1 and "Traceback" not in log and "rror" not in log
@@ -245,6 +248,8 @@ def test_sim_time_jumps_and_a_clock_that_never_comes(start_node, tools):
 
 def test_silence_is_explained(start_node, tools):
     node, robot = start_node(wait=False)
-    node.wait_for_log(r"WARN.*nothing on \S+/camera_info for \d+ s: published by \S+/robot")
+    # On a busy machine the robot's topic may be known long before its name.
+    node.wait_for_log(r"nothing on \S+/camera_info for \d+ s: published by \S+/robot")
+    node.wait_for_log(r"WARN.*nothing on \S+/camera_info for \d+ s: published by ")
     node.wait_for_log(r"ERROR.*nothing on \S+/camera_info for \d+ s")
     assert robot.query(PIXEL, deadline_s=0.1).status.code == Code.NO_FRAME
