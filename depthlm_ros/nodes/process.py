@@ -82,8 +82,8 @@ def _leave(executor, node, logger, work: str) -> None:
         logger.fatal(f"cannot start: {node.cannot_start}")
     else:
         logger.info("stopped" if ended else f"stopped during {work}")
-    # Leave the graph, or the middleware's shared memory outlives the process. A worker that has not
-    # ended may meet handles that are gone; it has no say any more.
+    # Leave the graph, or the middleware's shared memory outlives the process. A worker that has
+    # not ended may meet handles that are gone; it has no say any more.
     executor.shutdown(timeout_sec=0.5)
     node.destroy_node()
     rclpy.try_shutdown()
