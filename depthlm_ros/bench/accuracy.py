@@ -73,7 +73,7 @@ def scenes(count: int, points: int = 200, seed: int = SCENES_SEED,
     for index in range(count):
         rng = np.random.default_rng([seed, index])
         kind = draw_kind(rng)
-        scene = make_scene(kind, [seed, index])
+        scene = make_scene(kind, [seed, index, 1])  # numbers of its own: [..., 0] are those of rng
         out = render([scene], [telling_pose(scene, rng)], camera)
         depth = out.depth_m[0].numpy()
         rows, columns = np.nonzero(np.isfinite(depth))

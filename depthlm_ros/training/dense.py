@@ -90,6 +90,9 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.settings, self.tokenizer, module = _model(config, self.device)
         self.module = module.train()
+        if self.device.type == "cpu":  # fused attention's backward pass in bfloat16 is slow there;
+            # the tower alone: without a mask, plain attention in the language model is not causal
+            self.module.vlm.set_attn_implementation({"vision_config": "eager"})
         for name, parameter in self.module.named_parameters():
             parameter.requires_grad_(not name.startswith(FROZEN[config.stage] or "-"))
         self.trained = {name: parameter for name, parameter in self.module.named_parameters()
@@ -293,8 +296,6 @@ def _model(config: DenseConfig, device: torch.device) -> tuple:
         return checkpoint.config, tokenizer, module
     settings, tokenizer = tiny_config(), tiny_tokenizer()
     module = DepthVLMModule(settings, tokenizer(PREFIX)["input_ids"]).to(device)
-    if device.type == "cpu":  # the backward pass of fused attention in bfloat16 is slow there
-        module.vlm.set_attn_implementation("eager")
     with torch.no_grad():  # begin at a sensible constant: softplus(bias) = median
         last = module.depth_head.scratch.output_conv2[2]
         last.weight.mul_(0.1)

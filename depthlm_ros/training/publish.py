@@ -30,8 +30,8 @@ def figures_of(model, samples) -> dict:
             "ratio_90": round(measured["ratio_90"], 3)}
 
 
-def publish(run: Path, out: Path, count: int, labelled: Path | None) -> dict:
-    """Measure and write; returns the figures."""
+def publish(run: Path, out: Path, count: int, labelled: Path | None, remark: str = "") -> dict:
+    """Measure and write; returns the figures. ``remark``: a sentence for the card."""
     model = registry.load(str(run / "checkpoint"), "auto", "float32")
     figures = {f"{count} held-out scenes": figures_of(model, scenes(count))}
     if labelled:
@@ -50,11 +50,11 @@ def publish(run: Path, out: Path, count: int, labelled: Path | None) -> dict:
                "ratio_90": figures[f"{count} held-out scenes"]["ratio_90"]}
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     parameters = sum(value.numel() for value in tensors.values())
-    (out / "README.md").write_text(card(run, parameters, figures), encoding="utf-8")
+    (out / "README.md").write_text(card(run, parameters, figures, remark), encoding="utf-8")
     return figures
 
 
-def card(run: Path, parameters: int, figures: dict) -> str:
+def card(run: Path, parameters: int, figures: dict, remark: str = "") -> str:
     """Return the model card as Markdown."""
     with safe_open(run / "state.safetensors", "pt") as state:
         told = state.metadata()
@@ -97,6 +97,7 @@ other model and no data set took part.
 
 {steps} steps of {batch} pictures, drawn from {pictures} rendered ones, cropped, mirrored and in
 changed light. Loss: SILog, lambda {config['variance_focus']:g}. Unified focal length 125 px.
+{remark}
 It has not learned to write: questions in free words are beyond it, and typed questions about
 distances are answered from its depth map.
 
@@ -124,11 +125,12 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--scenes", type=int, default=200, help="held-out scenes (default 200)")
     parser.add_argument("--photographs", type=Path, help="a .jsonl with labels, to measure too")
+    parser.add_argument("--remark", default="", help="a sentence for the card")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(args)
     torch.set_num_threads(options.threads)
-    print(json.dumps(publish(options.run, options.out, options.scenes, options.photographs),
-                     indent=2))
+    print(json.dumps(publish(options.run, options.out, options.scenes, options.photographs,
+                             options.remark), indent=2))
 
 
 if __name__ == "__main__":

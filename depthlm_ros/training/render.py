@@ -24,7 +24,7 @@ VIEWS = 2
 def render_shard(seed: int, number: int, camera: PinholeCamera, supersample: int = 2,
                  device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
     """Render shard ``number``: rgb uint8 (SHARD, H, W, 3) and z-depth float32 (SHARD, H, W)."""
-    rng = np.random.default_rng([seed, number])
+    rng = np.random.default_rng([seed, number, SHARD])  # numbers that no scene of it draws
     scenes, poses = [], []
     for index in range(SHARD // VIEWS):
         scene = make_scene(draw_kind(rng), [seed, number, index])

@@ -124,6 +124,27 @@ def test_it_learns_and_its_checkpoint_loads(shards, tmp_path):
     assert found.shape == (80, 80) and 1.0 < np.median(found) < 5.0
 
 
+def test_what_is_trained_is_what_will_be_served(shards, tmp_path):
+    """The same weights say the same in training as in the frozen network of the registry."""
+    from depthlm_ros.models import registry
+    from depthlm_ros.models.preprocess import to_patches
+
+    run = Trainer(config(shards, tmp_path, steps=1))
+    run.run()
+    with torch.no_grad():
+        for name, value in run.trained.items():  # far from the nearly constant beginning
+            value.add_(torch.randn_like(value) * 0.02 * (value.ndim > 1))
+    run.average = {name: value.detach().clone() for name, value in run.trained.items()}
+    run.save()
+    served = registry.load(str(tmp_path / "checkpoint"), "cpu", "float32")
+    picture = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8)
+    patches = to_patches(picture, run.module.settings.path)
+    with torch.no_grad():
+        trained, frozen = run.module(*patches).depth, served.module(*patches).depth
+    assert trained.std() / trained.mean() > 0.001
+    torch.testing.assert_close(trained, frozen, rtol=1e-4, atol=0)
+
+
 @pytest.mark.parametrize(("stage", "still"), [("head", "vlm."), ("language", "vlm.model.visual.")])
 def test_stages_freeze_what_they_should(shards, tmp_path, stage, still):
     run = Trainer(config(shards, tmp_path, stage=stage, steps=1))
