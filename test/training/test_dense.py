@@ -132,7 +132,7 @@ def test_what_is_trained_is_what_will_be_served(shards, tmp_path):
     run = Trainer(config(shards, tmp_path, steps=1))
     run.run()
     with torch.no_grad():
-        for name, value in run.trained.items():  # far from the nearly constant beginning
+        for value in run.trained.values():  # far from the nearly constant beginning
             value.add_(torch.randn_like(value) * 0.02 * (value.ndim > 1))
     run.average = {name: value.detach().clone() for name, value in run.trained.items()}
     run.save()
