@@ -33,7 +33,7 @@ class KnownModel:
 
 
 KNOWN = {model.name: model for model in (
-    KnownModel("embedded", "embedded", "dense", 5.2, 0.02, "Apache-2.0",
+    KnownModel("embedded", "embedded", "dense", 5.2, 0.01, "Apache-2.0",
                "tiny DepthVLM for demo and tests, trained on rendered scenes only"),
     KnownModel("depthvlm-4b", "JonnyYu828/DepthVLM-4B", "dense", 4470, 8.9, "Apache-2.0",
                "the sensible default on a robot with a GPU"),
