@@ -6,6 +6,7 @@ sense; 130 interrupted. With --json, standard output holds one JSON document and
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -41,12 +42,14 @@ def _guarded(call, as_json: bool, traceback: bool) -> int:
     from depthlm_ros.commands.console import note, print_json, record_of, sentence_of
 
     try:
-        return call()
+        code = call()
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
     except KeyboardInterrupt:
         note("interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output has gone: nobody to tell
-        sys.stdout = None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return 1
     except Exception as error:
         if traceback:

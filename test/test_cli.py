@@ -682,7 +682,16 @@ def test_a_model_that_is_not_here(photo, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
-    script = f"{sys.executable} -m depthlm_ros.cli models | true"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+def test_a_reader_that_goes_away_is_no_traceback():
+    ours, theirs = os.pipe()
+    os.close(ours)  # gone before a word is written
+    done = subprocess.run(
+        [sys.executable, "-m", "depthlm_ros.cli", "models"],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    os.close(theirs)
+    assert done.returncode == 1
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
