@@ -682,11 +682,19 @@ def test_a_model_that_is_not_here(photo, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_reader_that_goes_away_is_no_traceback():
+LAST_WORDS = """
+import sys
+from depthlm_ros import cli
+sys.exit(cli._guarded(lambda: print("buffered until the end") or 0, False, False))
+"""
+
+
+@pytest.mark.parametrize("how", [["-m", "depthlm_ros.cli", "models"], ["-c", LAST_WORDS]])
+def test_a_reader_that_goes_away_is_no_traceback(how):
     ours, theirs = os.pipe()
     os.close(ours)  # gone before a word is written
     done = subprocess.run(
-        [sys.executable, "-m", "depthlm_ros.cli", "models"],
+        [sys.executable, *how],
         stdout=theirs,
         stderr=subprocess.PIPE,
         text=True,
