@@ -693,8 +693,10 @@ sys.exit(cli._guarded(lambda: print("buffered until the end") or 0, False, False
 def test_a_reader_that_goes_away_is_no_traceback(how):
     ours, theirs = os.pipe()
     os.close(ours)  # gone before a word is written
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     done = subprocess.run(
         [sys.executable, *how],
+        env=buffered,
         stdout=theirs,
         stderr=subprocess.PIPE,
         text=True,
