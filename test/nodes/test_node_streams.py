@@ -216,7 +216,6 @@ def test_nothing_is_computed_that_nobody_wants(start_node, tools):
 
 
 def test_annotated_and_markers_show_the_points_asked_for(start_node, tools):
-    pytest.importorskip("depthlm_ros.picture", reason="the drawing is not built yet")
     from visualization_msgs.msg import Marker, MarkerArray
 
     _, robot = start_node()
