@@ -1,8 +1,12 @@
 """Changes to a training picture that leave its metric depth true.
 
 Cropping moves the principal point and mirroring swaps left and right: neither touches depth or
-focal length. Scaling would, so there is none.
+focal length. Stretching changes the focal length, and depth is divided by the change: what a
+``CanonicalView`` whose sides were rounded to whole tokens undoes with its ``depth_scale``.
 """
+import math
+
+import cv2
 import numpy as np
 
 
@@ -15,6 +19,25 @@ def crop_and_mirror(rgb: np.ndarray, depth: np.ndarray, size: tuple,
     window = (slice(top, top + height), slice(left, left + width))
     rgb, depth = rgb[window], depth[window]
     return (rgb[:, ::-1], depth[:, ::-1]) if rng.random() < 0.5 else (rgb, depth)
+
+
+def stretched_crop(rgb: np.ndarray, depth: np.ndarray, size: tuple, most: float,
+                   rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Cut, mirror and resample a window, each axis by a factor of its own within 1 +- ``most``.
+
+    ``rgb`` uint8 (H, W, 3), ``depth`` z-depth (H, W) [m], any size of at least ``size`` = (height,
+    width), which both returned arrays have. Depth is that of the unified focal length: divided by
+    the geometric mean of the factors, and taken from the nearest pixel, so that no edge is
+    smeared.
+    """
+    window = [min(have, round(want / rng.uniform(1 - most, 1 + most)))
+              for want, have in zip(size, depth.shape, strict=True)]
+    rgb, depth = crop_and_mirror(rgb, depth, window, rng)
+    scale = math.sqrt(size[0] / window[0] * size[1] / window[1])
+    to = (size[1], size[0])
+    shrunk = cv2.resize(np.ascontiguousarray(rgb), to, interpolation=cv2.INTER_CUBIC)
+    nearest = cv2.resize(depth.astype(np.float32), to, interpolation=cv2.INTER_NEAREST_EXACT)
+    return shrunk, nearest / np.float32(scale)
 
 
 def disturb_light(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -27,7 +27,7 @@ from depthlm_ros.models.depthvlm import PREFIX, DepthVLMModule
 from depthlm_ros.models.depthvlm_model import load_module
 from depthlm_ros.models.preprocess import to_patches
 from depthlm_ros.models.tiny import tiny_config, tiny_tokenizer
-from depthlm_ros.training.augment import crop_and_mirror, disturb_light
+from depthlm_ros.training.augment import disturb_light, stretched_crop
 from depthlm_ros.training.losses import silog
 from depthlm_ros.training.shards import ShardFolder
 
@@ -44,7 +44,9 @@ class DenseConfig:
     "head" or "language". ``optimizer``: "adamw" or "muon". ``lr``: peak learning rate; ``warmup``:
     share of the steps.
     ``variance_focus``: lambda of the SILog loss. ``sizes``: (height, width) in pixels, one drawn a
-    step. ``median_m``: depth that a new head says everywhere. ``autocast``: bfloat16 arithmetic.
+    step. ``stretch``: most that a side is made longer or shorter, as rounding to whole tokens does
+    (0: not at all). ``median_m``: depth that a new head says everywhere. ``autocast``: bfloat16
+    arithmetic.
     """
 
     shards: str
@@ -62,6 +64,7 @@ class DenseConfig:
     variance_focus: float = 0.5
     ema: float = 0.999
     sizes: tuple = ((112, 160), (96, 160), (128, 160), (112, 144), (112, 192), (128, 128))
+    stretch: float = 0.07
     median_m: float = 2.5
     seed: int = 0
     threads: int = 1
@@ -78,6 +81,8 @@ class DenseConfig:
         if not (self.steps > 0 and self.batch > 0 and self.lr > 0 and 0 <= self.warmup < 1):
             raise ValueError(f"steps {self.steps}, batch {self.batch}, lr {self.lr}: must be "
                              f"positive; warmup {self.warmup}: must be in [0, 1)")
+        if not 0 <= self.stretch < 0.5:
+            raise ValueError(f"stretch = {self.stretch}: must be in [0, 0.5)")
 
 
 class Trainer:
@@ -152,9 +157,9 @@ class Trainer:
         size = self.config.sizes[rng.integers(len(self.config.sizes))]
         rgbs, depths = [], []
         for index in rng.integers(len(self.pictures), size=self.config.batch):
-            rgb, depth = crop_and_mirror(*self.pictures[index], size, rng)
+            rgb, depth = stretched_crop(*self.pictures[index], size, self.config.stretch, rng)
             rgbs.append(disturb_light(rgb, rng))
-            depths.append(depth.astype(np.float32))
+            depths.append(depth)
         return (torch.from_numpy(np.stack(rgbs)).to(self.device),
                 torch.from_numpy(np.stack(depths)).to(self.device))
 

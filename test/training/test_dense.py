@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.training import dense, render
-from depthlm_ros.training.augment import crop_and_mirror, disturb_light
+from depthlm_ros.training.augment import crop_and_mirror, disturb_light, stretched_crop
 from depthlm_ros.training.dense import DenseConfig, Trainer, schedule
 from depthlm_ros.training.losses import silog
 from depthlm_ros.training.shards import ShardFolder, write_shard
@@ -65,6 +65,29 @@ def test_crop_and_mirror_keep_picture_and_depth_together():
         np.testing.assert_array_equal(cut[..., 0], depth.astype(int) % 251)
         seen.add(bool(depth[0, 0] > depth[0, 1]))
     assert seen == {True, False}  # mirrored, and not
+
+
+def test_a_stretched_picture_shows_a_depth_divided_by_the_stretch():
+    """A ramp of 1 grey level a pixel along each axis: its slope afterwards is the stretch."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:120, :160]
+    rgb, depth = np.stack([x, y, y], -1).astype(np.uint8), np.full((120, 160), 3.0)
+    depth[:, :40] = 6.0
+    scales = []
+    for _ in range(30):
+        seen, metres = stretched_crop(rgb, depth, (96, 128), 0.2, rng)
+        assert seen.shape == (96, 128, 3) and metres.shape == (96, 128)
+        levels = seen[4:-4, 4:-4].astype(float)
+        slope_x = abs(np.diff(levels[..., 0], axis=1).mean())
+        slope_y = np.diff(levels[..., 1], axis=0).mean()
+        scales.append(1 / math.sqrt(slope_x * slope_y))
+        assert metres.min() * scales[-1] == pytest.approx(3.0, rel=0.02)
+        edge = seen[..., 0] < 39  # the step of depth stays where the picture shows it
+        np.testing.assert_allclose(metres[edge] * scales[-1], 6.0, rtol=0.02)
+        assert len(np.unique(metres)) <= 2
+    assert max(scales) > 1.08 and min(scales) < 0.93
+    plain, metres = stretched_crop(rgb, depth, (96, 128), 0.0, rng)
+    assert abs(np.diff(plain[0, :, 0].astype(int))).max() == 1 and set(np.unique(metres)) <= {3, 6}
 
 
 def test_light_changes_colours_only():
