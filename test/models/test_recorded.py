@@ -1,0 +1,119 @@
+"""Recordings, by a recorder that behaves as a CUDA graph does: it replays kernels, not Python."""
+import gc
+import weakref
+
+import pytest
+import torch
+
+from depthlm_ros.models.recorded import Reads, Recordings, difference
+
+
+def test_from_the_third_time_on_nothing_of_python_runs(tape_recorder):
+    recordings, calls = Recordings(tape_recorder), []
+
+    def double(x):
+        calls.append(1)
+        return (2 * x,)
+
+    results = [recordings.run("double", double, torch.tensor([float(i), 1.0])) for i in range(2)]
+    assert [out[0].tolist() for out in results] == [[0, 2], [2, 2]]
+    assert len(recordings) == 1
+    done = len(calls)
+    for i in range(2, 5):
+        (out,) = recordings.run("double", double, torch.tensor([float(i), -1.0]))
+        assert out.tolist() == [2 * i, -2]
+    assert len(calls) == done == 4  # twice itself, once to warm up, once to be recorded
+
+
+def test_without_a_recorder_it_is_a_plain_call():
+    recordings, x = Recordings.on(torch.device("cpu")), torch.ones(2)
+    assert all(recordings.run("same", lambda x: (x,), x)[0] is x for _ in range(4))
+
+
+def test_another_shape_type_or_key_is_another_recording(tape_recorder):
+    recordings = Recordings(tape_recorder)
+    inputs = [torch.ones(2), torch.ones(3), torch.ones(2, dtype=torch.uint8)]
+    for _ in range(2):
+        for x in inputs:
+            recordings.run("a", lambda x: (x + 1,), x)
+    assert len(recordings) == 3
+    for _ in range(3):  # the same shape, and another function
+        (out,) = recordings.run("b", lambda x: (x + 5,), torch.zeros(2))
+    assert out.tolist() == [5, 5] and len(recordings) == 4
+    for _ in range(2):
+        recordings.run("c", lambda x: (x + 7,), torch.zeros(2))
+    assert len(recordings) == 4
+    before = len(tape_recorder.tapes)
+    recordings.run("a", lambda x: (x + 1,), torch.zeros(2))  # the oldest: gone, and made anew
+    assert len(tape_recorder.tapes) == before + 1
+    recordings.forget()
+    assert len(recordings) == 0
+
+
+def test_what_is_read_stays_alive_as_long_as_the_recording(tape_recorder):
+    """A graph knows addresses: a table dropped from its cache must not be another's memory."""
+    recordings, table = Recordings(tape_recorder), torch.arange(3.0)
+    alive = weakref.ref(table)
+    tables = {"now": table}
+    del table
+    for _ in range(2):
+        recordings.run("key", lambda x: (x + tables["now"].view(3),), torch.zeros(3))
+    tables.clear()
+    tape_recorder.tapes.clear()
+    (held,) = recordings._held.values()
+    assert held.constants and alive() is not None
+    (out,) = recordings.run("key", None, torch.ones(3))
+    assert out.tolist() == [1, 2, 3]
+    del held
+    recordings.forget()
+    gc.collect()
+    assert alive() is None
+
+
+def test_only_what_was_there_before_is_a_constant():
+    weight, x = torch.ones(2, 2), torch.ones(2)
+    with Reads((x,)) as reads:
+        ((weight.T @ x).view(1, 2) + 1).add_(weight[0])
+    assert [c.untyped_storage()._cdata for c in reads.constants.values()] == [
+        weight.untyped_storage()._cdata]
+
+
+def test_a_function_that_reads_a_value_back_is_called_as_ever(tape_recorder, caplog):
+    recordings = Recordings(tape_recorder)
+    for i in range(4):
+        (out,) = recordings.run("key", lambda x: (x * x.sum().item(),), torch.full((2,), float(i)))
+        assert out.tolist() == [2 * i * i] * 2
+    assert recordings.recorder is None and "not permitted when stream is capturing" in caplog.text
+
+
+def test_a_replay_that_is_wrong_is_found_out(tape_recorder, caplog):
+    """The function counts in Python, which a recording does not repeat."""
+    recordings, count = Recordings(tape_recorder), []
+
+    def counted(x):
+        count.append(1)
+        return (x + len(count),)
+
+    for _ in range(3):
+        recordings.run("key", counted, torch.zeros(2))
+    assert recordings.recorder is None and "a replay is off by" in caplog.text
+
+
+def test_lack_of_memory_gives_recordings_up_and_nothing_else(caplog):
+    class Full:
+        def record(self, run):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    recordings = Recordings(Full())
+    for _ in range(3):
+        assert recordings.run("key", lambda x: (x + 1,), torch.zeros(1))[0].item() == 1
+    assert recordings.recorder is None and "memory does not suffice" in caplog.text
+
+
+@pytest.mark.parametrize("other, expected", [
+    ([1.0, 3.0], 0.0), ([1.1, 3.0], 0.1 / 4.1), ([float("nan"), 3.0], float("inf"))])
+def test_difference_by_hand(other, expected):
+    one = torch.tensor([1.0, 3.0])
+    assert difference((one,), (torch.tensor(other),)) == pytest.approx(expected, rel=1e-5)
+    nan = torch.full((2,), float("nan"))
+    assert difference((nan,), (nan,)) == 0.0
