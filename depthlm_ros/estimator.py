@@ -11,14 +11,20 @@ import numpy as np
 
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import (
     EDGE_RATIO,
     DepthMap,
     depth_from_distance,
     distance_from_depth,
 )
-from depthlm_ros.models.base import DenseDepthModel, DistanceReading, PointDepthModel
+from depthlm_ros.models.base import (
+    CloudWish,
+    DenseDepthModel,
+    DistanceReading,
+    Finish,
+    Finished,
+    PointDepthModel,
+)
 from depthlm_ros.status import Code, Refusal
 
 NAN = float("nan")
@@ -62,14 +68,34 @@ class DepthEstimator:
         self.min_range_m, self.max_range_m = float(min_range_m), float(max_range_m)
         self.edge_ratio = float(edge_ratio)
 
-    def depth(self, frame: Frame) -> DepthMap:
+    def depth(self, frame: Frame, cloud: CloudWish | None = None) -> DepthMap:
         """Estimate the z-depth of every pixel of the frame.
 
         NaN where the model has no opinion or says a value that is not positive or is nearer than
         ``min_range_m``, and where the frame itself is not valid; +Inf beyond ``max_range_m``.
+        ``cloud``: what a model that packs clouds on its device shall pack; others leave it.
         Raises Refusal(MODEL_ERROR) when the model's map has not the size of its view.
         """
         view = self.model.view_of(frame.camera)
+        wish = Finish(self.min_range_m, self.max_range_m, cloud)
+        on_device = getattr(self.model, "finishes", False)
+        done = (
+            self.model.finished(frame.rgb, view, wish, frame.valid)
+            if on_device
+            else self._finished(frame, view)
+        )
+        return DepthMap(
+            done.depth_m,
+            frame.camera,
+            frame.stamp_ns,
+            frame.frame_id,
+            float(self.model.ratio_90),
+            view.edge_reach_px,
+            done.cloud,
+        )
+
+    def _finished(self, frame: Frame, view) -> Finished:
+        """Finish the model's map here."""
         raw = np.asarray(self.model.depth(frame.rgb, view))
         if raw.shape != (view.height, view.width):
             raise Refusal(
@@ -79,14 +105,7 @@ class DepthEstimator:
         depth = believed(view.depth_to_source(raw), self.min_range_m, self.max_range_m)
         if frame.valid is not None:
             depth[~frame.valid] = np.nan
-        return DepthMap(
-            depth,
-            frame.camera,
-            frame.stamp_ns,
-            frame.frame_id,
-            float(self.model.ratio_90),
-            _reach(view),
-        )
+        return Finished(depth)
 
     def read(self, depth_map: DepthMap, pixels, asked=None) -> list[PointDepth]:
         """Read the map at pixels: see ``read_points``."""
@@ -286,12 +305,6 @@ def _outside(label: tuple, pixel: np.ndarray, camera: PinholeCamera) -> PointDep
 def _px(pixel) -> str:
     """Name a pixel for people."""
     return f"pixel ({pixel[0]:.1f}, {pixel[1]:.1f})"
-
-
-def _reach(view: CanonicalView) -> int:
-    """Return over how many source pixels, to each side, the view's resampling smears a step."""
-    scale = max(view.source.width / view.width, view.source.height / view.height)
-    return max(1, int(np.ceil(scale / 2)))
 
 
 def _check_range(min_range_m: float, max_range_m: float):

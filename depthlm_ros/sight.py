@@ -13,7 +13,7 @@ from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.rectify import Rectifier
-from depthlm_ros.models.base import DenseDepthModel, PointDepthModel
+from depthlm_ros.models.base import CloudWish, DenseDepthModel, PointDepthModel
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,13 @@ def look(
     min_range_m: float,
     max_range_m: float,
     epoch: int = 0,
+    cloud: CloudWish | None = None,
 ) -> Sight:
     """Look at a frame: a dense model gives its depth map, a marker model is asked later."""
     if not isinstance(model, DenseDepthModel):
         return Sight(frame, rectifier, None, epoch)
     estimator = DepthEstimator(model, min_range_m, max_range_m)
-    return Sight(frame, rectifier, estimator.depth(frame), epoch)
+    return Sight(frame, rectifier, estimator.depth(frame, cloud), epoch)
 
 
 def read(

@@ -72,6 +72,12 @@ class CanonicalView:
         """Rows of the view in pixels."""
         return self.camera.height
 
+    @property
+    def edge_reach_px(self) -> int:
+        """Over how many source pixels, to each side, the view's resampling smears a step."""
+        scale = max(self.source.width / self.width, self.source.height / self.height)
+        return max(1, int(np.ceil(scale / 2)))
+
     def _scale(self) -> np.ndarray:
         return np.array([self.width / self.source.width, self.height / self.source.height])
 

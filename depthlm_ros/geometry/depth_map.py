@@ -24,13 +24,26 @@ def depth_from_distance(distance_m, xy) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class PackedCloud:
+    """A cloud as it is sent: x, y, z [m] in the optical frame as float32, and 0x00RRGGBB.
+
+    ``bits``: 32 bits each, int32 (H, W, 4). ``edge_ratio``: by which edges are hidden, None: they
+    are not.
+    """
+
+    bits: np.ndarray
+    edge_ratio: float | None
+
+
+@dataclass(frozen=True)
 class DepthMap:
     """z-depth of every pixel of a rectified image.
 
     ``depth_m``: float32 (H, W), metres along the optical axis (REP-118); NaN unknown, +Inf beyond
     range (REP-117). ``ratio_90``: 90 % of the true depths are expected within
     [depth / ratio_90, depth * ratio_90]; NaN if unknown. ``edge_reach_px``: how far a depth step
-    is smeared by the resampling from the model's own grid, for ``edges``.
+    is smeared by the resampling from the model's own grid, for ``edges``. ``cloud``: its points,
+    where they were wished for and the model's device has packed them already.
     """
 
     depth_m: np.ndarray
@@ -39,6 +52,7 @@ class DepthMap:
     frame_id: str = ""
     ratio_90: float = float("nan")
     edge_reach_px: int = 1
+    cloud: PackedCloud | None = None
 
     def __post_init__(self):
         """Refuse a map that breaks the contract."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.geometry.depth_map import PackedCloud
 from depthlm_ros.status import Code
 
 
@@ -51,6 +52,51 @@ class DenseDepthModel(Protocol):
         The model resamples the source to ``view`` itself (on its device). Values are those of the
         model at the unified focal length: the caller applies ``view.depth_scale``. NaN where it
         has no opinion.
+        """
+
+
+@dataclass(frozen=True)
+class CloudWish:
+    """A cloud is wanted; ``edge_ratio``: as in ``DepthMap.edges``, None to keep every point."""
+
+    edge_ratio: float | None
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What is to become of a map: the range of z-depth that is believed [m], and the cloud."""
+
+    min_range_m: float
+    max_range_m: float
+    cloud: CloudWish | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Depth of the source image, float32 (H, W) [m], as in ``DepthMap``; and its cloud."""
+
+    depth_m: np.ndarray
+    cloud: PackedCloud | None = None
+
+
+@runtime_checkable
+class FinishingModel(DenseDepthModel, Protocol):
+    """A dense model that can do on its own device what the estimator would do to its map."""
+
+    finishes: bool
+    """Whether that is worth it: on a GPU, from which only the result need come back."""
+
+    def finished(
+        self,
+        rgb: np.ndarray,
+        view: CanonicalView,
+        wish: Finish,
+        valid: np.ndarray | None = None,
+    ) -> Finished:
+        """Map a source image as ``depth`` does, and finish it.
+
+        ``valid``: bool (H, W), as ``Frame.valid``. Equal to the estimator's own way but for
+        rounding.
         """
 
 

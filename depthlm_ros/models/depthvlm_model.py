@@ -1,4 +1,8 @@
-"""DepthVLM as the estimator uses it: a source image in, a metric map or a sentence out."""
+"""DepthVLM as the estimator uses it: a source image in, a metric map or a sentence out.
+
+From the bytes of a picture to the bytes of a cloud everything is one function of tensors on the
+device, so that a GPU does it from one recording (``recorded.py``), once a size has come twice.
+"""
 import copy
 from dataclasses import dataclass
 
@@ -8,9 +12,14 @@ from transformers import DynamicCache
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.geometry.depth_map import PackedCloud
 from depthlm_ros.models import preprocess
+from depthlm_ros.models.base import Finish, Finished
 from depthlm_ros.models.checkpoint import Checkpoint, materialise_buffers
 from depthlm_ros.models.depthvlm import PREFIX, SUFFIX, DepthVLMModule, no_listener
+from depthlm_ros.models.finish import finish
+from depthlm_ros.models.recorded import Recordings
+from depthlm_ros.models.transfer import to_device, to_host
 from depthlm_ros.status import Code, Refusal
 
 SMALLEST_VIEW = 16  # tokens
@@ -26,18 +35,20 @@ class _Remembered:
 
 
 class DepthVLM:
-    """A loaded DepthVLM; a DenseDepthModel and a LanguageModel (``models/base.py``).
+    """A loaded DepthVLM; a FinishingModel and a LanguageModel (``models/base.py``).
 
     ``published_preprocessing``: resample as the published demo does (PIL, three steps, no focal
     correction) instead of once on the device. ``max_pixels``: a lower limit for the view's area
     than the checkpoint's own, where memory is short. ``keep_frame``: hold the keys and values of
     the last image, so that questions about it cost their own tokens only (for 4B some 170 MB).
-    Used by one thread at a time. ``on_stage`` is called with the name of each stage done.
+    ``cuda_graph``: on a GPU, record a pass and replay it; costs the memory of its activations.
+    Used by one thread at a time. ``on_stage`` is called with the name of each stage done, and with
+    "recorded" in place of those between when they were one.
     """
 
     def __init__(self, module: DepthVLMModule, tokenizer, name: str = "depthvlm",
                  published_preprocessing: bool = False, max_pixels: int | None = None,
-                 keep_frame: bool = False):
+                 keep_frame: bool = False, cuda_graph: bool = True):
         self.name = name
         self.ratio_90 = module.settings.ratio_90
         self.module = module.freeze()
@@ -48,6 +59,8 @@ class DepthVLM:
         self._keep_frame = keep_frame
         self._last_area = 0
         self._remembered = None
+        self.finishes = module.device.type == "cuda"
+        self.recordings = Recordings.on(module.device, cuda_graph, kept=2)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device,
@@ -71,6 +84,7 @@ class DepthVLM:
         if smaller < SMALLEST_VIEW * self.path.multiple ** 2:
             return False
         self.path = self.path.limited(smaller)
+        self.recordings.forget()
         return True
 
     def depth(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
@@ -79,16 +93,77 @@ class DepthVLM:
         Contract: ``DenseDepthModel.depth``. Raises Refusal(BAD_IMAGE) for an image that is not the
         view's source, Refusal(MODEL_ERROR) when the device's memory does not suffice.
         """
+        (depth,) = self._seen(rgb, view, None)
+        return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.nan))
+
+    def finished(self, rgb: np.ndarray, view: CanonicalView, wish: Finish,
+                 valid: np.ndarray | None = None) -> Finished:
+        """Map a source image to its own depth and cloud; contract: ``FinishingModel.finished``.
+
+        Raises what ``depth`` raises.
+        """
+        depth_m, *bits = self._seen(rgb, view, wish, valid)
+        cloud = PackedCloud(bits[0], wish.cloud.edge_ratio) if bits else None
+        return Finished(depth_m, cloud)
+
+    def _seen(self, rgb: np.ndarray, view: CanonicalView, wish: Finish | None,
+              valid: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+        """Return the view's map, or what ``wish`` makes of it, on the host."""
+        inputs = {"image": self._image(rgb, view)}
+        if wish is not None and self._published:
+            inputs["source"] = rgb
+        if valid is not None:
+            inputs["valid"] = valid
+        results = 1 if wish is None or wish.cloud is None else 2
+
+        def one_pass(*tensors: torch.Tensor) -> tuple:
+            return self._pass(view, wish, **dict(zip(inputs, tensors, strict=True)))
+
         try:
             with torch.inference_mode():
-                patches, grid = self._patches(rgb, view)
-                self.on_stage("preprocess")
-                cache = self._new_cache() if self._keep_frame else None
-                depth = self.module(patches, grid, cache=cache).depth[0].cpu().numpy()
-                self._remembered = _Remembered(patches, grid, cache) if cache else None
-        except torch.cuda.OutOfMemoryError as error:
+                tensors = (to_device(array, self.module.device) for array in inputs.values())
+                key = (view, wish, *inputs)
+                out = self.recordings.run(key, one_pass, *tensors)
+                if self.recordings.holds(key):
+                    self.on_stage("recorded")
+                arrays = to_host(*out[:results])
+                self._remember(view, out[results:])
+        except torch.OutOfMemoryError as error:
             raise self._out_of_memory(view) from error
-        return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.nan))
+        return arrays
+
+    def _pass(self, view: CanonicalView, wish: Finish | None, image: torch.Tensor,
+              source: torch.Tensor | None = None, valid: torch.Tensor | None = None) -> tuple:
+        """Do everything between bytes and bytes; tensors in, tensors out.
+
+        ``image``: uint8 (H', W', 3); ``source``: the source image where that is another;
+        ``valid``: bool (H, W). Returns what goes to the host, then patches, keys and values where
+        they are kept.
+        """
+        patches, grid = self._cut(image[None], view)
+        self.on_stage("preprocess")
+        cache = self._new_cache() if self._keep_frame else None
+        depth = self.module(patches, grid, cache=cache).depth[0]
+        source = image if source is None else source
+        results = (depth,)
+        if wish is not None:
+            results = finish(depth, source, view, wish, valid)
+            self.on_stage("finish")
+        if cache is None:
+            return results
+        return (*results, patches,
+                *(x for layer in cache.layers for x in (layer.keys, layer.values)))
+
+    def _remember(self, view: CanonicalView, kept: tuple) -> None:
+        """Hold what questions about this image need, in memory of its own."""
+        self._remembered = None
+        if kept:
+            patches, *states = kept
+            cache, patch = self._new_cache(), self.path.patch
+            for index, (keys, values) in enumerate(zip(states[::2], states[1::2], strict=True)):
+                cache.update(keys, values, index)  # copies
+            grid = (view.height // patch, view.width // patch)
+            self._remembered = _Remembered(patches.clone(), grid, cache)
 
     @torch.inference_mode()
     def reply(self, rgb: np.ndarray, camera: PinholeCamera, prompt: str,
@@ -106,7 +181,7 @@ class DepthVLM:
                 ids, past_key_values=read.cache, max_new_tokens=max_tokens, do_sample=False,
                 attention_mask=torch.ones_like(ids), eos_token_id=self.tokenizer.eos_token_id,
                 pad_token_id=self.tokenizer.pad_token_id)
-        except torch.cuda.OutOfMemoryError as error:
+        except torch.OutOfMemoryError as error:
             raise self._out_of_memory(view) from error
         return self.tokenizer.decode(out[0, ids.shape[1]:], skip_special_tokens=True)
 
@@ -140,19 +215,27 @@ class DepthVLM:
         return torch.tensor([ids], device=self.module.device)
 
     def _patches(self, rgb: np.ndarray, view: CanonicalView) -> tuple:
+        """Return a source image's patches on the device, and their grid."""
+        return self._cut(to_device(self._image(rgb, view), self.module.device)[None], view)
+
+    def _image(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
+        """Return what is uploaded of a source image, uint8 (H', W', 3)."""
         self._last_area = view.width * view.height
         expected = (view.source.height, view.source.width, 3)
         if rgb.shape != expected or rgb.dtype != np.uint8:
             raise Refusal(Code.BAD_IMAGE, f"rgb is {rgb.dtype} {rgb.shape}: this view is of a "
                           f"uint8 {expected} image")
         if self._published:
-            rgb = preprocess.published_resize(rgb, view.source.fx, self.path)
-        image = torch.from_numpy(np.array(rgb, copy=not rgb.flags.writeable, order="C"))
-        image = image[None].to(self.module.device, non_blocking=True)
+            return preprocess.published_resize(rgb, view.source.fx, self.path)
+        return rgb
+
+    def _cut(self, image: torch.Tensor, view: CanonicalView) -> tuple:
+        """Resample uint8 (1, H, W, 3) to the view and cut it into patches: (patches, grid)."""
         resized = preprocess.resize(image, view.width, view.height)
         return preprocess.to_patches(resized, self.path, self.module.dtype)
 
     def _out_of_memory(self, view: CanonicalView) -> Refusal:
+        self.recordings.forget()
         torch.cuda.empty_cache()
         return Refusal(Code.MODEL_ERROR, f"{self.name} ran out of device memory on a view of "
                        f"{view.width} x {view.height} px: shrink it, or load it with a lower "

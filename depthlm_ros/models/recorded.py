@@ -106,6 +106,10 @@ class Recordings:
         """Return how many recordings are held."""
         return len(self._held)
 
+    def holds(self, key: Hashable) -> bool:
+        """Tell whether there is a recording with this key, of any shapes."""
+        return any(held == key for held, _ in self._held)
+
     def forget(self) -> None:
         """Drop every recording: weights or settings changed, or memory ran out."""
         self._seen.clear()

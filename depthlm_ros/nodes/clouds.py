@@ -1,13 +1,13 @@
-"""Organised XYZRGB clouds, packed straight into the bytes that are sent.
+"""Organised XYZRGB clouds, packed straight into the bytes that are sent (``geometry/cloud.py``).
 
 ``sensor_msgs_py.create_cloud`` reads (H, W) arrays transposed and takes many times as long. The
 message's own ``array('B')`` is written in place: a cloud arises where rclpy reads it.
 """
 
-import cv2
 import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
 
+from depthlm_ros.geometry.cloud import pack_into
 from depthlm_ros.geometry.depth_map import DepthMap
 
 POINT_STEP = 16
@@ -21,22 +21,19 @@ class CloudPacker:
         """Start with a message that holds no point."""
         self._resize(0, 0)
 
-    def pack(self, depth_map: DepthMap, rgb: np.ndarray, header, hidden=None) -> PointCloud2:
+    def pack(
+        self, depth_map: DepthMap, rgb: np.ndarray, header, edge_ratio: float | None = None
+    ) -> PointCloud2:
         """Return the organised cloud of a depth map, coloured by ``rgb``, uint8 (H, W, 3).
 
-        ``header``: as in ``conversions.header_of``. ``hidden``: bool (H, W), pixels whose points
-        become NaN (edges). Fields x, y, z [m] in the optical frame and rgb, float32 with the bits
-        0x00RRGGBB (PCL, RViz). Unknown and beyond range: NaN. The message is the packer's own and
-        holds until the next ``pack``: publish first (rclpy copies when it publishes).
+        ``header``: as in ``conversions.header_of``. ``edge_ratio``: as in ``cloud.pack_into``.
+        Fields x, y, z [m] in the optical frame and rgb, float32 with the bits 0x00RRGGBB (PCL,
+        RViz). Unknown and beyond range: NaN. The message is the packer's own and holds until the
+        next ``pack``: publish first (rclpy copies when it publishes).
         """
-        height, width = depth_map.depth_m.shape
-        if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
-            raise ValueError(f"rgb is {rgb.dtype} {rgb.shape}: must be uint8 {height, width, 3}")
-        if (height, width) != self._points.shape[:2]:
-            self._resize(height, width)
-        colour = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA).view("<u4")[..., 0]
-        colour &= np.uint32(0xFFFFFF)
-        cv2.merge((*depth_map.coordinates(hidden), colour.view("<f4")), dst=self._points)
+        if depth_map.depth_m.shape != self._points.shape[:2]:
+            self._resize(*depth_map.depth_m.shape)
+        pack_into(self._points, depth_map, rgb, edge_ratio)
         self._message.header = header
         return self._message
 

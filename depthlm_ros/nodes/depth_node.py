@@ -54,7 +54,7 @@ class DepthNode(LifecycleNode):
         self.faults = Faults(self.get_logger())
         self.parameters = Parameters(self, self.state_label)
         self.streams = Streams(self, self.faults)
-        self.engine = Engine(self, self.faults, self.streams.publish, self.streams.wanted)
+        self.engine = Engine(self, self.faults, self.streams)
         self.inputs = Inputs(self, self.engine, self.faults)
         self.services_offered = Services(self, self.engine, self.streams, self.faults)
         self._diagnostics = Diagnostics(self, self.engine, self.inputs, self.faults)

@@ -27,12 +27,12 @@ PERSISTENT = 3
 class Engine:
     """Owns the model, the worker and the newest picture and sight.
 
-    ``publish(sight)`` is called on the worker's thread for every new sight with a depth map.
-    ``wanted()`` tells whether anybody listens to the streams.
+    ``streams`` (``streams.py``) are told, on the worker's thread, of every new sight with a depth
+    map, and tell whether anybody listens and what of a cloud is wanted.
     """
 
-    def __init__(self, node, faults, publish, wanted):
-        self._node, self._faults, self._publish, self._wanted = node, faults, publish, wanted
+    def __init__(self, node, faults, streams):
+        self._node, self._faults, self._streams = node, faults, streams
         self.statistics = Statistics()
         self.worker: LatestWorker | None = None
         self.model = None
@@ -104,7 +104,7 @@ class Engine:
         """Take the newest picture; work on it only if somebody wants the result."""
         self.picture, self.last_refusal = picture, None
         self._room.settle_all(picture, "picture")
-        wanted = self._values.continuous or self._wanted()
+        wanted = self._values.continuous or self._streams.wanted()
         if self.is_dense and (wanted or self._room.wanted("sight")):
             self._offer(picture)
 
@@ -121,9 +121,9 @@ class Engine:
         """Turn a picture into a sight: on the worker."""
         begin = self.running_since = time.monotonic()
         seen = self._frames.frame(picture.image, picture.info)
-        ranges, epoch = self._ranges, picture.epoch
+        options = (*self._ranges, picture.epoch, self._streams.cloud_wish())
         sight = call_model(
-            self.model, lambda: look(self.model, *seen, *ranges, epoch), self.statistics
+            self.model, lambda: look(self.model, *seen, *options), self.statistics
         )
         self.statistics.inference.add(time.monotonic() - begin)
         return sight
@@ -133,7 +133,7 @@ class Engine:
         self.running_since = None
         self._node.executor.create_task(self._finished, picture, sight, error)
         if sight is not None and sight.epoch == self.epoch and self.active:
-            self._publish(sight)
+            self._streams.publish(sight)
 
     def _finished(self, picture: Picture, sight: Sight | None, error) -> None:
         """Take a sight or its failure over: on the executor."""

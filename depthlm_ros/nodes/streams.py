@@ -7,6 +7,8 @@ from visualization_msgs.msg import MarkerArray
 
 from depthlm_msgs.msg import Answer as AnswerMsg
 from depthlm_msgs.msg import PointDepthArray
+from depthlm_ros.geometry.depth_map import EDGE_RATIO
+from depthlm_ros.models.base import CloudWish
 from depthlm_ros.nodes import conversions
 from depthlm_ros.nodes.clouds import CloudPacker
 from depthlm_ros.nodes.markers import point_markers
@@ -47,6 +49,13 @@ class Streams:
         """Tell whether anybody listens to what needs a depth map."""
         return any(self.has_listener(name) for name in DENSE)
 
+    def cloud_wish(self) -> CloudWish | None:
+        """Say what cloud is to be packed while the depth map is still on the model's device."""
+        if not self.has_listener("points"):
+            return None
+        keep = self._node.parameters.values.cloud_keeps_edges
+        return CloudWish(None if keep else EDGE_RATIO)
+
     def publish(self, sight) -> None:
         """Publish a sight to those who listen; on the worker."""
         try:
@@ -69,13 +78,10 @@ class Streams:
             self._publishers["depth"].publish(conversions.depth_image(sight.depth_map))
 
     def _publish_points(self, sight) -> None:
-        if self.has_listener("points"):
-            keep = self._node.parameters.values.cloud_keeps_edges
-            hidden = None if keep else sight.depth_map.edges()
+        if (wish := self.cloud_wish()) is not None:
             header = conversions.header_of(sight.frame)
-            self._publishers["points"].publish(
-                self._packer.pack(sight.depth_map, sight.frame.rgb, header, hidden)
-            )
+            cloud = self._packer.pack(sight.depth_map, sight.frame.rgb, header, wish.edge_ratio)
+            self._publishers["points"].publish(cloud)
 
     def _publish_annotated(self, sight) -> None:
         if self.has_listener("annotated"):

@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 from depthlm_ros.estimator import PointDepth
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.depth_map import DepthMap
+from depthlm_ros.geometry.depth_map import DepthMap, PackedCloud
 from depthlm_ros.nodes import conversions
 from depthlm_ros.nodes.clouds import CloudPacker
 from depthlm_ros.nodes.conversions import FrameMaker
@@ -214,10 +214,8 @@ def test_a_cloud_reads_back_point_by_point():
     rgb = np.zeros((3, 4, 3), np.uint8)
     rgb[2, 3] = (0x12, 0x34, 0x56)
     rgb[0, 0] = (255, 255, 255)
-    hidden = np.zeros((3, 4), bool)
-    hidden[0, 1] = True
     depth = depth_map()
-    cloud = CloudPacker().pack(depth, rgb, conversions.header_of(depth), hidden)
+    cloud = CloudPacker().pack(depth, rgb, conversions.header_of(depth))
     read = read_back(cloud, "sensor_msgs/msg/PointCloud2")
     assert (read.height, read.width, read.point_step, read.row_step) == (3, 4, 16, 64)
     assert [(f.name, f.offset, f.datatype, f.count) for f in read.fields] == [
@@ -232,9 +230,30 @@ def test_a_cloud_reads_back_point_by_point():
     assert points[0] == (-0.5, -0.25, 1.0, 0xFFFFFF)  # row 0, column 0
     assert points[3] == (4.0, -1.0, 4.0, 0)  # row 0, column 3: the width runs fastest
     assert points[11] == (8.0, 2.0, 8.0, 0x123456)
-    for nothing in (1, 4, 6):  # hidden, unknown, beyond range
+    for nothing in (4, 6):  # unknown, beyond range
         assert all(math.isnan(value) for value in points[nothing][:3])
-    assert all(math.isfinite(points[i][2]) for i in (0, 2, 3, 5, 7, 8, 9, 10, 11))
+    assert all(math.isfinite(points[i][2]) for i in (0, 1, 2, 3, 5, 7, 8, 9, 10, 11))
+
+
+def test_points_across_a_depth_step_are_hidden_on_request():
+    depth = depth_map(np.array([[1, 1, 1, 2], [1, 1, 1, 2], [1, 1, 1, 2]], np.float32))
+    cloud = CloudPacker().pack(depth, np.zeros((3, 4, 3), np.uint8), Header(), 1.5)
+    z = np.frombuffer(cloud.data, "<f4").reshape(3, 4, 4)[..., 2]
+    np.testing.assert_array_equal(z, [[1, 1, np.nan, np.nan]] * 3)
+    cloud = CloudPacker().pack(depth, np.zeros((3, 4, 3), np.uint8), Header(), 2.5)
+    assert np.isfinite(np.frombuffer(cloud.data, "<f4")).all()
+
+
+def test_a_cloud_packed_on_the_device_is_sent_where_it_is_the_one_that_is_wished_for():
+    bits = np.arange(48, dtype=np.int32).reshape(3, 4, 4)
+    plain = depth_map(np.full((3, 4), 5.0))
+    ready, rgb = replace(plain, cloud=PackedCloud(bits, 1.15)), np.zeros((3, 4, 3), np.uint8)
+    sent = CloudPacker().pack(ready, rgb, Header(), 1.15)
+    np.testing.assert_array_equal(np.frombuffer(sent.data, "<i4"), np.arange(48))
+    for other in (None, 1.3):
+        sent = CloudPacker().pack(ready, rgb, Header(), other)
+        expected = CloudPacker().pack(plain, rgb, Header(), other)
+        assert sent.data == expected.data
 
 
 def test_a_packer_is_used_again_for_the_next_cloud_and_the_next_size():
