@@ -139,7 +139,7 @@ class DepthLMNetwork:
             positions = torch.cat([positions, more.expand(len(positions), -1)], dim=1)
         cache = KeyValues(_ROOM)
         keep = x.shape[1] - length + 1
-        hidden = self._language(x, positions[:, None].expand(-1, batch, -1), cache, keep=keep)
+        hidden = self._language(x, positions[:, None], cache, keep=keep)
         return Conversation(cache, length, layout.next_position, hidden)
 
     def _language(self, x, positions, cache, mask=None, keep=None) -> torch.Tensor:

@@ -1,16 +1,25 @@
 """The language models of both families, layer by layer on the stock modules, for short readings.
 
-Knows which stock layer follows which (Qwen2 and Mistral have the same); owns no weights. Equal to
-the stock forward to rounding (``test/models/test_text_decoder.py``), and cheaper here because
+Knows which stock layer follows which (Qwen2 and Mistral have the same); its weights are the stock
+layers'. Equal to the stock forward to rounding (``test/models/test_text_decoder.py``), and cheaper
+here because
 
 * keys and values lie in one buffer a layer, with room for what is read later: nothing is copied
   when a few tokens follow, and several branches may follow the same beginning under a mask;
 * the last layer works on the last rows alone where only those are wanted (``keep``);
-* the causal case carries no mask at all.
+* query, key and value are one product, gate and up another (``lean.joined``), and a norm is one
+  operation;
+* the causal case carries no mask at all, and on a GPU the queries that share keys are otherwise
+  rows of one head: its kernel that knows masks knows no shared keys, and none is copied so.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+
+from depthlm_ros.models.lean import joined, rotated
 
 
 class KeyValues:
@@ -38,6 +47,10 @@ class KeyValues:
         held[1][:, :, self.length : end] = values
         return held[0][:, :, :end], held[1][:, :, :end]
 
+    def advance(self, n: int) -> None:
+        """Count the n tokens that every layer has put."""
+        self.length += n
+
     def cut(self, length: int) -> None:
         """Forget every token from ``length`` on."""
         self.length = min(self.length, length)
@@ -48,19 +61,44 @@ class KeyValues:
             self.layers[layer] = tuple(tensor[which] for tensor in held)
 
 
-def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotate (B, heads, n, head size) by tables (B, 1, n, head size)."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+@dataclass(frozen=True)
+class _Products:
+    """What a layer's linear modules do, one product for each input.
+
+    ``qkv``: None in the last layer, where queries (``q``) may be asked of fewer rows than keys and
+    values (``kv``).
+    """
+
+    q: Callable
+    kv: Callable | None
+    qkv: Callable | None
+    gated: Callable
+
+
+def _apart(*layers) -> Callable:
+    """Return the product of linear layers whose weights are being trained."""
+    return lambda x: torch.cat([layer(x) for layer in layers], dim=-1)
 
 
 class TextDecoder:
-    """Run a stock Qwen2.5-VL or Mistral text model on embeddings."""
+    """Run a stock Qwen2.5-VL or Mistral text model on embeddings.
 
-    def __init__(self, language_model):
+    The stock layers' weights become views of joined ones at the first call, and the stock model
+    goes on working. Weights that require gradients, or were replaced since, are noticed; biases
+    changed in place are not. ``version`` counts: a recording of an earlier one is stale.
+
+    ``fold``: whether queries that share keys become rows of one head; None: on a GPU.
+    """
+
+    def __init__(self, language_model, fold: bool | None = None):
         self.stock = language_model
         attention = language_model.layers[0].self_attn
         self.head_size, self.scale = attention.head_dim, attention.scaling
+        self.heads = attention.q_proj.out_features // self.head_size
+        self.kv_heads = attention.k_proj.out_features // self.head_size
+        self.version = 0
+        self._fold = fold
+        self._seal, self._products = (), []
 
     def __call__(
         self,
@@ -72,39 +110,115 @@ class TextDecoder:
     ) -> torch.Tensor:
         """Read embeddings (B, n, width) at ``positions``, (3, B, n) or (B, n), after the cache.
 
-        ``mask``: bool (B, 1, n, cached + n), True where a token sees another; None: each sees
-        everything before it, which needs an empty cache or n = 1. ``keep``: return the states of
-        the last ``keep`` tokens only. Returns (B, n or keep, width) after the final norm.
+        ``positions``: of one conversation where all have the same. ``mask``: bool
+        (B, 1, n, cached + n), True where a token sees another; None: each sees everything before
+        it, which needs an empty cache or n = 1. ``keep``: return the states of the last ``keep``
+        tokens only. Returns (B, n or keep, width) after the final norm.
         """
-        if mask is None and cache.length and x.shape[1] > 1:
-            raise ValueError("several tokens after a cache need a mask")
-        cos, sin = (t.unsqueeze(1) for t in self.stock.rotary_emb(x, positions))
-        last = len(self.stock.layers) - 1
-        for index, layer in enumerate(self.stock.layers):
-            rows = x.shape[1] if index < last or keep is None else keep
-            attended = self._attend(index, layer, x, cos, sin, cache, mask, rows)
-            x = x[:, -rows:] + attended
-            x = x + layer.mlp(layer.post_attention_layernorm(x))
-        cache.length += cos.shape[2]
-        return self.stock.norm(x)
-
-    def _attend(self, index, layer, x, cos, sin, cache, mask, rows) -> torch.Tensor:
-        """Attend from the last ``rows`` tokens to everything: (B, rows, width)."""
-        attention, normed = layer.self_attn, layer.input_layernorm(x)
         n = x.shape[1]
-        q = self._heads(attention.q_proj(normed[:, n - rows :]))
-        k, v = self._heads(attention.k_proj(normed)), self._heads(attention.v_proj(normed))
-        q = _rotate(q, cos[:, :, n - rows :], sin[:, :, n - rows :])
-        k, v = cache.put(index, _rotate(k, cos, sin), v)
-        causal = mask is None and rows == n and n > 1
-        if mask is not None:
-            mask = mask[:, :, n - rows :]
-        elif not causal and rows > 1:  # the last rows of a causal triangle
-            mask = x.new_ones(rows, n, dtype=torch.bool).tril(n - rows)
-        out = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=causal, scale=self.scale, enable_gqa=True
-        )
-        return attention.o_proj(out.transpose(1, 2).flatten(2))
+        if mask is None and cache.length and n > 1:
+            raise ValueError("several tokens after a cache need a mask")
+        self.prepare()
+        tables, last = self._tables(positions), len(self._products) - 1
+        attend = _Attention(self, n, mask, x.is_cuda if self._fold is None else self._fold)
+        for index, (layer, products) in enumerate(
+            zip(self.stock.layers, self._products, strict=True)
+        ):
+            rows = n if index < last or keep is None else keep
+            parts = self._parts(products, normed(x, layer.input_layernorm), tables, rows)
+            attended = attend(*cache.put(index, *parts[1:]), parts[0])
+            x = x[:, n - rows :] + layer.self_attn.o_proj(attended)
+            gate, up = products.gated(normed(x, layer.post_attention_layernorm)).chunk(2, -1)
+            x = x + layer.mlp.down_proj(layer.mlp.act_fn(gate) * up)
+        cache.advance(n)
+        return normed(x, self.stock.norm)
 
-    def _heads(self, x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(-1, (-1, self.head_size)).transpose(1, 2)
+    def prepare(self) -> None:
+        """Join the weights, unless that is done."""
+        weight = self.stock.layers[0].self_attn.q_proj.weight
+        seal = (weight, weight.requires_grad, weight.dtype, weight.device)
+        if self._seal and seal[0] is self._seal[0] and seal[1:] == self._seal[1:]:
+            return
+        join = _apart if weight.requires_grad else joined
+        self._products = []
+        with torch.inference_mode(False):
+            for layer in self.stock.layers:
+                self._products.append(_products(layer, join, layer is self.stock.layers[-1]))
+                if weight.device.type == "cuda":  # what was joined is free: no two copies
+                    torch.cuda.empty_cache()
+        self._seal = seal
+        self.version += 1
+
+    def _tables(self, positions: torch.Tensor) -> tuple:
+        """Return cosines and sines for ``lean.rotated``, float32 (B or 1, n, 1, head size)."""
+        as_float = torch.empty(0, device=positions.device)  # else they were rounded
+        cos, sin = (t[:, :, None] for t in self.stock.rotary_emb(as_float, positions))
+        first, second = sin.chunk(2, dim=-1)
+        return cos, torch.cat([-first, second], dim=-1)
+
+    def _parts(self, products, x, tables, rows) -> tuple:
+        """Return query of the last rows, key and value of all, each (B, heads, n, head size)."""
+        n = x.shape[1]
+        if products.qkv is not None:
+            parts = products.qkv(x).unflatten(-1, (-1, self.head_size))
+            both, value = parts.split([self.heads + self.kv_heads, self.kv_heads], dim=2)
+            both = rotated(both, tables).transpose(1, 2)
+            query, key = both.split([self.heads, self.kv_heads], dim=1)
+            return query, key, value.transpose(1, 2)
+        query = products.q(x[:, n - rows :]).unflatten(-1, (-1, self.head_size))
+        query = rotated(query, tuple(t[:, n - rows :] for t in tables))
+        key, value = products.kv(x).unflatten(-1, (-1, self.head_size)).chunk(2, dim=2)
+        return tuple(t.transpose(1, 2) for t in (query, rotated(key, tables), value))
+
+
+class _Attention:
+    """The attention of a pass of n tokens: its masks are the same in every layer."""
+
+    def __init__(self, decoder: TextDecoder, n: int, mask: torch.Tensor | None, fold: bool):
+        self._n, self._mask, self._scale = n, mask, decoder.scale
+        self._kv_heads, self._group = decoder.kv_heads, decoder.heads // decoder.kv_heads
+        self._fold, self._masks = fold, {}
+
+    def __call__(self, key, value, query) -> torch.Tensor:
+        """Attend from queries (B, heads, rows, d), the last: (B, rows, heads * d)."""
+        rows = query.shape[2]
+        causal = self._mask is None and rows == self._n and rows > 1
+        if causal or not self._fold:
+            mask = None if causal else self._mask_of(rows, query.device)
+            out = F.scaled_dot_product_attention(
+                query, key, value, mask, is_causal=causal, scale=self._scale, enable_gqa=True
+            )
+            return out.transpose(1, 2).flatten(2)
+        query = query.unflatten(1, (self._kv_heads, self._group)).transpose(2, 3).flatten(2, 3)
+        mask = self._mask_of(rows, query.device)
+        out = F.scaled_dot_product_attention(query, key, value, mask, scale=self._scale)
+        return out.unflatten(2, (rows, self._group)).transpose(1, 2).flatten(2)
+
+    def _mask_of(self, rows: int, device: torch.device) -> torch.Tensor | None:
+        """Return the mask of the last rows, each for all queries that share keys if folded."""
+        if rows == 1 and self._mask is None:
+            return None
+        if rows not in self._masks:
+            if self._mask is None:  # the last rows of a causal triangle
+                ones = torch.ones(rows, self._n, dtype=torch.bool, device=device)
+                mask = ones.tril(self._n - rows)[None, None]
+            else:
+                mask = self._mask[:, :, self._n - rows :]
+            if self._fold:
+                mask = mask[:, :, :, None].expand(-1, -1, -1, self._group, -1).flatten(2, 3)
+            self._masks[rows] = mask
+        return self._masks[rows]
+
+
+def _products(layer, join: Callable, is_last: bool) -> _Products:
+    attention, mlp = layer.self_attn, layer.mlp
+    gated = join(mlp.gate_proj, mlp.up_proj)
+    if is_last:
+        return _Products(attention.q_proj, join(attention.k_proj, attention.v_proj), None, gated)
+    qkv = join(attention.q_proj, attention.k_proj, attention.v_proj)
+    return _Products(attention.q_proj, None, qkv, gated)
+
+
+def normed(x: torch.Tensor, norm) -> torch.Tensor:
+    """Apply a stock root-mean-square norm as one operation."""
+    return F.rms_norm(x, (x.shape[-1],), norm.weight, norm.variance_epsilon)

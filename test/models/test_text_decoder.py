@@ -1,5 +1,7 @@
 """Our order of calling the language models against their stock forward."""
 
+import copy
+
 import pytest
 import torch
 
@@ -7,13 +9,19 @@ from depthlm_ros.models import registry
 from depthlm_ros.models.text_decoder import KeyValues, TextDecoder
 
 
-@pytest.fixture(scope="module", params=["qwen", "pixtral"])
+@pytest.fixture(
+    scope="module", params=["qwen", "qwen folded", "pixtral", "pixtral folded"]
+)
 def both(request, reference_checkpoint):
-    """Return (ours, stock text model, axes of its positions)."""
-    folder = reference_checkpoint(f"depthlm_{request.param}_tiny")
+    """Return (ours, stock text model, axes of its positions); folded: as on a GPU."""
+    name, _, folded = request.param.partition(" ")
+    folder = reference_checkpoint(f"depthlm_{name}_tiny")
     network = registry.load(str(folder), "cpu").network
     stock = network.model.model.language_model
-    return TextDecoder(stock), stock, network.family.axes
+    for name, parameter in stock.named_parameters():
+        if "norm" in name or name.endswith("bias"):  # ones and zeros would hide a mix-up
+            parameter.data += 0.2 * torch.randn(parameter.shape)
+    return TextDecoder(stock, bool(folded)), stock, network.family.axes
 
 
 def _embeddings(n, seed=0, batch=2):
@@ -90,3 +98,74 @@ def test_several_tokens_after_a_cache_need_a_mask(both):
     ours(_embeddings(3), _positions(axes, 0, 3), cache)
     with pytest.raises(ValueError, match="mask"):
         ours(_embeddings(2), _positions(axes, 3, 2), cache)
+
+
+@torch.inference_mode()
+def test_the_last_rows_under_a_mask(both):
+    ours, _, axes = both
+    x, positions = _embeddings(12, 4), _positions(axes, 0, 12)
+    mask = torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(1)) < 0.5
+    mask |= torch.eye(12, dtype=torch.bool)
+    whole = ours(x, positions, KeyValues(0), mask)
+    kept = ours(x, positions, KeyValues(0), mask, keep=5)
+    assert (kept - whole[:, -5:]).abs().max() < 1e-5
+    assert (whole - ours(x, positions, KeyValues(0))).abs().max() > 0.01, "the mask counts"
+
+
+@torch.inference_mode()
+def test_positions_of_one_conversation_serve_all(both):
+    ours, _, axes = both
+    x, positions = _embeddings(7, 5), _positions(axes, 3, 7)
+    one = ours(x, positions[..., :1, :], KeyValues(0))
+    assert torch.equal(one, ours(x, positions, KeyValues(0)))
+
+
+@torch.inference_mode()
+def test_bfloat16_errs_no_more_than_the_stock_forward(both):
+    exact, stock, axes = both
+    x, positions = _embeddings(40, 6), _positions(axes, 0, 40)
+    expected = exact(x, positions, KeyValues(0))
+    half = copy.deepcopy(stock).to(torch.bfloat16)
+    theirs = _stock(half, x.bfloat16(), positions)
+    ours = TextDecoder(half, exact._fold)(x.bfloat16(), positions, KeyValues(0))
+    assert (ours - expected).abs().mean() <= 1.1 * (theirs - expected).abs().mean()
+
+
+def test_weights_that_are_trained_or_replaced_are_noticed(both):
+    shared, original, axes = both
+    stock = copy.deepcopy(original)
+    ours = TextDecoder(stock, shared._fold)
+    x, positions = _embeddings(6, 7), _positions(axes, 0, 6)
+    with torch.inference_mode():
+        ours(x, positions, KeyValues(1))
+    joined_at = ours.version
+    trained = [p for p in stock.parameters() if p.dim() == 1 or p.shape[0] != 400]
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    ours(x, positions, KeyValues(1)).square().sum().backward()
+    for parameter in trained:
+        if parameter.grad is not None:
+            parameter.data -= 0.01 * parameter.grad.sign()
+        parameter.requires_grad_(False)
+    assert sum(p.grad is not None for p in trained) > 20
+    expected = _stock(stock, x, positions)
+    assert (ours(x, positions, KeyValues(1)) - expected).abs().max() < 1e-5
+    assert ours.version == joined_at + 2
+    for layer in stock.layers:
+        layer.self_attn.q_proj.weight = torch.nn.Parameter(
+            2 * layer.self_attn.q_proj.weight.data, requires_grad=False
+        )
+    expected = _stock(stock, x, positions)
+    assert (ours(x, positions, KeyValues(1)) - expected).abs().max() < 1e-5
+
+
+def test_the_joined_weights_are_the_stock_layers_own(both):
+    ours, stock, axes = both
+    ours(_embeddings(2), _positions(axes, 0, 2), KeyValues(0))
+    for layer, products in zip(stock.layers, ours._products, strict=True):
+        gated = products.gated.keywords["weight"].untyped_storage().data_ptr()
+        assert layer.mlp.up_proj.weight.untyped_storage().data_ptr() == gated
+    first = ours._products[0].qkv.keywords["weight"].untyped_storage().data_ptr()
+    attention = stock.layers[0].self_attn
+    for part in (attention.q_proj, attention.k_proj, attention.v_proj):
+        assert part.weight.untyped_storage().data_ptr() == first
