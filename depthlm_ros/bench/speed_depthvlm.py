@@ -1,4 +1,7 @@
-"""The contenders of ``depthlm bench speed`` for DepthVLM, and its published sizes."""
+"""The contenders of ``depthlm bench speed`` for DepthVLM, and its published sizes.
+
+A run goes from the bytes of an image message to those of a depth image and of a cloud.
+"""
 from array import array
 
 import numpy as np
@@ -6,6 +9,11 @@ import torch
 
 from depthlm_ros.bench.speed import Contender, Frame, Subject, flop_of
 from depthlm_ros.bench.stock_depthvlm import StockDepthVLM
+from depthlm_ros.estimator import DepthEstimator
+from depthlm_ros.frame import Frame as SourceFrame
+from depthlm_ros.geometry.cloud import pack_into
+from depthlm_ros.geometry.depth_map import EDGE_RATIO
+from depthlm_ros.models.base import CloudWish
 from depthlm_ros.models.checkpoint import materialise_buffers
 from depthlm_ros.models.depthvlm import DEPTH_QUESTION, SUFFIX, DepthVLMModule, no_listener
 from depthlm_ros.models.depthvlm_model import DepthVLM
@@ -67,49 +75,56 @@ def random_module(config: dict, device: torch.device, dtype: torch.dtype) -> Dep
 
 def subject(name: str, frame: Frame, device: torch.device, dtype: torch.dtype,
             quantize: str = "none") -> Subject:
-    """Build the stock way and ours, on the published image path and on our own."""
+    """Build the stock way and ours, on the published image path and on our own.
+
+    On a GPU ours comes twice: operation by operation, so that its stages show, and recorded.
+    """
     if name in CONFIGS:
         module, tokenizer = random_module(CONFIGS[name](), device, dtype), None
         if quantizer := make_quantizer(quantize, device, dtype):
             quantize_in_place(module, quantizer)
         suffix = SUFFIX_IDS
-        own = DepthVLM(module, tokenizer, name)
+        own = DepthVLM(module, tokenizer, name, cuda_graph=False)
     else:
-        own = load(name, str(device), str(dtype).removeprefix("torch."), quantize=quantize)
+        own = load(name, str(device), str(dtype).removeprefix("torch."), quantize=quantize,
+                   cuda_graph=False)
         module, tokenizer = own.module, own.tokenizer
         suffix = tokenizer(SUFFIX.format(question=DEPTH_QUESTION))["input_ids"]
-    published = DepthVLM(module, tokenizer, name, published_preprocessing=True)
+    published = DepthVLM(module, tokenizer, name, published_preprocessing=True, cuda_graph=False)
     stock = StockDepthVLM(module, suffix)
     models = {"published way": stock, "ours, its images": published, "ours": own}
-    views = {label: (own if label == "ours" else published).view_of(frame.camera)
-             for label in models}
-    contenders = [_contender(label, model, frame, views[label])
-                  for label, model in models.items()]
-    flop = flop_of(lambda: own.depth(frame.rgb, views["ours"]))
+    if device.type == "cuda":
+        models["ours, recorded"] = DepthVLM(module, tokenizer, name)
+    contenders = [_contender(label, model, frame) for label, model in models.items()]
+    flop = flop_of(lambda: own.depth(frame.rgb, own.view_of(frame.camera)))
     return Subject(f"{name} on {frame.camera.width} x {frame.camera.height} px, f = "
                    f"{frame.camera.fx:g} px", contenders,
-                   _difference(stock, published, frame, views["ours, its images"]),
+                   _difference(stock, published, frame),
                    sum(parameter.numel() for parameter in module.parameters()),
                    flop)
 
 
-def _contender(label: str, model, frame: Frame, view) -> Contender:
+def _contender(label: str, model, frame: Frame) -> Contender:
+    source, estimator = SourceFrame(frame.rgb, frame.camera), DepthEstimator(model)
+    cloud = np.empty((*frame.rgb.shape[:2], 4), np.float32)
+
     def run(stage) -> array:
         # One network serves all contenders, and each has stages of its own to tell.
         model.on_stage = stage
         model.module.on_stage = no_listener if isinstance(model, StockDepthVLM) else stage
-        depth = view.depth_to_source(model.depth(frame.rgb, view))
+        depth_map = estimator.depth(source, CloudWish(EDGE_RATIO))
         message = array("B")
-        message.frombytes(memoryview(np.ascontiguousarray(depth)).cast("B"))
+        message.frombytes(memoryview(np.ascontiguousarray(depth_map.depth_m)).cast("B"))
+        pack_into(cloud, depth_map, frame.rgb, EDGE_RATIO)
         stage("to message")
         return message
 
     return Contender(label, run)
 
 
-def _difference(stock: StockDepthVLM, ours: DepthVLM, frame: Frame, view) -> dict:
+def _difference(stock: StockDepthVLM, ours: DepthVLM, frame: Frame) -> dict:
     """Compare depths from the very same pixels; relative to the published way's."""
-    patches, grid = ours._patches(frame.rgb, view)
+    patches, grid = ours._patches(frame.rgb, ours.view_of(frame.camera))
     with torch.inference_mode():
         depth = ours.module(patches, grid).depth[0].cpu().numpy()
     p = ours.path.patch

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models.depthvlm import DepthVLMModule, no_listener
 from depthlm_ros.models.dpt_head import DPTHead, FeatureFusion
-from depthlm_ros.models.preprocess import ImagePath, published_resize
+from depthlm_ros.models.preprocess import ImagePath, published_resize, published_view_of
 
 
 def stock_processor(path: ImagePath):
@@ -29,14 +30,21 @@ def stock_processor(path: ImagePath):
 class StockDepthVLM:
     """The stock forward pass over ``module``'s weights. ``suffix_ids``: tokens after the image.
 
-    ``on_stage`` is called with "preprocess", "vision", "language" and "head" when each is done.
+    A DenseDepthModel, as ours. ``on_stage`` is called with "preprocess", "vision", "language" and
+    "head" when each is done.
     """
+
+    name, ratio_90 = "published way", float("nan")
 
     def __init__(self, module: DepthVLMModule, suffix_ids):
         self.module, self.suffix_ids = module, list(suffix_ids)
         self.head = copy.deepcopy(module.depth_head).to(memory_format=torch.contiguous_format)
         self.processor = stock_processor(module.settings.path)
         self.on_stage = no_listener
+
+    def view_of(self, camera: PinholeCamera) -> CanonicalView:
+        """Return the view that the published demo makes."""
+        return published_view_of(camera, self.module.settings.path)
 
     @torch.inference_mode()
     def depth(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:

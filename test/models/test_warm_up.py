@@ -7,6 +7,7 @@ import torch
 from depthlm_ros.bench.random_depthlm import random_depthlm
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
+from depthlm_ros.models.recorded import Recordings
 from depthlm_ros.models.warm_up import CAMERA, warm_up
 from depthlm_ros.status import Code, Refusal
 
@@ -59,6 +60,16 @@ def test_afterwards_nothing_that_depends_on_the_size_is_made(tiny_folder, monkey
     monkeypatch.setattr(model.module, "_make_tables", made)
     rgb = np.random.default_rng(1).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     assert np.isfinite(model.depth(rgb, model.view_of(CAMERA))).all()
+
+
+def test_a_model_that_is_recorded_runs_until_it_is(tiny_folder, tape_recorder):
+    model = registry.load(str(tiny_folder), "cpu")
+    model.finishes, model.recordings = True, Recordings(tape_recorder)
+    told = []
+    model.on_stage = told.append
+    warm_up(model)
+    assert told[-1] == "recorded" and "finish" in told and len(tape_recorder.tapes) == 1
+    assert len(model.recordings) == 0
 
 
 def test_a_marker_model_is_asked_about_the_middle(monkeypatch):
