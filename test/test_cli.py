@@ -504,15 +504,6 @@ def test_fetch_without_a_network_says_what_to_do(empty_cache, capsys):
     assert "Traceback" not in err
 
 
-def test_fetch_checks_the_disk_first(empty_cache, capsys, monkeypatch):
-    import shutil
-    from types import SimpleNamespace
-
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3e9))
-    code, _, err = run(capsys, "fetch", "depthvlm-4b")
-    assert code == 1 and "8.9 GB" in err and "3.0 GB free" in err and "HF_HOME" in err
-
-
 def test_fetch_of_nonsense(capsys):
     code, _, err = run(capsys, "fetch", "not a name")
     assert code == 1 and "owner/name" in err

@@ -1,11 +1,8 @@
 """``depthlm models`` and ``depthlm fetch``: which weights there are, and getting them."""
 
 import os
-import shutil
-from pathlib import Path
 
 from depthlm_ros.commands.console import note, print_json
-from depthlm_ros.status import Code, Refusal
 
 
 def list_models(options) -> int:
@@ -61,7 +58,6 @@ def fetch(options) -> int:
     if source == "embedded" or os.path.isdir(os.path.expanduser(source)):
         note(f"{options.name} needs no fetching: its folder is here, or comes with the package")
     else:
-        _check_disk(registry.KNOWN.get(options.name))
         note(f"fetching {source} from the hub")
         registry.fetch(options.name, options.revision)
     opened = registry.locate(options.name, options.revision)
@@ -80,20 +76,3 @@ def fetch(options) -> int:
         print(f"{options.name}: {opened.format}, {millions:.1f} M parameters, {opened.folder}")
     return 0
 
-
-def _check_disk(known) -> None:
-    """Refuse before the download begins where the disk has no room for a known model."""
-    if known is None:
-        return
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    place = Path(HF_HUB_CACHE)
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free / 1e9
-    if free < known.weights_gb:
-        raise Refusal(
-            Code.MODEL_NOT_READY,
-            f"{known.name} has {known.weights_gb:g} GB, {place} has {free:.1f} GB free: free some "
-            "space, or set HF_HOME to a folder on a larger disk",
-        )

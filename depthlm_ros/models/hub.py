@@ -1,8 +1,11 @@
-"""Where a checkpoint's folder is, and how it gets there: the only file that talks to the hub.
+"""Where a checkpoint's folder is, and what a user is told when it does not get there.
 
-Free of torch, so that names can be listed at once. What is in the folder: ``checkpoint.py``.
+Free of torch, so that names can be listed at once. How it gets there: ``hub_download.py``; what is
+in the folder: ``checkpoint.py``.
 """
+import errno
 import json
+import logging
 import os
 import re
 from pathlib import Path
@@ -11,8 +14,9 @@ from depthlm_ros.status import Code, Refusal
 
 EMBEDDED = Path(__file__).parent / "embedded"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.md", "LICENSE*"]
 INDEX = "model.safetensors.index.json"
+
+_log = logging.getLogger(__name__)
 
 
 def find(name: str, revision: str | None = None) -> Path:
@@ -32,36 +36,113 @@ def find(name: str, revision: str | None = None) -> Path:
     if not HUB_ID.fullmatch(name):
         raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is neither a folder, nor a hub id "
                       "'owner/name', nor a known name; `depthlm models` lists those")
-    return _snapshot(name, revision, local_files_only=True)
+    return _cached(name, revision)
+
+
+def _cached(name: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download  # heavy, and only hub names need it
+
+    try:  # of a folder that is here in part, whoever opens it says what is missing
+        return Path(snapshot_download(name, revision=revision, allow_patterns="config.json",
+                                      local_files_only=True))
+    except Exception as error:  # cache errors have no common base across versions
+        raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is not on this machine and is never "
+                      f"downloaded unasked: fetch it beforehand with `{_command(name, revision)}`,"
+                      " or give a folder") from error
 
 
 def fetch(name: str, revision: str | None = None) -> Path:
     """Download a hub checkpoint with progress, resuming what is there; returns its folder.
 
-    Raises Refusal(MODEL_NOT_READY) when the hub cannot be reached or does not have it.
+    Where the hub cannot be reached, a whole copy that was fetched before does, with a warning.
+    Raises Refusal(MODEL_NOT_READY or MODEL_ERROR) with the reason and the remedy.
     """
     if not HUB_ID.fullmatch(name):
         raise Refusal(Code.MODEL_NOT_READY, f"{name!r} is no hub id 'owner/name': there is "
                       "nothing to fetch")
-    return _snapshot(name, revision, local_files_only=False)
-
-
-def _snapshot(name: str, revision: str | None, local_files_only: bool) -> Path:
-    from huggingface_hub import snapshot_download  # heavy, and only hub names need it
+    from depthlm_ros.models.hub_download import download
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILES,
-                                      local_files_only=local_files_only))
-    except Exception as error:  # cache, hub and wire errors have no common base across versions
-        command = f"depthlm fetch {name}" + (f" --revision {revision}" if revision else "")
-        if local_files_only:
-            text = (f"model {name!r} is not on this machine and is never downloaded unasked: "
-                    f"fetch it beforehand with `{command}`, or give a folder")
-        else:
-            text = (f"model {name!r} could not be fetched ({type(error).__name__}: "
-                    f"{str(error).splitlines()[0] if str(error) else 'no reason given'}): check "
-                    f"the network and the name, then repeat `{command}`; it resumes")
-        raise Refusal(Code.MODEL_NOT_READY, text) from error
+        return download(name, revision)
+    except Refusal:
+        raise
+    except Exception as raised:  # hub, wire and disk errors have no common base across versions
+        error, (state, folder) = _heart_of(raised), presence(name, revision)
+        if _is_unreachable(error) and state == "yes":
+            _log.warning("the hub cannot be reached (%s): %s is the copy fetched before",
+                         _first_line(error), name)
+            return folder
+        raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} could not be fetched: "
+                      f"{_reason(error, name, revision)}") from raised
+
+
+def _heart_of(error: BaseException) -> BaseException:
+    """Return the hub's answer that an error of its client was made from, else the error."""
+    cause = error
+    while cause is not None and getattr(cause, "response", None) is None:
+        cause = cause.__cause__
+    return cause or error
+
+
+def _command(name: str, revision: str | None) -> str:
+    return f"depthlm fetch {name}" + (f" --revision {revision}" if revision else "")
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Tell whether the hub gave no answer, or one that is about itself and not about us."""
+    if _is_of_the_disk(error):
+        return False
+    response = getattr(error, "response", None)
+    return response is None or response.status_code >= 500 or response.status_code == 429
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    full = errno.ENOSPC, errno.EDQUOT  # a write to an open file names no file
+    return isinstance(error, OSError) and (error.filename is not None or error.errno in full)
+
+
+def _reason(error: Exception, name: str, revision: str | None) -> str:
+    """Return why a download failed and what to do, in one line."""
+    from huggingface_hub import errors
+
+    again = f"repeat `{_command(name, revision)}`; it resumes"
+    if _is_of_the_disk(error):
+        return (f"{error.filename or 'the cache'}: {error.strerror}: mend that, or set HF_HOME to "
+                f"a folder on another disk, then {again}")
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return f"HF_HUB_OFFLINE is set: unset it, then {again}"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return (f"it has no revision {revision!r}: --revision takes a branch, a tag or a whole "
+                "commit hash of the model's page on the hub")
+    if isinstance(error, errors.GatedRepoError):
+        return (f"its owner wants its licence accepted first: do so on {_page(name)}, log in with "
+                f"`hf auth login` or set HF_TOKEN, then {again}")
+    response = getattr(error, "response", None)
+    return _reason_of_status(getattr(response, "status_code", 0), error, name) + f", then {again}"
+
+
+def _reason_of_status(status: int, error: Exception, name: str) -> str:
+    if status in (401, 404):
+        return (f"{_page(name)} is unknown, or private to others ({status}): check the name, and "
+                "for a private model log in with `hf auth login` or set HF_TOKEN")
+    if status == 403:
+        return "the hub refuses (403): check what your token (HF_TOKEN) may read"
+    if status == 429:
+        return "the hub has had too many requests from here (429): wait some minutes"
+    if status >= 500:
+        return f"the hub is out of order ({status}): wait a while"
+    return f"{_first_line(error)}: check the network and the name"
+
+
+def _page(name: str) -> str:
+    from huggingface_hub.constants import ENDPOINT
+
+    return f"{ENDPOINT}/{name}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
 
 
 def presence(name: str, revision: str | None = None) -> tuple[str, Path | None]:
