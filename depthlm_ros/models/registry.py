@@ -9,6 +9,7 @@ from importlib import import_module
 
 from depthlm_ros.models.hub import EMBEDDED, find
 from depthlm_ros.models.hub import fetch as fetch_from_hub
+from depthlm_ros.models.options import FAMILIES, checked
 from depthlm_ros.models.quiet import quiet_imports
 from depthlm_ros.status import Code, Refusal
 
@@ -56,19 +57,17 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
 
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
     bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
-    language model (``quantization.py``). ``options`` go to the model's class.
+    language model (``quantization.py``). ``options``: of the model's family, each in its own type
+    or as text (``options.py``).
     Returns a DenseDepthModel or PointDepthModel (``models/base.py``).
-    Raises Refusal(MODEL_NOT_READY or MODEL_ERROR) with path and remedy.
+    Raises Refusal(MODEL_NOT_READY, MODEL_ERROR or UNSUPPORTED) with path and remedy.
     """
     with quiet_imports():  # torch: not needed to list names
         from depthlm_ros.models import checkpoint as disk
         from depthlm_ros.models.quantization import make_quantizer
 
     opened = locate(name, revision)
-    if opened.format not in _SERVED_BY:
-        raise Refusal(Code.UNSUPPORTED, f"{opened.folder} is a plain {opened.format} without "
-                      "depth head or depth training: it cannot measure; give a DepthVLM or "
-                      "DepthLM")
+    options = checked(family_of(opened), options)
     picked = disk.pick_device(device)
     kind = disk.pick_dtype(dtype, picked)
     opened = replace(opened, quantizer=make_quantizer(quantize, picked, kind))
@@ -84,6 +83,18 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
     except disk.OUT_OF_MEMORY as error:
         raise Refusal(Code.MODEL_NOT_READY, f"{name} needs {need}, which ran out: take a smaller "
                       "model, quantize, or free the device") from error
+
+
+def family_of(opened) -> str:
+    """Return the family (``options.py``) that a ``Checkpoint`` is served as.
+
+    Raises Refusal(UNSUPPORTED) for a model that cannot measure.
+    """
+    if opened.format not in _SERVED_BY:
+        raise Refusal(Code.UNSUPPORTED, f"{opened.folder} is a plain {opened.format} without "
+                      "depth head or depth training: it cannot measure; give a DepthVLM or "
+                      "DepthLM")
+    return FAMILIES[opened.format]
 
 
 def source_of(name: str) -> str:

@@ -1,0 +1,291 @@
+"""What can be set about a model: one table, for Python, the command line and the node.
+
+Knows names, kinds, ranges and which family has what; loads no torch. What an option does is the
+business of the class that takes it (``depthlm.py``, ``depthvlm_model.py``).
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from numbers import Integral
+
+from depthlm_ros.prompting.marker import ON_MARGIN, SHAPES, Marker
+from depthlm_ros.prompting.prompts import Style
+from depthlm_ros.status import Code, Refusal
+
+DEPTHVLM, DEPTHLM = "DepthVLM", "DepthLM"
+FAMILIES = {"depthvlm": DEPTHVLM, "depthlm-qwen2.5-vl": DEPTHLM, "depthlm-pixtral": DEPTHLM}
+"""Checkpoint format (``checkpoint.py``) to family."""
+
+BOTH = (DEPTHVLM, DEPTHLM)
+LIST = "`depthlm models --options` tells them all"
+_BESIDE = ("model", "name", "device", "dtype", "quantize", "revision")
+_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Option(ABC):
+    """One option: ``of`` says which families have it, ``says`` what it does.
+
+    ``by_text``: False where Python alone may set it. ``none``: the word for a default of None
+    (not set). ``read`` takes a value of the option's own
+    type, or the text that a person writes for it, and raises Refusal for anything else.
+    """
+
+    name: str
+    default: object
+    of: tuple
+    says: str
+    by_text: bool = True
+    none: str = "none"
+
+    @property
+    @abstractmethod
+    def values(self) -> str:
+        """What may be written, in a few words."""
+
+    @abstractmethod
+    def _read(self, value):
+        """Return a value that is not None by default; raises Refusal."""
+
+    def read(self, value):
+        """Return the value in the option's own type; raises Refusal(MODEL_NOT_READY)."""
+        word = isinstance(value, str) and value.lower() == self.none
+        if self.default is None and (value is None or word):
+            return None
+        return self._read(value)
+
+    def text_of(self, value) -> str:
+        """Return how a value is written."""
+        return self.none if value is None else str(value).lower()
+
+    def _or_none(self) -> str:
+        return f", {self.none}" if self.default is None else ""
+
+    def refusal(self, value, rule: str) -> Refusal:
+        """Return the refusal of a value for breaking a rule."""
+        return Refusal(Code.MODEL_NOT_READY, f"model option {self.name} = {_cut(value)}: {rule}")
+
+
+@dataclass(frozen=True)
+class Choice(Option):
+    """A word out of ``choices``."""
+
+    choices: tuple = ()
+
+    @property
+    def values(self) -> str:
+        """The words."""
+        return ", ".join(self.choices)
+
+    def _read(self, value) -> str:
+        if not isinstance(value, str) or value not in self.choices:
+            raise self.refusal(value, f"must be one of {self.values}")
+        return str(getattr(value, "value", value))  # a word of an Enum is that word
+
+
+@dataclass(frozen=True)
+class Flag(Option):
+    """True or false."""
+
+    @property
+    def values(self) -> str:
+        """The words."""
+        return "true, false" + self._or_none()
+
+    def _read(self, value) -> bool:
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if not isinstance(value, bool):
+            raise self.refusal(value, f"must be one of {self.values}")
+        return value
+
+
+@dataclass(frozen=True)
+class Count(Option):
+    """A whole number from ``low`` to ``high`` in ``unit``."""
+
+    low: int = 1
+    high: int = 2**40
+    unit: str = ""
+
+    @property
+    def values(self) -> str:
+        """The range."""
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.low} to {self.high}{unit}{self._or_none()}"
+
+    def _read(self, value) -> int:
+        if isinstance(value, str):
+            value = int(value) if re.fullmatch(r"-?\d{1,18}", value, re.ASCII) else value
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not whole or not self.low <= value <= self.high:
+            raise self.refusal(value, f"must be a whole number, {self.values}")
+        return int(value)
+
+
+@dataclass(frozen=True)
+class MarkerOption(Option):
+    """A marker, as text ``SHAPE:LENGTH:STROKE:COLOUR``; what is left out at the end is usual."""
+
+    @property
+    def values(self) -> str:
+        """The form."""
+        return "SHAPE:LENGTH:STROKE:RRGGBB"
+
+    def text_of(self, value: Marker) -> str:
+        """Write a marker, as in arrow:5:1:ff0000."""
+        return f"{value.shape}:{value.length_px}:{value.thickness_px}:{bytes(value.colour).hex()}"
+
+    def read(self, value) -> Marker:
+        """Return a marker; None is the usual one, as in the class."""
+        return self.default if value is None else self._read(value)
+
+    def _read(self, value) -> Marker:
+        if isinstance(value, Marker):
+            return self._whole(value)
+        if not isinstance(value, str):
+            raise self.refusal(value, self._rule())
+        return self._of_text(value)
+
+    def _of_text(self, text: str) -> Marker:
+        parts = text.split(":")
+        kinds = (r"[a-z]+", r"\d{1,4}", r"\d{1,4}", r"#?[0-9a-fA-F]{6}")
+        if len(parts) > len(kinds) or not all(map(re.fullmatch, kinds, parts)):
+            raise self.refusal(text, self._rule())
+        names = ("shape", "length_px", "thickness_px", "colour")
+        read = (str, int, int, lambda word: tuple(bytes.fromhex(word.removeprefix("#"))))
+        given = {name: of(part) for name, of, part in zip(names, read, parts, strict=False)}
+        try:
+            return replace(self.default, **given)
+        except Refusal as refusal:
+            raise self.refusal(text, f"{refusal.text}, as in arrow:20:3:ff0000") from refusal
+
+    def _whole(self, marker: Marker) -> Marker:
+        """Refuse a Marker that Python let be made and nobody can draw."""
+        colour = list(marker.colour) if hasattr(marker.colour, "__iter__") else []
+        numbers = (marker.length_px, marker.thickness_px, *colour)
+        whole = all(isinstance(n, Integral) for n in numbers)
+        if not whole or len(colour) != 3 or not all(0 <= n <= 255 for n in colour):
+            raise self.refusal(marker, "lengths must be whole px, the colour three of 0 to 255")
+        return marker
+
+    def _rule(self) -> str:
+        return (f"must be {self.values} with a shape of {', '.join(SHAPES)}, lengths in px and a "
+                "colour in hexadecimal, as in arrow:20:3:ff0000 or arrow:20:3")
+
+
+OPTIONS = (
+    Choice("style", Style.PUBLISHED.value, (DEPTHLM,),
+           "how the question is asked: as trained, or in one of the paper's other forms",
+           choices=tuple(style.value for style in Style)),
+    MarkerOption("marker", Marker(), (DEPTHLM,),
+                 f"what is drawn at the pixel: {', '.join(SHAPES)}; length and stroke in px; the "
+                 "published question speaks of a red arrow"),
+    Choice("on_margin", "flip", (DEPTHLM,),
+           "where a marker does not fit at the border: lay it on another side, pad the picture, "
+           "or refuse the pixel", choices=ON_MARGIN),
+    Choice("decoding", "number", (DEPTHLM,),
+           "decode the number alone, checked, or always the whole reply",
+           choices=("number", "full")),
+    Choice("estimate", "greedy", (DEPTHLM,),
+           "the published reading, or the mean of the digits' distribution",
+           choices=("greedy", "mean")),
+    Choice("check", "reply", (DEPTHLM,),
+           "how much of the reply must follow the template: all of it, or up to the number",
+           choices=("reply", "lead")),
+    Count("longest_edge", None, (DEPTHLM,),
+          "cap on the picture's longer side, accounted for in the distance",
+          low=112, high=65536, unit="px"),
+    Count("max_pixels", None, BOTH,
+          "cap on the area of the picture that the model sees, where memory is short",
+          low=4096, high=2**28, unit="px"),
+    Count("memory_bytes", None, (DEPTHLM,),
+          "what a batch of queries may take beside the weights; none: half of what the GPU has "
+          "free, 1 GiB on a CPU", low=10**6),
+    Count("max_tokens", 128, (DEPTHLM,), "of a reply that is decoded in full",
+          low=1, high=4096),
+    Flag("published_preprocessing", False, (DEPTHVLM,),
+         "resample as the published demo does, not once on the device"),
+    Flag("keep_frame", None, (DEPTHVLM,),
+         "hold the last picture's keys and values, so that questions about it cost less; auto: "
+         "where the model can write", none="auto"),
+    Flag("cuda_graph", True, BOTH,
+         "on a GPU: record a pass and replay it; takes the memory of its activations"),
+    Flag("trust_template", False, (DEPTHLM,),
+         "make the checks and ignore them: for the speed of random weights", by_text=False),
+)
+
+
+def shown() -> list[Option]:
+    """Return the options that can be set by text."""
+    return [option for option in OPTIONS if option.by_text]
+
+
+def given(texts: Iterable[str]) -> dict[str, str]:
+    """Return name to text of ``name=value`` each; ``checked`` reads them.
+
+    Raises Refusal(MODEL_NOT_READY) for what has another form, a name that comes twice, and what
+    is set beside a model and not of it (device, dtype and the like).
+    """
+    found = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise _refused(f"model option {_cut(text)}: must be name=value, as in max_pixels="
+                           f"500000; {LIST}")
+        if name in _BESIDE:
+            own = "model" if name == "name" else name
+            raise _refused(f"model option {_cut(text)}: {own} is not set among a model's options; "
+                           f"give --{own}, or the node's parameter {own}")
+        if name in found:
+            raise _refused(f"model option {name}: is given twice, as {_cut(found[name])} and "
+                           f"{_cut(value)}; give it once")
+        found[name] = value
+    return found
+
+
+def checked(family: str, options: dict) -> dict:
+    """Return options in their own types, for the class of a family.
+
+    ``options``: by name; a value of the option's type, or its text. Raises
+    Refusal(MODEL_NOT_READY) with value, rule and what this family has.
+    """
+    table = {option.name: option for option in OPTIONS}
+    read = {}
+    for name, value in options.items():
+        option = table.get(name)
+        if option is None or not option.by_text and isinstance(value, str):
+            raise _refused(f"model option {_cut(name)}: there is no such option; {_has(family)}")
+        if family not in option.of:
+            raise _refused(f"model option {name} = {_cut(value)}: is of {option.of[0]} alone, and "
+                           f"this model is a {family}; {_has(family)}")
+        read[name] = option.read(value)
+    if rule := _broken_together(read):
+        raise _refused(rule)
+    return read
+
+
+def _broken_together(read: dict) -> str:
+    """Return the rule that options break together, or ""."""
+    whole = [name for name, word in (("decoding", "full"), ("style", Style.RAY.value))
+             if read.get(name) == word]
+    if read.get("estimate") == "mean" and whole:
+        return (f"model option estimate = 'mean': has no digits to take the mean of with "
+                f"{whole[0]} = {read[whole[0]]!r}, which decodes the whole reply; leave one out")
+    return ""
+
+
+def _has(family: str) -> str:
+    names = ", ".join(option.name for option in shown() if family in option.of)
+    return f"a {family} has {names} ({LIST})"
+
+
+def _cut(value) -> str:
+    shown_value = repr(value)
+    return shown_value if len(shown_value) <= _SHOWN else f"{shown_value[:_SHOWN]}..."
+
+
+def _refused(text: str) -> Refusal:
+    return Refusal(Code.MODEL_NOT_READY, text)
