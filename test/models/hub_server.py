@@ -37,12 +37,14 @@ class Hub:
     ``errors``: part of a path -> (status, X-Error-Code). ``cut``: file -> bytes after which its
     connection breaks, each time. ``cut_once``: the same, the first time alone. ``hold``: file ->
     bytes after which it waits; ``holding`` tells when. ``spoil``: files sent with a wrong byte.
+    ``ranges``: whether it sends parts of files.
     """
 
     def __init__(self, repositories):
         self.repositories = repositories
         self.requests, self.errors, self.spoil = [], {}, set()
         self.cut, self.cut_once, self.hold = {}, {}, {}
+        self.ranges = True
         self.holding, self.released = threading.Event(), threading.Event()
 
     def __enter__(self):
@@ -101,6 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self):
         hub, path = self.server.hub, unquote(urlsplit(self.path).path)
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        wanted = wanted if hub.ranges else None
         self.noted = Request(self.command, path, int(wanted[1]) if wanted else 0,
                              "Authorization" in self.headers)
         hub.requests.append(self.noted)

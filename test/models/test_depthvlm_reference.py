@@ -1,4 +1,6 @@
 """Our DepthVLM against outputs of the published code on tiny seeded checkpoints, float32."""
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ ROOMS = ("room_a", "room_b", "room_c")
 HEADS = {"dpt": ("depthvlm_tiny", "depthvlm_seed1"),
          "mlp": ("depthvlm_mlp_tiny", "depthvlm_mlp_seed1")}
 PUBLISHED_BF16_MEAN = 0.011  # relative error of the published code in bfloat16 against float32
+STOCK_DPT_FP16_MEAN = 6.0e-4  # StockDepthVLM in float16 on room_b, which takes a CPU a minute
 
 
 def camera_at_1000(rgb):
@@ -24,6 +27,14 @@ def camera_at_1000(rgb):
 def models(reference_checkpoint):
     return {head: load(str(reference_checkpoint(folder)), device="cpu",
                        published_preprocessing=True) for head, (folder, _) in HEADS.items()}
+
+
+@pytest.fixture(scope="module")
+def half(reference_checkpoint):
+    """Return a function: head and dtype to its model, loaded once, for a DPT head folds slowly."""
+    return functools.cache(lambda head, dtype: load(
+        str(reference_checkpoint(HEADS[head][0])), device="cpu", dtype=dtype,
+        published_preprocessing=True))
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -94,24 +105,21 @@ def test_our_image_path_agrees_where_the_sizes_do(reference_checkpoint, referenc
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("head", HEADS)
-def test_half_precision(reference_checkpoint, reference_values, head, dtype):
-    folder, name = HEADS[head]
-    values = reference_values(name)
-    model = load(str(reference_checkpoint(folder)), device="cpu", dtype=dtype,
-                 published_preprocessing=True)
+def test_half_precision(half, reference_values, head, dtype):
+    values, model = reference_values(HEADS[head][1]), half(head, dtype)
     rgb = values["room_b_input_rgb"]
     depth = model.depth(rgb, model.view_of(camera_at_1000(rgb)))
     error = np.abs(depth / values["room_b_depth"] - 1)
-    assert 1e-6 < error.mean() <= 1.5 * PUBLISHED_BF16_MEAN
+    published = STOCK_DPT_FP16_MEAN if (head, dtype) == ("dpt", "float16") else PUBLISHED_BF16_MEAN
+    assert 1e-6 < error.mean() <= 1.5 * published
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("head, dtype", [
+    ("mlp", "bfloat16"), ("mlp", "float16"),
+    ("dpt", "bfloat16")])  # its float16 takes long: STOCK_DPT_FP16_MEAN
 def test_half_precision_errs_no_more_than_the_stock_model_with_these_weights(
-        reference_checkpoint, reference_values, dtype):
-    folder, name = HEADS["mlp"]  # a DPT head takes minutes in half precision on a CPU
-    values = reference_values(name)
-    model = load(str(reference_checkpoint(folder)), device="cpu", dtype=dtype,
-                 published_preprocessing=True)
+        half, reference_values, head, dtype):
+    values, model = reference_values(HEADS[head][1]), half(head, dtype)
     suffix = model.tokenizer(SUFFIX.format(question=DEPTH_QUESTION))["input_ids"]
     ways = {"ours": model, "stock": StockDepthVLM(model.module, suffix)}
     errors = {way: [] for way in ways}

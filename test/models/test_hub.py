@@ -144,6 +144,13 @@ def test_a_break_is_mended_at_once_where_the_hub_still_answers(hub, cache, check
     assert sum(sum(one.sent) for one in hub.bodies(FIRST)) == len(checkpoint_files[FIRST])
 
 
+def test_a_hub_that_sends_no_parts_sends_the_whole_again(hub, cache, checkpoint_files):
+    hub.cut_once[FIRST], hub.ranges = BROKEN_AT, False
+    assert run(hub, cache, "fetch", NAME)[0] == 0
+    size = len(checkpoint_files[FIRST])
+    assert [sum(one.sent) for one in hub.bodies(FIRST)] == [BROKEN_AT, size]
+
+
 def test_a_broken_download_goes_on_where_it_stopped(hub, cache, offline, checkpoint_files):
     hub.cut[FIRST] = BROKEN_AT
     line = refusal_of(hub, cache, NAME)
