@@ -5,11 +5,12 @@ from dataclasses import asdict
 from depthlm_ros.commands.console import note, print_json
 from depthlm_ros.commands.looking import guarded, load_model, look_at
 from depthlm_ros.commands.photograph import frame_of
+from depthlm_ros.models.base import speaks
 from depthlm_ros.status import Refusal
 
 
 def run(options) -> int:
-    """Print the answer; 0 with a number, 1 without."""
+    """Print the answer; 0 with one, 1 without."""
     from depthlm_ros.language.answer import refused
 
     sight = None
@@ -31,12 +32,17 @@ def run(options) -> int:
 def _answer(options):
     """Return (Answer, Sight): the same steps as the service ~/ask, without waiting for a frame."""
     from depthlm_ros import sight as seeing
-    from depthlm_ros.language.answer import answer_question
-    from depthlm_ros.language.question import read_question
+    from depthlm_ros.language.answer import answer_freely, answer_question
+    from depthlm_ros.language.question import FreeQuestion, read_any_question
 
-    question = read_question(options.question, [tuple(pixel) for pixel in options.at])
+    question = read_any_question(options.question, [tuple(pixel) for pixel in options.at])
     frame, rectifier, _ = frame_of(options.image, options)
     model = load_model(options)
+    if isinstance(question, FreeQuestion):
+        if not speaks(model):
+            raise question.refusal
+        reply = guarded(model, lambda: model.reply(frame.rgb, frame.camera, question.words))
+        return answer_freely(reply), seeing.Sight(frame, rectifier, None)
     sight = look_at(model, frame, rectifier, options)
     pixels = question.pixels(seeing.camera_asked_about(sight))
     ranges = options.min_range, options.max_range

@@ -1,6 +1,7 @@
 """From a read question and the depth at its points to an answer: value, 90 % interval, sentence.
 
-No model writes here: the numbers rest on geometry, the sentences are fixed templates.
+The numbers rest on geometry and their sentences are fixed templates. What a model writes to a
+question in free words is passed on as advice, with no number.
 """
 
 import math
@@ -23,15 +24,19 @@ UNITS = {
 }
 """The SI unit of every task's value."""
 MAX_SENTENCE = 400
+MAX_REPLY = 1000
+FREE = "free"
+"""The task of a question in free words."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """What an asker gets.
 
-    ``value``, ``low``, ``high`` in ``unit`` (SI): NaN unless ``code`` is OK; the interval alone is
-    NaN where the model's error is unknown. ``sentence`` for people. ``evidence``: the point
-    readings that the value rests on, as they came. ``source``: "dense" or "marker".
+    ``value``, ``low``, ``high`` in ``unit`` (SI): NaN unless ``code`` is OK, and always for the
+    task FREE; the interval alone is NaN where the model's error is unknown. ``sentence`` for
+    people. ``evidence``: the point readings that the value rests on, as they came. ``source``:
+    "dense", "marker" or "language".
     """
 
     code: Code
@@ -47,7 +52,7 @@ class Answer:
 
     @property
     def success(self) -> bool:
-        """True exactly when there is a value."""
+        """True exactly when the question was answered."""
         return self.code == Code.OK
 
 
@@ -57,6 +62,14 @@ def refused(code: Code, text: str, task: str = "", unit: str = "", evidence=()) 
     return Answer(
         Code(code), said, task, unit, sentence=f"No answer: {said}", evidence=tuple(evidence)
     )
+
+
+def answer_freely(reply: str) -> Answer:
+    """Return a model's own words as an answer: one safe line; NO_ANSWER where there are none."""
+    said = clean(reply, MAX_REPLY)
+    if not any(character.isalnum() for character in said):
+        return refused(Code.NO_ANSWER, "the model wrote nothing: ask in other words", FREE)
+    return Answer(Code.OK, "", FREE, "", sentence=said, source="language")
 
 
 def answer_question(question: Question, readings: Sequence) -> Answer:

@@ -81,6 +81,46 @@ class Question:
         return [named.get(point, point) for point in self.points]
 
 
+class InFreeWords(Refusal):
+    """No question of the typed tasks: a model that writes may answer it in its own words."""
+
+
+@dataclass(frozen=True)
+class FreeQuestion:
+    """A question about the whole image in free words: no number comes of it.
+
+    ``words``: the question, one safe line. ``refusal``: the answer of a model that cannot write.
+    """
+
+    words: str
+    refusal: Refusal
+
+
+def read_any_question(
+    text: str, pixels=(), max_length: int = MAX_QUESTION
+) -> Question | FreeQuestion:
+    """Read a typed question, else one in free words; raises what ``read_question`` raises.
+
+    Whether a way is free and whatever is a measure is refused in free words (UNSUPPORTED), since
+    robots act on that; so is a free question with pixels (BAD_QUESTION), which words cannot point
+    at.
+    """
+    try:
+        return read_question(text, pixels, max_length)
+    except InFreeWords as refusal:
+        plain = _normalise(text, max_length)
+        for pattern, reason in wording.NOT_FREELY:
+            if pattern.search(plain):
+                raise Refusal(Code.UNSUPPORTED, reason) from refusal
+        if len(pixels) or read_points(plain)[0]:
+            raise Refusal(
+                Code.BAD_QUESTION,
+                "a question in free words is about the whole image: leave the pixels out, or ask "
+                f"for example {wording.EXAMPLES}",
+            ) from refusal
+        return FreeQuestion(clean(text, max_length), refusal)
+
+
 def read_question(text: str, pixels=(), max_length: int = MAX_QUESTION) -> Question:
     """Read a question; ``pixels`` (u, v) came beside it and go before those in the text.
 
@@ -88,7 +128,7 @@ def read_question(text: str, pixels=(), max_length: int = MAX_QUESTION) -> Quest
 
     Raises Refusal: BAD_QUESTION when it is empty, too long, has control characters, lacks a number
     or a point; UNSUPPORTED when it asks for something else than the five tasks or about a named
-    thing.
+    thing. InFreeWords, which is one of these, when it asks for no measure at all.
     """
     plain = _normalise(text, max_length)
     declared, plain = wording.read_declared(plain)
@@ -126,6 +166,9 @@ def _refuse_other_kinds(rest: str) -> None:
     for pattern, reason in wording.UNSUPPORTED:
         if pattern.search(rest):
             raise Refusal(Code.UNSUPPORTED, reason)
+    for pattern, reason in wording.FREE_ONLY:
+        if pattern.search(rest):
+            raise InFreeWords(Code.UNSUPPORTED, reason)
 
 
 def _task_of(quantities, given: int) -> tuple[Task, float]:
@@ -159,7 +202,7 @@ def _task_of(quantities, given: int) -> tuple[Task, float]:
         return Task.DEPTH, math.nan
     if wording.ASKS_DISTANCE.search(rest):
         return Task.DISTANCE, math.nan
-    raise Refusal(
+    raise InFreeWords(
         Code.BAD_QUESTION,
         f"this is not a question that can be read here: ask for example {wording.EXAMPLES}",
     )

@@ -52,6 +52,29 @@ _TWO_POINTS = re.compile(
 _THIS_POINT = re.compile(r"\b(?:this|that) (?:point|pixel|spot|location|place)\b")
 _JOINED = re.compile(r"<p>.{0,60}\b(?:from|to|and)\b.{0,60}<p>")
 
+ABOUT_THE_WAY = re.compile(
+    r"\b(?:clear|clearance|free|safe|safely|passable|traversable|drivable|walkable|blocked|"
+    r"pass|passes|fit|fits|squeeze|collid\w*|collision|hit|bump|obstacle\w*|obstructed)\b|"
+    r"\b(?:enough|any) (?:space|room)\b|\b(?:get|go|drive|walk|move|fly) (?:through|past|between|"
+    r"on|ahead|forward)\b"
+)
+ABOUT_A_MEASURE = re.compile(
+    r"\b(?:far|farther|further|close|closer|closest|near|nearer|nearest|nearby|distan\w*|"
+    r"metres?|meters?|depth|deep|tall\w*|high\w*|wide\w*|long\w*|big\w*|small\w*|larg\w*|"
+    r"fast\w*|slow\w*|speed)\b|\d ?(?:m|cm|mm|km|ft|feet|inch\w*|s|seconds?|m/s)\b"
+)
+NOT_FREELY = (
+    (
+        ABOUT_THE_WAY,
+        "whether a way is free is for geometry to say, not for a model's words: ask for distances",
+    ),
+    (
+        ABOUT_A_MEASURE,
+        "a measure is for geometry to take, not for a model's words: ask how far a point is",
+    ),
+)
+"""What a robot might act on by moving: no model's words may settle it."""
+
 UNSUPPORTED = [
     (re.compile(pattern), reason)
     for pattern, reason in (
@@ -77,6 +100,13 @@ UNSUPPORTED = [
             r"\bhow fast (?:is|are|does|do) (?!i\b|we\b|you\b|the robot\b|my\b)",
             "motion of things is not offered: ask how fast to go to reach a point in a given time",
         ),
+    )
+]
+"""Measures that nobody here can take, and why."""
+
+FREE_ONLY = [
+    (re.compile(pattern), reason)
+    for pattern, reason in (
         (
             r"^\W*(?:is|are|can|could|will|would|does|do|am|should) (?!you (?:tell|say|give|"
             r"estimate|measure|compute|please)"
@@ -91,6 +121,7 @@ UNSUPPORTED = [
         ),
     )
 ]
+"""What only a model that writes can answer, and what others say to it."""
 
 _FUNCTION_WORDS = frozenset(
     """

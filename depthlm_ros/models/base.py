@@ -120,6 +120,8 @@ class LanguageModel(Protocol):
     """Free text about an image; whoever asks parses it strictly."""
 
     name: str
+    speaks: bool
+    """Whether it has learned to write: the embedded model has not."""
 
     def reply(
         self, rgb: np.ndarray, camera: PinholeCamera, prompt: str, max_tokens: int = 128
@@ -128,3 +130,8 @@ class LanguageModel(Protocol):
 
         Decoded greedily; special tokens are left out, nothing else is cleaned.
         """
+
+
+def speaks(model) -> bool:
+    """Tell whether a model answers in words of its own (``LanguageModel``)."""
+    return bool(getattr(model, "speaks", False))

@@ -34,13 +34,14 @@ class DepthVLMSettings:
     """What a DepthVLM checkpoint's config.json says beyond the stock Qwen3-VL config.
 
     ``ratio_90`` and ``measured``: accuracy on held-out data, see ``models/base.py``; NaN and {}
-    when unknown.
+    when unknown. ``speaks``: whether the language model has learned to write.
     """
 
     head: HeadConfig = field(default_factory=HeadConfig)
     path: ImagePath = field(default_factory=ImagePath)
     ratio_90: float = float("nan")
     measured: dict = field(default_factory=dict)
+    speaks: bool = True
 
     @classmethod
     def from_config(cls, config: dict, preprocessor: dict | None = None) -> "DepthVLMSettings":
@@ -49,7 +50,8 @@ class DepthVLMSettings:
         Keys of config.json, all optional but the first: ``depth_head_type``,
         ``depth_head_widths`` (4), ``depth_head_fusion``, ``depth_head_output`` (2),
         ``depth_head_mlp_hidden``, ``depth_head_feature_mode``, ``canonical_focal_px`` (1000),
-        ``min_pixels``, ``max_pixels`` (else the preprocessor's), ``ratio_90``, ``measured``.
+        ``min_pixels``, ``max_pixels`` (else the preprocessor's), ``ratio_90``, ``measured``,
+        ``speaks``.
         """
         vision, pre = config["vision_config"], preprocessor or {}
         patch, merge = vision["patch_size"], vision["spatial_merge_size"]
@@ -66,7 +68,7 @@ class DepthVLMSettings:
         told = {key: tuple(value) if isinstance(value, list) else value
                 for key, value in path.items() if value is not None}
         return cls(HeadConfig(**head), ImagePath(**told), float(config.get("ratio_90", "nan")),
-                   dict(config.get("measured", {})))
+                   dict(config.get("measured", {})), bool(config.get("speaks", True)))
 
 
 @dataclass

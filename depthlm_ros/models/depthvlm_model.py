@@ -40,7 +40,8 @@ class DepthVLM:
     ``published_preprocessing``: resample as the published demo does (PIL, three steps, no focal
     correction) instead of once on the device. ``max_pixels``: a lower limit for the view's area
     than the checkpoint's own, where memory is short. ``keep_frame``: hold the keys and values of
-    the last image, so that questions about it cost their own tokens only (for 4B some 170 MB).
+    the last image, so that questions about it cost their own tokens only (for 4B some 170 MB);
+    None: where the model speaks.
     ``cuda_graph``: on a GPU, record a pass and replay it; costs the memory of its activations.
     Used by one thread at a time. ``on_stage`` is called with the name of each stage done, and with
     "recorded" in place of those between when they were one.
@@ -48,7 +49,7 @@ class DepthVLM:
 
     def __init__(self, module: DepthVLMModule, tokenizer, name: str = "depthvlm",
                  published_preprocessing: bool = False, max_pixels: int | None = None,
-                 keep_frame: bool = False, cuda_graph: bool = True):
+                 keep_frame: bool | None = None, cuda_graph: bool = True):
         self.name = name
         self.ratio_90 = module.settings.ratio_90
         self.module = module.freeze()
@@ -56,7 +57,8 @@ class DepthVLM:
         self.path = module.settings.path.limited(max_pixels)
         self._published = published_preprocessing
         self.on_stage = no_listener
-        self._keep_frame = keep_frame
+        self.speaks = module.settings.speaks
+        self._keep_frame = self.speaks if keep_frame is None else keep_frame
         self._last_area = 0
         self._remembered = None
         self.finishes = module.device.type == "cuda"
@@ -179,11 +181,17 @@ class DepthVLM:
             ids = self._conversation(prompt, read.cache.get_seq_length())
             out = self.module.vlm.generate(
                 ids, past_key_values=read.cache, max_new_tokens=max_tokens, do_sample=False,
-                attention_mask=torch.ones_like(ids), eos_token_id=self.tokenizer.eos_token_id,
+                attention_mask=torch.ones_like(ids), eos_token_id=self._ends(),
                 pad_token_id=self.tokenizer.pad_token_id)
         except torch.OutOfMemoryError as error:
             raise self._out_of_memory(view) from error
         return self.tokenizer.decode(out[0, ids.shape[1]:], skip_special_tokens=True)
+
+    def _ends(self) -> list[int]:
+        """Return the tokens that end a reply: the tokenizer's own, and those of Qwen's chat."""
+        words = {"<|im_end|>", "<|endoftext|>"} & self.tokenizer.get_vocab().keys()
+        ends = {self.tokenizer.eos_token_id, *self.tokenizer.convert_tokens_to_ids(sorted(words))}
+        return sorted(ends - {None})
 
     def _new_cache(self) -> DynamicCache:
         return DynamicCache(config=self.module.vlm.config.text_config)

@@ -26,6 +26,7 @@ def tiny_config(vision_width: int = 128, vision_layers: int = 6, text_width: int
     """
     return {
         "architectures": ["Qwen3VLForConditionalGeneration"], "model_type": "qwen3_vl",
+        "speaks": False,  # it is trained on depth alone
         "dtype": "float32", "tie_word_embeddings": True,
         "image_token_id": _ID["<|image_pad|>"], "video_token_id": _ID["<|video_pad|>"],
         "vision_start_token_id": _ID["<|vision_start|>"],

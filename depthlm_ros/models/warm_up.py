@@ -23,8 +23,8 @@ def warm_up(model, camera: PinholeCamera = CAMERA) -> float:
     """Run ``model`` (``models/base.py``) on a grey picture of ``camera``; return the seconds.
 
     Once, or until it is recorded where models are; the recording is not kept, since the robot's
-    camera will hardly be this one. A refusal is no failure here, as another camera's pictures may fit: it is logged, and where
-    memory ran out the model shrinks if it can. NaN then.
+    camera will hardly be this one. A refusal is no failure here, as another camera's pictures may
+    fit: it is logged, and where memory ran out the model shrinks if it can. NaN then.
     """
     rgb = np.full((camera.height, camera.width, 3), 127, np.uint8)
     begin = time.perf_counter()

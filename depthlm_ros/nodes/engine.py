@@ -185,7 +185,11 @@ class Engine:
             sight = await self._fresh_sight(until)
             return sight, read(self.model, sight, pixels_of(sight), *self._ranges)
         await self.newest_picture(until)
-        return await self._ask_model(pixels_of, until)
+
+        def call(sight):
+            return read(self.model, sight, pixels_of(sight), *self._ranges)
+
+        return await self._on_worker(lambda: self._look_and_ask(call), until)
 
     def check_active(self) -> None:
         """Refuse when the node does not serve now."""
@@ -258,14 +262,30 @@ class Engine:
         """Nearest and farthest depth that is believed now [m]."""
         return self._values.min_range_m, self._values.max_range_m
 
-    async def _ask_model(self, pixels_of, until: float):
-        """Have a marker model read pixels of the picture that is newest when its turn comes."""
+    async def reply(self, words: str, until: float):
+        """Return a fresh sight and what the model writes about it: (Sight, str). Raises Refusal.
+
+        A dense model is asked about the last picture it has looked at, which it still remembers
+        if no other came between.
+        """
+        self.check_active()
+        sight = await self._fresh_sight(until) if self.is_dense else None
+        if sight is None:
+            await self.newest_picture(until)
+
+        def call(seen):
+            return self.model.reply(seen.frame.rgb, seen.frame.camera, words)
+
+        return await self._on_worker(lambda: self._look_and_ask(call, sight), until)
+
+    async def _on_worker(self, job, until: float):
+        """Return what a job gives on the worker, when its turn comes."""
         waiter = self._room.enter("job", until)
 
         def run():
             if waiter.future.done():
                 raise Refusal(Code.DEADLINE, "the deadline passed while waiting for the model")
-            return self._look_and_ask(pixels_of)
+            return job()
 
         try:
             self.worker.submit(run, self._hand_over(lambda *r: self._job_done(waiter, *r)))
@@ -274,25 +294,23 @@ class Engine:
             raise Refusal(Code.BUSY, f"{error}: ask again later") from error
         return await self._room.outcome(waiter)
 
-    def _look_and_ask(self, pixels_of):
-        """Read pixels by the marker model: on the worker."""
-        picture, ranges = self.picture, self._ranges
+    def _look_and_ask(self, ask, sight: Sight | None = None):
+        """Return a sight, else the newest picture's, and ``ask(sight)``: on the worker."""
+        picture = self.picture
         if picture is None:
             raise Refusal(
                 Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
             )
         begin = self.running_since = time.monotonic()
         try:
-            seen = self._frames.frame(picture.image, picture.info)
-            sight = look(self.model, *seen, *ranges, picture.epoch)
-            pixels = pixels_of(sight)
-            readings = call_model(
-                self.model, lambda: read(self.model, sight, pixels, *ranges), self.statistics
-            )
+            if sight is None:
+                seen = self._frames.frame(picture.image, picture.info)
+                sight = look(self.model, *seen, *self._ranges, picture.epoch)
+            answer = call_model(self.model, lambda: ask(sight), self.statistics)
         finally:
             self.running_since = None
         self.statistics.inference.add(time.monotonic() - begin)
-        return sight, readings
+        return sight, answer
 
     def _job_done(self, waiter: Waiter, result, error) -> None:
         if error is None:

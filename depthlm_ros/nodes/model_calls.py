@@ -16,9 +16,10 @@ def call_model(model, call, statistics):
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        failure = error
+        failure = str(error)  # not the error: its frames hold what filled the memory
     if not getattr(model, "shrink", bool)():
         raise Refusal(Code.MODEL_ERROR, f"out of memory, and no smaller size: {failure}")
+    release_device_memory()
     statistics.retries += 1
     return call()
 

@@ -13,9 +13,10 @@ from rclpy.qos import QoSProfile
 
 from depthlm_msgs.msg import PointDepthArray
 from depthlm_msgs.srv import Ask, QueryPoints
-from depthlm_ros.language.answer import Answer, answer_question, refused
-from depthlm_ros.language.question import read_question
+from depthlm_ros.language.answer import Answer, answer_freely, answer_question, refused
+from depthlm_ros.language.question import FreeQuestion, read_any_question
 from depthlm_ros.language.text import clean
+from depthlm_ros.models.base import speaks
 from depthlm_ros.nodes import replies
 from depthlm_ros.nodes.stamps import age_s
 from depthlm_ros.nodes.transforms import Transforms
@@ -82,17 +83,21 @@ class Services:
             self._engine.check_active()
             limit = self._node.parameters.values.max_question_length
             given = replies.pixels_of(request.pixels, at_least=0)
-            question = read_question(request.question, given, limit)
+            question = read_any_question(request.question, given, limit)
             until = begin + self._deadline_s(request.deadline)
-            sight, readings = await self._engine.read(
-                lambda sight: question.pixels(camera_asked_about(sight)), until
-            )
-            to_frame = await self._to_frame(request.frame_id, sight, until)
-            self._engine.check_fresh(sight)
-            answer = answer_question(question, readings)
-            header = replies.header_in(sight, request.frame_id)
-            points = replies.point_messages(readings, header, to_frame)
-            self._streams.show(sight, readings)
+            if isinstance(question, FreeQuestion):
+                sight, answer = await self._answer_freely(question, until)
+                header = replies.header_in(sight, "")
+            else:
+                sight, readings = await self._engine.read(
+                    lambda sight: question.pixels(camera_asked_about(sight)), until
+                )
+                to_frame = await self._to_frame(request.frame_id, sight, until)
+                self._engine.check_fresh(sight)
+                answer = answer_question(question, readings)
+                header = replies.header_in(sight, request.frame_id)
+                points = replies.point_messages(readings, header, to_frame)
+                self._streams.show(sight, readings)
         except Exception as error:  # every request gets a reply
             refusal = self._as_refusal("~/ask", error)
             answer: Answer = refused(refusal.code, refusal.text)
@@ -101,6 +106,14 @@ class Services:
         self._stamp_reply(response, sight, begin, answer.code)
         self._faults.guarded("publishing an answer", self._publish_answer)(request, response)
         return response
+
+    async def _answer_freely(self, question: FreeQuestion, until: float):
+        """Return (Sight, Answer) to a question in free words, where the model has any."""
+        if not speaks(self._engine.model):
+            raise question.refusal
+        sight, reply = await self._engine.reply(question.words, until)
+        self._engine.check_fresh(sight)
+        return sight, answer_freely(reply)
 
     def _publish_answer(self, request, response) -> None:
         message = replies.answer_message(clean(request.question), response)

@@ -8,7 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from depthlm_ros.estimator import PointDepth
-from depthlm_ros.language.answer import answer_question, refused, two_point_interval
+from depthlm_ros.language.answer import (
+    answer_freely,
+    answer_question,
+    refused,
+    two_point_interval,
+)
 from depthlm_ros.language.question import Question, Task
 from depthlm_ros.language.text import clean, has_control_characters
 from depthlm_ros.status import Code
@@ -148,3 +153,13 @@ def test_surrogates_and_control_characters_become_question_marks():
     assert clean("\u200bzero\u202ewidth") == "zerowidth"
     assert clean("abcdef", 5) == "ab..."
     assert refused(Code.BUSY, "no\udcff").text == "no?"
+
+
+def test_a_models_words_are_one_safe_line_and_no_number():
+    answer = answer_freely(" A door,\n\u202eopen\x00 \ud800 ")
+    assert answer.success and answer.sentence == "A door, open? ?"
+    assert (answer.task, answer.unit, answer.source) == ("free", "", "language")
+    assert math.isnan(answer.value) and math.isnan(answer.low) and not answer.evidence
+    assert len(answer_freely("a" * 100_000).sentence) == 1000
+    for nothing in ("", " \n", "...", "\u200b"):
+        assert answer_freely(nothing).code == Code.NO_ANSWER

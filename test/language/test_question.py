@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.language.points import CENTRE, STRAIGHT_AHEAD
-from depthlm_ros.language.question import MAX_QUESTION, Question, Task, read_question
+from depthlm_ros.language.question import (
+    MAX_QUESTION,
+    FreeQuestion,
+    InFreeWords,
+    Question,
+    Task,
+    read_any_question,
+    read_question,
+)
 from depthlm_ros.status import Code, Refusal
 
 HERE = [(10.0, 20.0)]
@@ -293,3 +301,41 @@ def test_a_pixel_is_read_back_as_written(u, v):
 def test_a_megabyte_is_refused_at_once():
     with pytest.raises(Refusal, match="at most 1000"):
         read_question("how far " * 130_000, HERE)
+
+
+@pytest.mark.parametrize("text, code", [
+    ("What is in the picture?", Code.BAD_QUESTION),
+    ("Is the door open?", Code.UNSUPPORTED),
+    ("How many chairs are there?", Code.UNSUPPORTED),
+    ("Describe the room.", Code.BAD_QUESTION),
+])
+def test_free_words_are_handed_on_with_what_others_answer(text, code):
+    read = read_any_question(f"  {text} ")
+    assert isinstance(read, FreeQuestion) and read.words == text and read.refusal.code == code
+    with pytest.raises(InFreeWords):
+        read_question(text)
+
+
+@pytest.mark.parametrize("text", [
+    "Is the path clear?", "Can I get through the gap?", "Will the cart fit between the shelves?",
+    "Is it safe to go?", "Are there obstacles?", "Is there enough space?", "Will we hit the wall?",
+    "Is the wall near?", "Is the chair farther than the table?", "Is the door 2 m away?",
+    "Which thing is closest?", "Is it deep?",
+])
+def test_ways_and_measures_are_not_for_words(text):
+    with pytest.raises(Refusal) as caught:
+        read_any_question(text)
+    assert caught.value.code == Code.UNSUPPORTED and not isinstance(caught.value, InFreeWords)
+
+
+def test_typed_questions_and_their_refusals_stay_what_they_are():
+    assert read_any_question("How far is this point?", HERE) == read_question(
+        "How far is this point?", HERE)
+    for text, pixels, words in (
+        ("How far is the chair?", [], "cannot find named things"),
+        ("What is this?", HERE, "leave the pixels out"),
+        ("What is at (320, 240)?", [], "leave the pixels out"),
+        ("", [], "empty"),
+    ):
+        with pytest.raises(Refusal, match=words):
+            read_any_question(text, pixels)

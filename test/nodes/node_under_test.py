@@ -72,6 +72,23 @@ class Picture(Plane):
         return (metres / view.depth_scale).astype(np.float32)
 
 
+class Speaking(Picture):
+    """Writes ``words``, then what it was asked and how red the image is that it was shown."""
+
+    name, speaks = "speaking", True
+
+    def __init__(self, words="", reply_s=0.0, **picture):
+        super().__init__(**picture)
+        self.words, self.reply_s = words, reply_s
+
+    def reply(self, rgb, camera, prompt):
+        """Write."""
+        self.spend(self.reply_s)
+        if self.words == "nothing":
+            return "\n \u200b"
+        return f"{self.words} [{prompt}] red {rgb[0, 0, 0]} {camera.width} px"
+
+
 class Marker:
     """A point model: every point is ``distance_m`` away."""
 
@@ -124,8 +141,9 @@ def load(name, device, dtype, quantize):
         raise Refusal(Code.MODEL_NOT_READY, "no weights in /nowhere: run depthlm fetch missing")
     settings = json.loads(os.environ.get("NODE_MODEL", "{}"))
     time.sleep(settings.pop("load_s", 0.0))
-    kinds = {"plane": Plane, "marker": Marker, "picture": Picture, "failing": Failing}
-    return kinds[settings.pop("kind", "plane")](**settings)
+    kinds = (Plane, Marker, Picture, Speaking, Failing)
+    made = {kind.__name__.lower(): kind for kind in kinds}[settings.pop("kind", "plane")]
+    return made(**settings)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import math
 import time
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -216,6 +217,19 @@ def test_one_retry_at_a_smaller_size_and_no_second():
     with pytest.raises(Refusal, match="no smaller size"):
         call_model(object(), call, statistics)
     assert len(calls) == 3
+
+
+def test_the_retry_has_the_memory_that_the_first_try_filled():
+    held = []
+
+    def call():
+        if held:
+            return held[0]()
+        tensor = np.ones(1000)
+        held.append(weakref.ref(tensor))
+        raise Refusal(Code.MODEL_ERROR, "no memory") from MemoryError("full")
+
+    assert call_model(SimpleNamespace(shrink=lambda: True), call, Statistics()) is None
 
 
 def test_a_rotation_by_hand():
