@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -25,6 +26,8 @@ from depthlm_ros.models.quantization import SCHEMES
 from depthlm_ros.status import Refusal
 
 WARM_UPS = 3
+STAGES = ("preprocess", "vision", "language", "decode", "head", "finish", "recorded", "to message")
+"""The order of the table's rows, whichever contender has which."""
 # What --model takes beside a checkpoint: exact architectures with random weights.
 SIZES = {"depthvlm-tiny": "speed_depthvlm", "depthvlm-4b": "speed_depthvlm",
          "depthvlm-8b": "speed_depthvlm", "depthlm-tiny-qwen": "speed_depthlm",
@@ -40,13 +43,15 @@ class Contender:
 
     ``run``: does one frame from its bytes to what a message holds, and calls ``stage(name)`` as
     each stage is done. ``times_ms``: of every measured run, by stage, and "total".
-    ``first_ms``: the very first run, which a node spends on its warm-up.
+    ``first_ms``: the very first run, which a node spends on its warm-up. ``peak_mb``: the most
+    that the GPU's tensors took in a run, weights and all; None on a CPU.
     """
 
     name: str
     run: Callable[[Callable[[str], None]], object]
     times_ms: dict = field(default_factory=dict)
     first_ms: float = float("nan")
+    peak_mb: float | None = None
 
     def measure(self, synchronise: Callable[[], None]) -> None:
         """Run once and add the times."""
@@ -99,31 +104,41 @@ def make_frame(width: int, height: int, focal_px: float) -> Frame:
 
 def compare(subject: Subject, runs: int, device: torch.device) -> None:
     """Measure all contenders in turn, ``runs`` times, so that a busy moment hits them alike."""
-    synchronise = torch.cuda.synchronize if device.type == "cuda" else _nothing
+    on_gpu = device.type == "cuda"
+    synchronise = _waiting_for(device)
     for contender in subject.contenders:
         for _ in range(WARM_UPS):
             contender.measure(synchronise)
         contender.first_ms = contender.times_ms["total"][0]
         contender.times_ms.clear()
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats(device)
+            contender.measure(synchronise)
+            contender.peak_mb = torch.cuda.max_memory_allocated(device) / 1e6
+            contender.times_ms.clear()
     for turn in range(runs):
         order = subject.contenders if turn % 2 else subject.contenders[::-1]
         for contender in order:
             contender.measure(synchronise)
 
 
-def _nothing() -> None:
-    """Wait for nothing: the CPU is done when it returns."""
+def _waiting_for(device: torch.device) -> Callable[[], None]:
+    """Return what waits for the device; the CPU is done when it returns."""
+    if device.type == "cuda":
+        return partial(torch.cuda.synchronize, device)
+    return lambda: None
 
 
 def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
     """Return FLOP/s of a large plain matrix product here: what the floor is reckoned from."""
     size = 8192 if device.type == "cuda" else 1024
     a = torch.randn(size, size, device=device, dtype=dtype)
-    best = float("inf")
+    best, wait = float("inf"), _waiting_for(device)
+    wait()
     for _ in range(8):
         start = time.perf_counter()
         a @ a
-        (torch.cuda.synchronize if device.type == "cuda" else _nothing)()
+        wait()
         best = min(best, time.perf_counter() - start)
     return 2 * size ** 3 / best
 
@@ -139,15 +154,18 @@ def flop_of(run: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def report(subject: Subject, device: torch.device, dtype: torch.dtype) -> dict:
-    """Collect machine, stages (median and p95 in ms), ratios, memory and differences."""
-    rate = matmul_rate(device, dtype)
+def report(subject: Subject, device: torch.device, dtype: torch.dtype, rate: float = 0.0) -> dict:
+    """Collect machine, stages (median and p95 in ms), ratios, memory and differences.
+
+    ``rate``: of matrix products as measured before, FLOP/s; the better of then and now counts.
+    """
+    rate = max(rate, matmul_rate(device, dtype))
     floor_ms = 1e3 * subject.flop / rate
     contenders = {}
     for contender in subject.contenders:
         stages = {name: {"median_ms": float(np.median(times)),
                          "p95_ms": float(np.percentile(times, 95))}
-                  for name, times in contender.times_ms.items()}
+                  for name, times in sorted(contender.times_ms.items(), key=_row)}
         contenders[contender.name] = stages
     yardstick = contenders[subject.contenders[0].name]["total"]["median_ms"]
     return {
@@ -161,7 +179,13 @@ def report(subject: Subject, device: torch.device, dtype: torch.dtype) -> dict:
         "share_of_floor": {name: floor_ms / stages["total"]["median_ms"]
                            for name, stages in contenders.items()},
         "memory_mb": _memory_mb(device), "difference": subject.difference,
+        "peak_mb": {contender.name: contender.peak_mb for contender in subject.contenders},
     }
+
+
+def _row(item: tuple) -> int:
+    """Return where a stage's row stands; "total" comes last."""
+    return STAGES.index(item[0]) if item[0] in STAGES else len(STAGES)
 
 
 def _device(device: torch.device) -> str:
@@ -180,8 +204,8 @@ def _memory_mb(device: torch.device) -> float:
 def table(result: dict) -> str:
     """Lay the report out as text."""
     names = list(result["contenders"])
-    stages = list(dict.fromkeys(s for rows in result["contenders"].values() for s in rows))
-    stages = [stage for stage in stages if stage != "total"] + ["total"]
+    seen = {stage: 0 for rows in result["contenders"].values() for stage in rows}
+    stages = [stage for stage, _ in sorted(seen.items(), key=_row)]
     lines = [f"{result['subject']}, {result['parameters'] / 1e6:.1f} M parameters, "
              f"{result['dtype']}, {result['device']}, {result['threads']} thread(s), torch "
              f"{result['torch']}",
@@ -193,7 +217,10 @@ def table(result: dict) -> str:
             for cell in cells))
     for key, label, form in (("first_ms", "first run ms", "{:.0f}"),
                              ("times_faster", "times faster", "{:.2f}"),
-                             ("share_of_floor", "share of floor", "{:.0%}")):
+                             ("share_of_floor", "share of floor", "{:.0%}"),
+                             ("peak_mb", "peak MB", "{:.0f}")):
+        if None in result[key].values():
+            continue
         lines.append(f"{label:<16}" + "".join(
             f"{form.format(result[key][name]):>24}" for name in names))
     lines.append(f"floor {result['floor_ms']:.2f} ms: {result['gflop']:.1f} GFLOP at this "
@@ -229,11 +256,12 @@ def run(arguments: argparse.Namespace) -> int:
         frame = make_frame(*arguments.size, arguments.fx)
         subject = _builder(arguments.model)(arguments.model, frame, device, dtype,
                                             arguments.quantize)
+        rate = matmul_rate(device, dtype)
         compare(subject, max(1, arguments.runs), device)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    result = report(subject, device, dtype)
+    result = report(subject, device, dtype, rate)
     print(json.dumps(result, indent=2) if arguments.json else table(result))
     return 0
 
