@@ -8,6 +8,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from depthlm_ros.models import memory
 from depthlm_ros.models.checkpoint import materialise_buffers
 from depthlm_ros.models.depthlm import DepthLM
 from depthlm_ros.models.depthlm_families import PixtralFamily, Qwen25Family
@@ -165,14 +166,17 @@ def random_depthlm(
 ) -> DepthLM:
     """Return a DepthLM of seeded random weights: ``size`` is one of ``SIZES``.
 
-    ``options``: ``DepthLM``'s. Raises Refusal(UNSUPPORTED) for an unknown size.
+    ``options``: ``DepthLM``'s. Raises Refusal(UNSUPPORTED) for an unknown size,
+    Refusal(MODEL_NOT_READY) for one that the device has no room for.
     """
     if size not in SIZES:
         raise Refusal(Code.UNSUPPORTED, f"size {size!r}: must be one of {', '.join(SIZES)}")
     family_class, config, special = _of_size(size)
     stop, pad = ("<|im_end|>", "<|endoftext|>") if size in _QWEN_SIZES else ("</s>", "<pad>")
     path = family_class.read_path(config, {})
-    model = skeleton(size).to(dtype).to_empty(device=device)
+    model = skeleton(size)
+    memory.claim(size, sum(weight.numel() for weight in model.parameters()), device, dtype)
+    model = model.to(dtype).to_empty(device=device)
     model.tie_weights()
     generator = torch.Generator(device).manual_seed(seed)
     for name, weight in model.named_parameters():

@@ -13,10 +13,12 @@ from depthlm_ros.estimator import DepthEstimator
 from depthlm_ros.frame import Frame as SourceFrame
 from depthlm_ros.geometry.cloud import pack_into
 from depthlm_ros.geometry.depth_map import EDGE_RATIO
+from depthlm_ros.models import memory
 from depthlm_ros.models.base import CloudWish
 from depthlm_ros.models.checkpoint import materialise_buffers
 from depthlm_ros.models.depthvlm import DEPTH_QUESTION, SUFFIX, DepthVLMModule, no_listener
 from depthlm_ros.models.depthvlm_model import DepthVLM
+from depthlm_ros.models.dpt_folded import folded_numbers
 from depthlm_ros.models.quantization import make_quantizer, quantize_in_place
 from depthlm_ros.models.registry import load
 from depthlm_ros.models.tiny import tiny_config
@@ -56,9 +58,15 @@ CONFIGS = {
 
 @torch.no_grad()
 def random_module(config: dict, device: torch.device, dtype: torch.dtype) -> DepthVLMModule:
-    """Return a network of this architecture with random weights, made on the device."""
+    """Return a network of this architecture with random weights, made on the device.
+
+    Raises Refusal(MODEL_NOT_READY) where the device has no room for them.
+    """
     with torch.device("meta"):
         module = DepthVLMModule(config, PREFIX_IDS)
+    shapes = {name: parameter.shape for name, parameter in module.named_parameters()}
+    numbers = sum(shape.numel() for shape in shapes.values()) + folded_numbers(shapes)
+    memory.claim("random weights", numbers, device, dtype)
     for name, parameter in module.named_parameters():
         value = torch.empty(parameter.shape, device=device, dtype=dtype)
         if parameter.ndim > 1:

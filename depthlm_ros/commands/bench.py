@@ -23,8 +23,10 @@ def main(argv) -> int:
         choose.add_argument("-h", "--help", action="help", help="show this help and exit")
         choose.epilog = "Each has options of its own: depthlm bench speed --help"
         choose.parse_args(argv)
+    from depthlm_ros.commands.looking import show_log
     from depthlm_ros.models.quiet import quiet_imports
 
+    show_log()  # what weights need is told before they are made
     with quiet_imports():
         module = import_module(MODULES[argv[0]])
     parser = argparse.ArgumentParser(

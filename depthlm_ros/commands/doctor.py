@@ -5,7 +5,6 @@ Looks and never repairs. A check that cannot be made is a finding too.
 
 import importlib.metadata
 import platform
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -156,12 +155,6 @@ def _fits(opened, options) -> Finding:
 
 
 def _free_bytes(device) -> int:
-    """Return the memory that is free on a device: of the GPU, or what Linux calls available."""
-    if device.type == "cuda":
-        import torch
+    from depthlm_ros.models.memory import free_device_bytes
 
-        return torch.cuda.mem_get_info(device)[0]
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return sys.maxsize
+    return free_device_bytes(device)

@@ -15,7 +15,7 @@ def load_model(options):
     """
     from depthlm_ros.models import registry
 
-    _show_log()
+    show_log()
     more = {} if options.quantize == "none" else {"quantize": options.quantize}
     model = registry.load(
         options.model, options.device, options.dtype, options.revision, **more
@@ -24,7 +24,7 @@ def load_model(options):
     return model
 
 
-def _show_log() -> None:
+def show_log() -> None:
     """Let the package's log through to standard error."""
     log = logging.getLogger("depthlm_ros")
     if not log.handlers:

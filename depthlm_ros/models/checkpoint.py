@@ -5,7 +5,7 @@ holds, and puts tensors straight onto the device in the wanted dtype. Pickled we
 loading them runs code. So is everything incomplete, by name. Nothing here knows a network.
 """
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +16,18 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
+from depthlm_ros.models import memory
+from depthlm_ros.models.dpt_folded import folded_numbers
 from depthlm_ros.models.hub import INDEX
 from depthlm_ros.models.quantization import Quantizer, stored_bytes
 from depthlm_ros.status import Code, Refusal
 
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 NAMES_SHOWN = 12
+NUMBERS_AT_A_TIME = 2 ** 24
+COMPUTED = ".rotary_emb.inv_freq"
+"""Tables that transformers once stored with the weights, and computes."""
+ADAPTER = "adapter_model.safetensors"
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 
 DEPTHVLM, QWEN3_VL = "depthvlm", "qwen3-vl"
@@ -51,6 +57,7 @@ class Checkpoint:
         pickled ones.
         """
         folder = Path(folder)
+        _refuse_adapter(folder)
         config = _read_json(folder / "config.json", required=True)
         shapes, files = {}, {}
         for file in _weight_files(folder):
@@ -85,9 +92,13 @@ class Checkpoint:
         return sum(torch.Size(shape).numel() for shape in self.shapes.values())
 
     def need_bytes(self, dtype: torch.dtype) -> int:
-        """Memory that the weights take on the device in ``dtype``, quantised ones a byte each."""
-        return sum(stored_bytes(name, shape, dtype, self.quantizer is not None)
-                   for name, shape in self.shapes.items())
+        """Memory that the weights take on the device in ``dtype``, quantised ones a byte each.
+
+        With what the convolutions of a depth head are folded into, beside themselves.
+        """
+        quantised = self.quantizer is not None
+        return memory.need_bytes(folded_numbers(self.shapes), dtype) + sum(
+            stored_bytes(name, shape, dtype, quantised) for name, shape in self.shapes.items())
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         """Read tokenizer.json.
@@ -121,10 +132,29 @@ class Checkpoint:
         for target, name in stored.items():
             by_file.setdefault(self.files[name], []).append((target, name))
         for file, names in by_file.items():
-            with _opened(file, device) as tensors:
-                state = {target: self._taken(name, tensors.get_tensor(name).to(dtype))
-                         for target, name in names}
+            state = {}
+            for portion in self._portions(names):
+                with _opened(file, device) as tensors:
+                    for target, name in portion:
+                        # On the CPU a tensor is a view of the file, to be read from disk while
+                        # the model works, at the mercy of whoever changes the file.
+                        own = tensors.get_tensor(name).to(dtype, copy=device.type == "cpu")
+                        state[target] = self._taken(name, own)
             module.load_state_dict(state, strict=False, assign=True)
+
+    def _portions(self, names: list) -> Iterator[list]:
+        """Cut (target, name) pairs of a file into portions of some 16 M numbers.
+
+        An open file's pages count as this process's memory as far as they were read.
+        """
+        portion, numbers = [], 0
+        for target, name in names:
+            portion.append((target, name))
+            numbers += torch.Size(self.shapes[name]).numel()
+            if numbers >= NUMBERS_AT_A_TIME:
+                yield portion
+                portion, numbers = [], 0
+        yield portion
 
     def _taken(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         return self.quantizer(name, tensor) if self.quantizer else tensor
@@ -196,14 +226,11 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def check_memory(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
-    """Refuse, before anything is loaded, weights that the GPU has no room for."""
-    if device.type != "cuda":
-        return
-    free, need = torch.cuda.mem_get_info(device)[0], checkpoint.need_bytes(dtype)
-    if need > free:
-        raise Refusal(Code.MODEL_NOT_READY, f"{checkpoint.folder} needs {need / 1e9:.1f} GB in "
-                      f"{dtype}, {device} has {free / 1e9:.1f} GB free: take a smaller model, or "
-                      "free the device")
+    """Refuse, before anything is loaded, weights that the device has no room for."""
+    need, kind = checkpoint.need_bytes(dtype), str(dtype)
+    if checkpoint.quantizer:
+        kind += f" and {checkpoint.quantizer.scheme}"
+    memory.check_room(str(checkpoint.folder), need, device, kind)
 
 
 def _some(names: list) -> str:
@@ -232,6 +259,14 @@ def _preprocessor(folder: Path) -> dict:
             or _read_json(folder / "processor_config.json").get("image_processor", {}))
 
 
+def _refuse_adapter(folder: Path) -> None:
+    """Refuse a folder that holds what was learned on top of a model, and not the model."""
+    if [file.name for file in folder.glob("*.safetensors")] == [ADAPTER]:
+        raise Refusal(Code.MODEL_ERROR, f"{folder} holds an adapter ({ADAPTER}) and no model: "
+                      "merge it into the model it was trained on (peft: merge_and_unload, then "
+                      "save_pretrained) and give that folder")
+
+
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / INDEX
     if index.is_file():
@@ -243,7 +278,7 @@ def _weight_files(folder: Path) -> list[Path]:
             raise Refusal(Code.MODEL_NOT_READY, f"{folder} lacks {_some(missing) or 'every shard'}"
                           f" of {index.name}: fetch the checkpoint again; it resumes")
         return files
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(file for file in folder.glob("*.safetensors") if file.name != ADAPTER)
     if len(files) == 1:
         return files
     if len(files) > 1:
@@ -267,4 +302,5 @@ def _opened(file: Path, device: torch.device = "cpu"):
 
 def _header(file: Path) -> dict:
     with _opened(file) as tensors:
-        return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}
+        return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()
+                if not name.endswith(COMPUTED)}

@@ -6,11 +6,13 @@ positions instead of a 3x3 convolution of the 8 times larger map). And a 3x3 con
 enlarged map may multiply by its weights first and enlarge afterwards, at a quarter of the
 products; that one pays on a CPU with many channels only, where products are the price.
 """
+from itertools import product
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from depthlm_ros.models.dpt_head import SCALES, DPTHead, mixed, resize
+from depthlm_ros.models.dpt_head import LEVELS, SCALES, DPTHead, mixed, resize
 
 CHANNELS_FOR_TAPS_FIRST = 128
 NUMBERS_IN_CACHE = 2 ** 19
@@ -55,17 +57,14 @@ class FoldedDeconvolution:
     """
 
     def __init__(self, deconvolution: nn.Module, convolution: nn.Conv2d):
-        weight, bias = deconvolution.weight.double(), deconvolution.bias.double()
+        weight, kernel = deconvolution.weight, convolution.weight.float()
         self.stride = weight.shape[-1]
-        kernel = convolution.weight.double()
-        channels = weight.shape[0]
-        # The response to one token of one channel, and to the bias: squares through the kernel.
-        squares = torch.cat([weight, bias.view(1, -1, 1, 1).expand(1, -1, *weight.shape[2:])])
-        spread = F.conv2d(squares, kernel, padding=HALO + 1).permute(0, 2, 3, 1)
-        self.out, self.side = spread.shape[-1], self.stride + 2 * HALO
-        like = deconvolution.weight
-        self._weight = spread[:channels].flatten(1).T.contiguous().to(like.dtype)
-        self._bias = spread[channels].flatten().to(like.dtype)
+        self.out, self.side = kernel.shape[0], self.stride + 2 * HALO
+        spread = _through_kernel(weight.float(), kernel)
+        self._weight = spread.flatten(0, 2).to(weight.dtype)
+        bias = deconvolution.bias.float().view(1, -1, 1, 1).expand(-1, -1, *weight.shape[2:])
+        spread = F.conv2d(bias, kernel, padding=2 * HALO).permute(0, 2, 3, 1)
+        self._bias = spread.flatten().to(weight.dtype)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, C, rows, columns) to (B, out, rows * stride, columns * stride)."""
@@ -89,6 +88,40 @@ class FoldedDeconvolution:
             last.narrow(tokens, 0, count).add_(before.narrow(tokens, 1, count))
             first.narrow(tokens, 1, count).add_(after.narrow(tokens, 0, count))
         return core
+
+
+def _through_kernel(squares: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """Return a 3x3 kernel's response to a deconvolution's squares, one for each of its channels.
+
+    ``squares``: (C, M, side, side); ``kernel``: (out, M, 3, 3). Returns (side + 2, side + 2, out,
+    C). Each pixel and each tap is one product, added up in place: torch's own convolution of so
+    many channels takes ten times the time and the memory.
+    """
+    pixels = squares.permute(2, 3, 1, 0).contiguous()
+    taps = kernel.permute(2, 3, 0, 1).contiguous()
+    side = pixels.shape[0]
+    spread = squares.new_zeros(side + 2 * HALO, side + 2 * HALO, kernel.shape[0], len(squares))
+    for (down, right), (y, x) in product(product(range(3), repeat=2),
+                                         product(range(side), repeat=2)):
+        # A kernel looks from its own pixel to others: what it sees lies mirrored in the response.
+        seen_by = spread[y + 2 * HALO - down, x + 2 * HALO - right]
+        seen_by.addmm_(taps[down, right], pixels[y, x])
+    return spread
+
+
+def folded_numbers(shapes: dict) -> int:
+    """Count the numbers that the foldings of a published DPT head hold, beside its own weights.
+
+    ``shapes``: by published tensor name; without a DPT head the count is 0.
+    """
+    total = 0
+    for level in range(LEVELS):
+        deconvolution = shapes.get(f"depth_head.resize_layers.{level}.weight")
+        kernel = shapes.get(f"depth_head.scratch.layer{level + 1}_rn.weight")
+        if deconvolution and kernel:
+            side = deconvolution[-1] + 2 * HALO
+            total += side ** 2 * kernel[0] * (deconvolution[0] + 1)
+    return total
 
 
 class TapsFirst:

@@ -44,6 +44,8 @@ def joined(*layers: nn.Linear) -> Callable:
     bias = None
     if layers[0].bias is not None:
         bias = torch.cat([layer.bias.data for layer in layers])
+    if weight.is_cuda:  # nothing joined later fits into the parts' blocks: no second copy
+        torch.cuda.empty_cache()
     return partial(F.linear, weight=weight, bias=bias)
 
 

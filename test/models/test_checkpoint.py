@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.models import checkpoint, registry
+from depthlm_ros.models import checkpoint, memory, registry
 from depthlm_ros.models.base import DenseDepthModel, LanguageModel
 from depthlm_ros.models.checkpoint import Checkpoint
+from depthlm_ros.models.dpt_folded import FoldedDPT
 from depthlm_ros.status import Code, Refusal
 
 CAMERA = PinholeCamera(525.0, 525.0, 319.5, 239.5, 640, 480)
@@ -106,7 +107,10 @@ def test_counts_what_it_needs(tiny_folder, tiny_module):
     opened = Checkpoint.open(tiny_folder)
     numbers = sum(parameter.numel() for parameter in module.parameters())
     assert opened.parameters == numbers  # tied weights are shared, so counted once on both sides
-    assert opened.need_bytes(torch.bfloat16) == 2 * numbers
+    levels = FoldedDPT(module.depth_head)._levels  # made when the model is frozen, and kept
+    folded = sum(level._weight.numel() + level._bias.numel() for level in levels)
+    assert folded > 100_000
+    assert opened.need_bytes(torch.bfloat16) == 2 * (numbers + folded)
 
 
 def test_missing_shard(tiny_folder):
@@ -308,6 +312,17 @@ def test_too_large_for_the_device(tiny_folder, monkeypatch):
     checkpoint.check_memory(opened, torch.device("cpu"), torch.float32)
 
 
+def test_too_large_for_the_host(tiny_folder, monkeypatch):
+    need = Checkpoint.open(tiny_folder).need_bytes(torch.float32)
+    monkeypatch.setattr(memory, "available_host_bytes", lambda: need)
+    depth_of(tiny_folder)
+    monkeypatch.setattr(memory, "available_host_bytes", lambda: need - 1)
+    monkeypatch.setattr(Checkpoint, "load_into", None)  # refused before anything is loaded
+    refusal = load_refusal(tiny_folder)
+    assert refusal.code == Code.MODEL_NOT_READY
+    assert f"{tiny_folder} needs 0.0 GB in torch.float32, cpu has 0.0 GB free" in refusal.text
+
+
 @pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
 def test_memory_that_runs_out_while_loading(tiny_folder, monkeypatch, error):
     def exhausted(*_, **__):
@@ -315,7 +330,7 @@ def test_memory_that_runs_out_while_loading(tiny_folder, monkeypatch, error):
     monkeypatch.setattr(Checkpoint, "load_into", exhausted)
     refusal = load_refusal(tiny_folder)
     assert refusal.code == Code.MODEL_NOT_READY
-    assert "0.02 GB in torch.float32 on cpu" in refusal.text  # 5.2 M numbers of 4 bytes
+    assert "0.02 GB in torch.float32 on cpu" in refusal.text  # 5.5 M numbers of 4 bytes
 
 
 def test_the_need_is_told_before_loading(tiny_folder, caplog):

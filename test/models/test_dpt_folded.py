@@ -61,6 +61,15 @@ def test_deconvolution_and_convolution_are_one(stride, rows, columns):
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_foldings_are_counted_by_the_shapes_of_the_published_tensors():
+    head = make_head(HeadConfig(), 2560)
+    shapes = {f"depth_head.{name}": tuple(value.shape)
+              for name, value in head.state_dict().items()}
+    expected = 100 * 256 * (256 + 1) + 36 * 256 * (512 + 1) + 16 * 256 * (1024 + 1)
+    assert dpt_folded.folded_numbers(shapes) == expected
+    assert dpt_folded.folded_numbers({"depth_head.mlp.0.weight": (48, 384)}) == 0
+
+
 @pytest.mark.parametrize("size", [(6, 8), (12, 16), (13, 19), (8, 9), (6, 9)])
 @pytest.mark.parametrize("cache", [1, 4000, 2 ** 19])
 def test_taps_first_is_the_convolution_of_the_enlarged(monkeypatch, size, cache):
