@@ -5,7 +5,6 @@ from dataclasses import asdict
 from depthlm_ros.commands.console import note, print_json
 from depthlm_ros.commands.looking import guarded, load_model, look_at
 from depthlm_ros.commands.photograph import frame_of
-from depthlm_ros.models.base import speaks
 from depthlm_ros.status import Refusal
 
 
@@ -34,6 +33,7 @@ def _answer(options):
     from depthlm_ros import sight as seeing
     from depthlm_ros.language.answer import answer_freely, answer_question
     from depthlm_ros.language.question import FreeQuestion, read_any_question
+    from depthlm_ros.models.base import speaks
 
     question = read_any_question(options.question, [tuple(pixel) for pixel in options.at])
     frame, rectifier, _ = frame_of(options.image, options)

@@ -2,7 +2,10 @@
 
 import json
 import math
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 INDENT = 2
 
@@ -10,6 +13,23 @@ INDENT = 2
 def note(text: str) -> None:
     """Tell something that is not the result: progress, a remark, an error."""
     print(f"depthlm: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def stopped_by_interrupt() -> Iterator[Callable[[], bool]]:
+    """Give what tells whether Ctrl-C was pressed meanwhile; pressed again, it ends the command."""
+    pressed = []
+
+    def press(number, frame):
+        pressed.append(number)
+        signal.signal(signal.SIGINT, before)
+        note("stopping after what is being asked now (Ctrl-C again: at once)")
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_json(value) -> None:

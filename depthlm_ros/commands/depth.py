@@ -4,7 +4,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from depthlm_ros.commands.console import note, print_json, record_of, sentence_of
+from depthlm_ros.commands.console import (
+    note,
+    print_json,
+    record_of,
+    sentence_of,
+    stopped_by_interrupt,
+)
 from depthlm_ros.commands.looking import camera_record, guarded, load_model, look_at
 from depthlm_ros.commands.photograph import frame_of
 from depthlm_ros.status import Code, Refusal
@@ -59,8 +65,10 @@ def _do(model, image: str, base: Path, options) -> dict:
     frame, rectifier, _ = frame_of(image, options)
     begin = time.monotonic()
     sight = look_at(model, frame, rectifier, options)
+    bounds, more = {}, {}
     if sight.depth_map is None:
-        sight = replace(sight, depth_map=_map_by_points(model, frame, options))
+        depth_map, bounds, complete = _map_by_points(model, frame, options)
+        sight, more = replace(sight, depth_map=depth_map), {"complete": complete}
     seconds = time.monotonic() - begin
     _check_any(sight.depth_map.depth_m, options)
     return {
@@ -70,8 +78,9 @@ def _do(model, image: str, base: Path, options) -> dict:
         "seconds": round(seconds, 4),
         "camera": camera_record(frame.camera, rectifier),
         "ratio_90": sight.depth_map.ratio_90,
+        **more,
         **_figures(sight.depth_map.depth_m),
-        **_write(sight, base, options),
+        **_write(sight, base, options, bounds),
     }
 
 
@@ -87,8 +96,11 @@ def _check_any(depth_m, options) -> None:
         )
 
 
-def _map_by_points(model, frame, options):
-    """Return the map of a model that answers point by point, from a grid of questions."""
+def _map_by_points(model, frame, options) -> tuple:
+    """Return (map, bounds of its interval, all asked?) of a model that answers point by point.
+
+    The first Ctrl-C ends the grid of questions with what there is.
+    """
     import numpy as np
 
     from depthlm_ros.estimator import believed
@@ -102,12 +114,23 @@ def _map_by_points(model, frame, options):
         note(f"{share:.0%} of the points")
 
     camera = frame.camera
-    grid = guarded(model, lambda: ask_grid(model, frame.rgb, camera, rows, columns, tell))
-    depth = believed(grid.to_image(camera), options.min_range, options.max_range)
-    if frame.valid is not None:
-        depth[~frame.valid] = np.nan
-    reach = -(-max(camera.height // rows, camera.width // columns) // 2)
-    return DepthMap(depth, camera, edge_reach_px=max(1, reach))
+    with stopped_by_interrupt() as stopped:
+        grid = guarded(
+            model, lambda: ask_grid(model, frame.rgb, camera, rows, columns, tell, stopped)
+        )
+    if not grid.complete:
+        note(f"stopped: what follows is the grid of every {grid.step}. row and column")
+
+    def image(values=None):
+        depth = believed(grid.to_image(camera, values), options.min_range, options.max_range)
+        if frame.valid is not None:
+            depth[~frame.valid] = np.nan
+        return depth
+
+    bounds = {"low": grid.low_m, "high": grid.high_m}
+    known = {name: image(m) for name, m in bounds.items() if np.isfinite(m).any()}
+    reach = -(-max(camera.height // rows, camera.width // columns) * grid.step // 2)
+    return DepthMap(image(), camera, edge_reach_px=max(1, reach)), known, grid.complete
 
 
 def _figures(depth_m) -> dict:
@@ -123,7 +146,7 @@ def _figures(depth_m) -> dict:
     }
 
 
-def _write(sight, base: Path, options) -> dict:
+def _write(sight, base: Path, options, bounds: dict) -> dict:
     """Write the files of a sight; return their paths by kind, and the cloud's size."""
     from depthlm_ros import export, picture
 
@@ -134,6 +157,8 @@ def _write(sight, base: Path, options) -> dict:
         return files[kind]
 
     export.write_npy(path("npy", "_depth.npy"), depth_map.depth_m)
+    for name, depth_m in bounds.items():
+        export.write_npy(path(name, f"_depth_{name}.npy"), depth_m)
     export.write_png_mm(path("png_mm", "_depth_mm.png"), depth_map.depth_m)
     low, high = options.scale or picture.range_of(depth_map.depth_m)
     coloured = picture.colourise(depth_map.depth_m, low, high)
@@ -148,6 +173,8 @@ def _write(sight, base: Path, options) -> dict:
 
 _MEANINGS = {
     "npy": "z-depth, float32, metres (NaN: none, inf: beyond range)",
+    "low": "lower end of the 90 % interval, as the model puts it",
+    "high": "upper end of the 90 % interval",
     "png_mm": "z-depth, 16 bit, millimetres (0: none)",
     "colour": "depth in colours with a scale in metres",
     "cloud": "{cloud_points} points with colours",

@@ -5,6 +5,7 @@ model needs hours for a full map); so it reports progress, can be stopped at any
 has by then covers the whole image evenly.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,18 +33,30 @@ class PointGrid:
     asked: int
     complete: bool
 
-    def to_image(self, camera: PinholeCamera) -> np.ndarray:
+    def to_image(self, camera: PinholeCamera, values: np.ndarray | None = None) -> np.ndarray:
         """Return z-depth of every pixel of ``camera``'s image, float32 (H, W).
 
         Bilinear in log depth between answers (equal steps are equal ratios); NaN wherever one of
-        the four neighbours has no answer, and nearest beyond the outermost grid line.
+        the four neighbours has no answer, and nearest beyond the outermost grid line. Of a grid
+        that was stopped, the finest one that is asked for everywhere counts. ``values``: ``low_m``
+        or ``high_m`` instead of ``depth_m``.
         """
-        rows, columns = self.depth_m.shape
+        values = self.depth_m if values is None else values
+        (rows, columns), step = values.shape, self.step
         x = (np.arange(camera.width) + 0.5) * columns / camera.width - 0.5
         y = (np.arange(camera.height) + 0.5) * rows / camera.height - 0.5
-        log = np.log(self.depth_m)
-        between = _mix(_mix(log, y, 0), x, 1)
+        log = np.log(values[::step, ::step])
+        between = _mix(_mix(log, y / step, 0), x / step, 1)
         return np.exp(between).astype(np.float32)
+
+    @property
+    def step(self) -> int:
+        """Every how many rows and columns an answer was asked for without a gap."""
+        rows, columns = self.depth_m.shape
+        step = 1
+        while -(-rows // step) * -(-columns // step) > max(1, self.asked):
+            step *= 2
+        return step
 
 
 def _mix(values: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
@@ -76,11 +89,13 @@ def ask_grid(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     batch: int = 64,
+    tick_s: float = 2.0,
 ) -> PointGrid:
     """Ask ``model`` at the centres of ``rows`` x ``columns`` equal cells of the image.
 
-    ``progress``: called with the share done, 0..1, after every ``batch`` of pixels; ``cancelled``
-    is asked before each, and True ends it with what there is. Raises Refusal(UNSUPPORTED) for a
+    Pixels go in batches that take about ``tick_s`` seconds, of ``batch`` at the most.
+    ``progress``: called with the share done, 0..1, after each; ``cancelled`` is asked before each,
+    and True ends it with what there is. Raises Refusal(UNSUPPORTED) for a
     grid that is empty or finer than the image.
     """
     if not (0 < rows <= camera.height and 0 < columns <= camera.width and batch > 0):
@@ -93,14 +108,19 @@ def ask_grid(
     v = (np.arange(rows) + 0.5) * camera.height / rows - 0.5
     pixels = np.stack(np.meshgrid(u, v), axis=-1)
     out = np.full((3, rows, columns), np.nan, np.float32)
-    order, done = coarse_first(rows, columns), 0
+    order, done, size = coarse_first(rows, columns), 0, min(4, batch)
     while done < len(order) and not (cancelled is not None and cancelled()):
-        cells = order[done : done + batch]
+        begin, cells = time.monotonic(), order[done : done + size]
         asked = pixels[cells[:, 0], cells[:, 1]]
         readings = model.distances(rgb, camera, asked)
         metres = np.array([[r.distance_m, r.low_m, r.high_m] for r in readings]).T
         out[:, cells[:, 0], cells[:, 1]] = depth_from_distance(metres, camera.normalise(asked))
         done += len(cells)
+        took_s = time.monotonic() - begin
+        if took_s > 2 * tick_s:
+            size = max(1, size // 2)
+        elif took_s < tick_s / 2:
+            size = min(batch, 2 * size)
         if progress is not None:
             progress(done / len(order))
     return PointGrid(pixels, *out, asked=done, complete=done == len(order))
