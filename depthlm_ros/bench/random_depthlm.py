@@ -171,10 +171,10 @@ def random_depthlm(
     """
     if size not in SIZES:
         raise Refusal(Code.UNSUPPORTED, f"size {size!r}: must be one of {', '.join(SIZES)}")
-    family_class, config, special = _of_size(size)
+    family_class, _, special = _of_size(size)
     stop, pad = ("<|im_end|>", "<|endoftext|>") if size in _QWEN_SIZES else ("</s>", "<pad>")
-    path = family_class.read_path(config, {})
     model = skeleton(size)
+    path = family_class.read_path(model.config, {})
     memory.claim(size, sum(weight.numel() for weight in model.parameters()), device, dtype)
     model = model.to(dtype).to_empty(device=device)
     model.tie_weights()

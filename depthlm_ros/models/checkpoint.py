@@ -6,6 +6,7 @@ loading them runs code. So is everything incomplete, by name. Nothing here knows
 """
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +86,23 @@ class Checkpoint:
         raise Refusal(Code.MODEL_ERROR, f"{self.folder}: model_type {kind!r} (vision {vision!r}) "
                       "is not served; known are qwen3_vl (DepthVLM), qwen2_5_vl and llava with "
                       "pixtral (DepthLM)")
+
+    @contextmanager
+    def describing(self) -> Iterator[None]:
+        """Turn whatever goes wrong while a network is built into a Refusal(MODEL_ERROR).
+
+        A config can be wrong in every way, and transformers says so in every way.
+        """
+        try:
+            yield
+        except Refusal:
+            raise
+        except OUT_OF_MEMORY:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            raise Refusal(Code.MODEL_ERROR, f"{self.folder / 'config.json'} does not describe a "
+                          f"{self.format} ({reason}); fetch it again") from error
 
     @property
     def parameters(self) -> int:
@@ -185,6 +203,15 @@ def write(folder: Path, config: dict, tensors: dict, tokenizer: PreTrainedTokeni
     unfinished = folder / "model.safetensors.part"
     save_file(tensors, unfinished, metadata={"format": "pt"})
     unfinished.replace(folder / "model.safetensors")
+
+
+def says_tied(config) -> bool:
+    """Tell whether a model's config says that lm_head is the embedding, on either level.
+
+    Versions of transformers differ in where they write it.
+    """
+    levels = (config, config.get_text_config())
+    return any(getattr(level, "tie_word_embeddings", False) for level in levels)
 
 
 def materialise_buffers(model: nn.Module, device: torch.device) -> None:

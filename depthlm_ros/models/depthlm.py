@@ -7,7 +7,6 @@ its template, and that query is decoded in full and parsed strictly instead. The
 is checked in one pass too, so that every reading is the one that full greedy decoding would give.
 """
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,13 +18,8 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models import preprocess_depthlm as pre
 from depthlm_ros.models.base import DistanceReading
-from depthlm_ros.models.checkpoint import (
-    DEPTHLM_PIXTRAL,
-    DEPTHLM_QWEN,
-    Checkpoint,
-    materialise_buffers,
-)
-from depthlm_ros.models.depthlm_families import PixtralFamily, Qwen25Family
+from depthlm_ros.models.checkpoint import Checkpoint
+from depthlm_ros.models.depthlm_loading import load_network
 from depthlm_ros.models.depthlm_network import DepthLMNetwork, check_question
 from depthlm_ros.models.depthvlm import no_listener
 from depthlm_ros.models.number import Number
@@ -35,7 +29,6 @@ from depthlm_ros.prompting.parsing import parse_answer, parse_ray, sanitise
 from depthlm_ros.prompting.prompts import METRES, Prompt, Style, Task, prompt
 from depthlm_ros.status import Code, Refusal
 
-_FAMILIES = {DEPTHLM_QWEN: Qwen25Family, DEPTHLM_PIXTRAL: PixtralFamily}
 _ESTIMATES = ("greedy", "mean")
 _DECODINGS = ("number", "full")
 _CHECKS = ("reply", "lead")
@@ -105,11 +98,7 @@ class DepthLM:
 
         Raises Refusal(MODEL_ERROR) when config and tensors do not fit together.
         """
-        family_class = _FAMILIES[checkpoint.format]
-        tokenizer = checkpoint.tokenizer()
-        model = _load(checkpoint, family_class, device, dtype)
-        path = family_class.read_path(checkpoint.config, checkpoint.preprocessor, longest_edge)
-        network = DepthLMNetwork(model, tokenizer, family_class(model, tokenizer))
+        network, path = load_network(checkpoint, device, dtype, longest_edge)
         return cls(network, path, name, **options)
 
     def view_of(self, camera: PinholeCamera) -> CanonicalView:
@@ -305,29 +294,6 @@ class DepthLM:
             f"{self.name} ran out of device memory on one query of {width} x {height} px: load it "
             f"with a lower max_pixels (now {self.path.image.max_pixels})",
         )
-
-
-def _load(checkpoint: Checkpoint, family, device: torch.device, dtype: torch.dtype):
-    try:
-        with torch.device("meta"):
-            config = family.config_class.from_dict(copy.deepcopy(checkpoint.config))
-            model = family.model_class(config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise Refusal(
-            Code.MODEL_ERROR,
-            f"{checkpoint.folder / 'config.json'} does not describe a {checkpoint.format} "
-            f"({type(error).__name__}: {error}); fetch it again",
-        ) from error
-    tied = ("lm_head.weight",) if "lm_head.weight" not in _stored(checkpoint, family) else ()
-    checkpoint.load_into(model, device, dtype, family.name_in_module, tied)
-    if tied:
-        model.lm_head.weight = model.model.language_model.embed_tokens.weight
-    materialise_buffers(model, device)
-    return model.eval().requires_grad_(False)
-
-
-def _stored(checkpoint: Checkpoint, family) -> set:
-    return {family.name_in_module(name) for name in checkpoint.shapes}
 
 
 def _check(option: str, value, known: Sequence) -> None:

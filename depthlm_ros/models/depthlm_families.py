@@ -53,6 +53,7 @@ class Qwen25Family:
 
     model_class, config_class = Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLConfig
     axes = 3
+    image_words = ("<|image_pad|>", "<|vision_start|>", "<|vision_end|>")
     read_path = staticmethod(DepthLMPath.qwen)
 
     def __init__(self, model, tokenizer):
@@ -101,6 +102,7 @@ class PixtralFamily:
 
     model_class, config_class = LlavaForConditionalGeneration, LlavaConfig
     axes = 1
+    image_words = ("[IMG]", "[IMG_BREAK]", "[IMG_END]")
     read_path = staticmethod(DepthLMPath.pixtral)
 
     def __init__(self, model, tokenizer):

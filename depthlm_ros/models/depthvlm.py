@@ -7,6 +7,7 @@ need: no text after the image (attention is causal), no vocabulary logits, and p
 per image size. Once frozen, leaner equals of the layers take over (``lean.py``,
 ``dpt_folded.py``).
 """
+import copy
 from dataclasses import dataclass, field
 
 import torch
@@ -17,7 +18,7 @@ from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 from depthlm_ros.models.dpt_folded import FoldedDPT
 from depthlm_ros.models.dpt_head import DPTHead, HeadConfig, make_head
 from depthlm_ros.models.lean import LeanDecoderLayer, LeanVisionBlock, rotary_tables
-from depthlm_ros.models.preprocess import ImagePath
+from depthlm_ros.models.preprocess import ImagePath, pixel_limits
 from depthlm_ros.status import Code, Refusal
 
 PREFIX = ("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
@@ -53,17 +54,18 @@ class DepthVLMSettings:
         ``min_pixels``, ``max_pixels`` (else the preprocessor's), ``ratio_90``, ``measured``,
         ``speaks``.
         """
-        vision, pre = config["vision_config"], preprocessor or {}
-        patch, merge = vision["patch_size"], vision["spatial_merge_size"]
-        size = pre.get("size", {})
+        # Built, so that what a config leaves out is what transformers takes for it.
+        vision = Qwen3VLConfig.from_dict(copy.deepcopy(config)).vision_config
+        patch, merge, pre = vision.patch_size, vision.spatial_merge_size, preprocessor or {}
+        least, most = pixel_limits(pre)
         head = {"kind": config["depth_head_type"], "pixels_per_token": patch * merge}
         for key in ("widths", "fusion", "output", "mlp_hidden", "feature_mode"):
             if f"depth_head_{key}" in config:
                 value = config[f"depth_head_{key}"]
                 head[key] = tuple(value) if isinstance(value, list) else value
         path = {"patch": patch, "merge": merge, "focal_px": config.get("canonical_focal_px"),
-                "min_pixels": config.get("min_pixels", size.get("shortest_edge")),
-                "max_pixels": config.get("max_pixels", size.get("longest_edge")),
+                "min_pixels": config.get("min_pixels") or least,
+                "max_pixels": config.get("max_pixels") or most,
                 "mean": pre.get("image_mean"), "std": pre.get("image_std")}
         told = {key: tuple(value) if isinstance(value, list) else value
                 for key, value in path.items() if value is not None}

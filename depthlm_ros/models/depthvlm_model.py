@@ -15,7 +15,7 @@ from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import PackedCloud
 from depthlm_ros.models import preprocess
 from depthlm_ros.models.base import Finish, Finished
-from depthlm_ros.models.checkpoint import Checkpoint, materialise_buffers
+from depthlm_ros.models.checkpoint import Checkpoint, materialise_buffers, says_tied
 from depthlm_ros.models.depthvlm import PREFIX, SUFFIX, DepthVLMModule, no_listener
 from depthlm_ros.models.finish import finish
 from depthlm_ros.models.recorded import Recordings
@@ -257,19 +257,12 @@ def load_module(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
     Raises Refusal(MODEL_ERROR) when config and tensors do not fit together.
     """
     prefix = tokenizer(PREFIX)["input_ids"]
-    try:
-        with torch.device("meta"):
-            module = DepthVLMModule(copy.deepcopy(checkpoint.config), prefix,
-                                    checkpoint.preprocessor)
-    except Refusal:
-        raise
-    except Exception as error:  # a config can be wrong in every way, and transformers says it so
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise Refusal(Code.MODEL_ERROR, f"{checkpoint.folder / 'config.json'} does not describe a "
-                      f"DepthVLM ({reason}); fetch it again") from error
-    tied = ("vlm.lm_head.weight",) if module.vlm.config.tie_word_embeddings else ()
+    with checkpoint.describing(), torch.device("meta"):
+        module = DepthVLMModule(copy.deepcopy(checkpoint.config), prefix, checkpoint.preprocessor)
+    tied = ("vlm.lm_head.weight",) if says_tied(module.vlm.config) else ()
     checkpoint.load_into(module, device, dtype, DepthVLMModule.name_in_module, tied)
-    module.vlm.tie_weights()
+    if tied:
+        module.vlm.lm_head.weight = module.vlm.get_input_embeddings().weight
     materialise_buffers(module.vlm, device)
     module.prefix_ids = torch.tensor(prefix, device=device)
     return module

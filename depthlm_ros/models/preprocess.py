@@ -64,6 +64,17 @@ class ImagePath:
         return fit_to_multiple(width, height, self.multiple, self.min_pixels, self.max_pixels)
 
 
+def pixel_limits(preprocessor: dict) -> tuple[int | None, int | None]:
+    """Return (min, max) of width x height from a Qwen-VL preprocessor_config.json, parsed.
+
+    As its own processor reads it: ``min_pixels`` and ``max_pixels`` before ``size``. None where
+    nothing is said; a null says nothing.
+    """
+    size = preprocessor.get("size") or {}
+    return (preprocessor.get("min_pixels") or size.get("shortest_edge"),
+            preprocessor.get("max_pixels") or size.get("longest_edge"))
+
+
 def fit_to_multiple(width: float, height: float, multiple: int, min_pixels: int,
                     max_pixels: int) -> tuple[int, int]:
     """Round both sides to multiples (half to even), keeping the area within limits.

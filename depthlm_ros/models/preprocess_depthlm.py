@@ -13,14 +13,14 @@ import torch
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.models.preprocess import ImagePath, resize, to_patches
+from depthlm_ros.models.preprocess import ImagePath, pixel_limits, resize, to_patches
 from depthlm_ros.prompting.marker import Marker, Placement, pixel_in_view, place
 from depthlm_ros.status import Code, Refusal
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-MAX_PIXELS = 12845056
-"""The published Qwen processor's limit of a picture's area; ours for Pixtral too."""
+MIN_PIXELS, MAX_PIXELS = 3136, 12845056
+"""The published Qwen processor's limits of a picture's area; the upper is ours for Pixtral too."""
 
 
 @dataclass(frozen=True)
@@ -47,33 +47,35 @@ class DepthLMPath:
             )
 
     @classmethod
-    def qwen(cls, config: dict, preprocessor: dict, longest_edge=None) -> "DepthLMPath":
-        """Read a Qwen2.5-VL checkpoint's configs; the focal length is 1000 px unless told."""
-        vision, size = config["vision_config"], preprocessor.get("size", {})
-        least = preprocessor.get("min_pixels") or size.get("shortest_edge", 3136)
-        most = preprocessor.get("max_pixels") or size.get("longest_edge", MAX_PIXELS)
+    def qwen(cls, config, preprocessor: dict, longest_edge=None) -> "DepthLMPath":
+        """Read a Qwen2.5-VL's config, built, and its preprocessor_config.json, parsed.
+
+        The focal length is 1000 px unless told. What is null counts as not said.
+        """
+        vision, (least, most) = config.vision_config, pixel_limits(preprocessor)
         image = ImagePath(
-            vision["patch_size"],
-            vision["spatial_merge_size"],
-            float(config.get("canonical_focal_px", 1000.0)),
-            config.get("min_pixels", least),
-            config.get("max_pixels", most),
-            tuple(preprocessor.get("image_mean", CLIP_MEAN)),
-            tuple(preprocessor.get("image_std", CLIP_STD)),
+            vision.patch_size,
+            vision.spatial_merge_size,
+            float(_told(config, "canonical_focal_px") or 1000.0),
+            _told(config, "min_pixels") or least or MIN_PIXELS,
+            _told(config, "max_pixels") or most or MAX_PIXELS,
+            *_mean_and_std(preprocessor),
         )
         return cls(image, False, longest_edge)
 
     @classmethod
-    def pixtral(cls, config: dict, preprocessor: dict, longest_edge=None) -> "DepthLMPath":
-        """Read a Pixtral checkpoint's configs; the focal length is 750 px unless told."""
+    def pixtral(cls, config, preprocessor: dict, longest_edge=None) -> "DepthLMPath":
+        """Read a Pixtral's config and preprocessor as ``qwen`` does.
+
+        The focal length is 750 px unless told.
+        """
         image = ImagePath(
-            config["vision_config"]["patch_size"],
+            config.vision_config.patch_size,
             1,
-            float(config.get("canonical_focal_px", 750.0)),
+            float(_told(config, "canonical_focal_px") or 750.0),
             1,
-            config.get("max_pixels", MAX_PIXELS),
-            tuple(preprocessor.get("image_mean", CLIP_MEAN)),
-            tuple(preprocessor.get("image_std", CLIP_STD)),
+            _told(config, "max_pixels") or MAX_PIXELS,
+            *_mean_and_std(preprocessor),
         )
         return cls(image, True, longest_edge)
 
@@ -83,6 +85,16 @@ class DepthLMPath:
             return self.image.fit(width, height)
         unit = self.image.multiple
         return tuple(math.ceil(side / unit) * unit for side in (width, height))
+
+
+def _told(config, key: str):
+    """Return what a config says beyond transformers' own keys, or None."""
+    return getattr(config, key, None)
+
+
+def _mean_and_std(preprocessor: dict) -> tuple:
+    mean, std = preprocessor.get("image_mean"), preprocessor.get("image_std")
+    return tuple(mean or CLIP_MEAN), tuple(std or CLIP_STD)
 
 
 def focal_view(camera: PinholeCamera, path: DepthLMPath) -> CanonicalView:

@@ -79,7 +79,7 @@ def test_depthlm_from_bytes_to_the_state_before_the_number(size):
     stop, pad = special[2], special[0]
     tokenizer = random_depthlm._tokenizer(special, stop, pad)
     network = DepthLMNetwork(model, tokenizer, family(model, tokenizer))
-    path = family.read_path(config, {})
+    path = family.read_path(model.config, {})
     image = torch.empty(1, 280, 336, 3, dtype=torch.uint8, device=META)
     question = prompt()
 
