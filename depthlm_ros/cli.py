@@ -175,7 +175,6 @@ def _add_camera(command) -> None:
 def _add_model(command) -> None:
     group = command.add_argument_group("model")
     _add_which_model(group)
-    group.add_argument("--quantize", default="none", choices=("none", "int8", "fp8"))
     group.add_argument(
         "--min-range", type=_not_negative, default=0.05, metavar="M", help="[m] default 0.05"
     )
@@ -197,11 +196,29 @@ def _add_which_model(group) -> None:
         "--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16")
     )
     group.add_argument("--revision", help="revision of a hub model (default: the newest fetched)")
+    group.add_argument(
+        "--quantize",
+        default="none",
+        choices=("none", "int8", "fp8"),
+        help="smaller weights for the language model, by torchao (default none)",
+    )
+    group.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=VALUE",
+        help="set an option of the model, as in max_pixels=500000 or marker=arrow:20:3; repeat "
+        "for more; `depthlm models --options` lists them",
+    )
 
 
 def _add_models(commands) -> None:
     text = "list the models with size and licence, and whether they are on this machine"
-    _command(commands, "models", "weights:list_models", text)
+    command = _command(commands, "models", "weights:list_models", text)
+    command.add_argument(
+        "--options", action="store_true", help="list what --option takes instead"
+    )
 
 
 def _add_fetch(commands) -> None:
@@ -239,6 +256,12 @@ def _not_negative(text: str) -> float:
     if not 0 <= (value := _finite(text)):
         raise argparse.ArgumentTypeError(f"{text}: must not be negative")
     return value
+
+
+def _pair(text: str) -> str:
+    if not all(part.strip() for part in text.partition("=")):
+        raise argparse.ArgumentTypeError(f"{text}: must be NAME=VALUE")
+    return text
 
 
 def _count(text: str) -> int:

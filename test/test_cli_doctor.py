@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,17 +69,23 @@ def test_torch_that_is_missing_is_a_finding_and_not_an_error(monkeypatch):
     assert finding.level == FAIL and "pip install torch" in finding.remedy
 
 
+@dataclass(frozen=True)
 class Opened:
     """A checkpoint of so many parameters."""
 
+    parameters: int
+    quantizer: object = None
     format, folder = "depthvlm", "/models/x"
-
-    def __init__(self, parameters):
-        self.parameters = parameters
 
     def need_bytes(self, dtype):
         """Return bytes in this type."""
         return self.parameters * dtype.itemsize
+
+
+def options_of(model):
+    """Return what the command line says of a model, all else as usual."""
+    usual = {"revision": None, "device": "cpu", "dtype": "auto", "quantize": "none", "option": []}
+    return SimpleNamespace(model=model, **usual)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,7 @@ def test_memory_against_need(monkeypatch, parameters, free, level):
 
     monkeypatch.setattr(registry, "locate", lambda *_: Opened(parameters))
     monkeypatch.setattr(doctor, "_free_bytes", lambda _: free)
-    options = SimpleNamespace(model="x", revision=None, device="cpu", dtype="auto")
+    options = options_of("x")
     assert levels(doctor.model(options)) == {"model x": OK, "memory": level}
 
 
@@ -106,7 +113,7 @@ def test_a_model_that_is_not_here_fails_with_the_command_that_fetches_it(monkeyp
         raise Refusal(Code.MODEL_NOT_READY, "not here")
 
     monkeypatch.setattr(registry, "locate", locate)
-    options = SimpleNamespace(model="depthvlm-4b", revision=None, device="cpu", dtype="auto")
+    options = options_of("depthvlm-4b")
     (finding,) = doctor.model(options)
     assert (finding.level, finding.text) == (FAIL, "not here")
     assert finding.remedy == "depthlm fetch depthvlm-4b"

@@ -140,6 +140,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="embedded", help="as for `depthlm depth`")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
     parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16")
+    parser.add_argument("--revision", help="revision of a hub model (default: the newest fetched)")
+    parser.add_argument("--quantize", default="none", choices=("none", "int8", "fp8"),
+                        help="smaller weights for the language model (default none)")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
+                        help="set an option of the model; `depthlm models --options` lists them")
     parser.add_argument("--each", action="store_true", help="a line for every picture")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
@@ -147,16 +152,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print; returns the exit code (2: refused, the reason is on stderr)."""
     from depthlm_ros.models import registry
+    from depthlm_ros.models.options import given
 
     try:
-        model = registry.load(arguments.model, arguments.device, arguments.dtype)
+        model = registry.load(arguments.model, arguments.device, arguments.dtype,
+                              arguments.revision, quantize=arguments.quantize,
+                              **given(arguments.option))
         samples = scenes(arguments.count) if arguments.data == "scenes" else \
             photographs(Path(arguments.data), arguments.labels)
         figures = measure(model, samples, _show)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    figures = {"model": arguments.model, "data": arguments.data, **figures}
+    figures = {"model": arguments.model, "quantize": arguments.quantize,
+               "options": arguments.option, "data": arguments.data, **figures}
     print(json.dumps(figures, indent=2) if arguments.json else report(figures, arguments.each))
     return 0
 

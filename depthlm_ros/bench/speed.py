@@ -268,9 +268,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _builder(model: str) -> Callable:
     """Return the function that makes the subject for a size or a checkpoint."""
-    from depthlm_ros.models.registry import locate
+    from depthlm_ros.models.registry import family_of, locate
 
-    name = SIZES.get(model) or _FORMATS[locate(model).format]
+    name = SIZES.get(model)
+    if name is None:
+        opened = locate(model)
+        family_of(opened)  # refuses what is not served
+        name = _FORMATS[opened.format]
     return import_module(f"depthlm_ros.bench.{name}").subject
 
 

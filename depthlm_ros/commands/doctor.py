@@ -5,10 +5,11 @@ Looks and never repairs. A check that cannot be made is a finding too.
 
 import importlib.metadata
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from depthlm_ros.commands.console import print_json, sentence_of
+from depthlm_ros.status import Refusal
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 TRIED_TRANSFORMERS = (5, 20)
@@ -120,35 +121,56 @@ def model(options) -> list[Finding]:
         said = getattr(error, "text", None) or sentence_of(error)
         remedy = _how_to_get(options.model)
         return [Finding(FAIL, what, said, remedy)]
-    return [Finding(OK, what, text), _fits(opened, options)]
+    try:
+        family = registry.family_of(opened)
+    except Refusal as refusal:
+        return [Finding(FAIL, what, refusal.text, "`depthlm models` lists what can measure")]
+    found = [Finding(OK, what, text)]
+    if options.option:
+        found.append(_options(family, options.option))
+    return [*found, _fits(opened, options)]
+
+
+def _options(family: str, texts: list) -> Finding:
+    from depthlm_ros.models.options import checked, given
+
+    try:
+        checked(family, given(texts))
+    except Refusal as refusal:
+        return Finding(FAIL, "model options", refusal.text, "`depthlm models --options`")
+    return Finding(OK, "model options", ", ".join(texts))
 
 
 def _how_to_get(name: str) -> str:
     from depthlm_ros.models.hub import HUB_ID
-    from depthlm_ros.models.registry import source_of
+    from depthlm_ros.models.registry import KNOWN
 
-    if HUB_ID.fullmatch(source_of(name)) and not Path(name).exists():
+    source = KNOWN[name].source if name in KNOWN else name
+    if HUB_ID.fullmatch(source) and not Path(name).exists():
         return f"depthlm fetch {name}"
     return "give --model a folder with config.json and *.safetensors, or a hub id (depthlm models)"
 
 
 def _fits(opened, options) -> Finding:
     from depthlm_ros.models import checkpoint as disk
-    from depthlm_ros.status import Refusal
+    from depthlm_ros.models.quantization import make_quantizer
 
     try:
         device = disk.pick_device(options.device)
         kind = disk.pick_dtype(options.dtype, device)
+        opened = replace(opened, quantizer=make_quantizer(options.quantize, device, kind))
     except Refusal as refusal:
         return Finding(FAIL, "device", refusal.text, "see the text")
     free, need = _free_bytes(device), opened.need_bytes(kind)
     short = str(kind).removeprefix("torch.")
+    short += f" and {options.quantize}" if opened.quantizer else ""
     text = f"weights need {need / 1e9:.2f} GB in {short}; {device} has {free / 1e9:.1f} GB free"
     if need > free:
-        remedy = "take a smaller model or --dtype bfloat16, or free the memory"
+        remedy = "take a smaller model, --dtype bfloat16 or --quantize int8, or free the memory"
         return Finding(FAIL, "memory", text, remedy)
     if need * HEADROOM > free:
-        return Finding(WARN, "memory", text, "little is left for images: lower max_pixels")
+        remedy = "little is left for images: lower their size by --option max_pixels=N"
+        return Finding(WARN, "memory", text, remedy)
     if device.type == "cpu" and opened.parameters > LARGE_M * 1e6:
         return Finding(WARN, "memory", text, "a CPU takes minutes a frame: use a GPU")
     return Finding(OK, "memory", text)

@@ -14,11 +14,16 @@ def load_model(options):
     Raises Refusal with the remedy.
     """
     from depthlm_ros.models import registry
+    from depthlm_ros.models.options import given
 
     show_log()
-    more = {} if options.quantize == "none" else {"quantize": options.quantize}
     model = registry.load(
-        options.model, options.device, options.dtype, options.revision, **more
+        options.model,
+        options.device,
+        options.dtype,
+        options.revision,
+        quantize=options.quantize,
+        **given(options.option),
     )
     note(accuracy_of(model, options.model))
     return model

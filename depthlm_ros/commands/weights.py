@@ -2,11 +2,16 @@
 
 import os
 
+from depthlm_ros.commands.columns import columns
 from depthlm_ros.commands.console import note, print_json
 
 
 def list_models(options) -> int:
     """Print the known models with size, licence and whether they are on this machine."""
+    if options.options:
+        from depthlm_ros.commands.model_options import list_options
+
+        return list_options(options)
     from depthlm_ros.models.hub import presence
     from depthlm_ros.models.registry import KNOWN
 
@@ -16,7 +21,7 @@ def list_models(options) -> int:
         rows.append(
             {
                 "name": model.name,
-                "source": model.source,
+                "source": model.source or None,
                 "reads": model.reads,
                 "parameters_m": model.parameters_m,
                 "weights_gb": model.weights_gb,
@@ -34,16 +39,13 @@ def list_models(options) -> int:
 
 
 def _print(rows: list) -> None:
-    heads = ("name", "source", "reads", "parameters", "weights", "licence", "here")
+    heads = ("name", "source", "reads", "parameters", "weights", "licence", "here", "remark")
     lines = [heads]
     for row in rows:
         size = f"{row['parameters_m']:g} M", f"{row['weights_gb']:g} GB"
-        texts = row["name"], row["source"], row["reads"], *size, row["licence"]
-        lines.append((*texts, row["on_this_machine"]))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-    for line, row in zip(lines, [None, *rows], strict=True):
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-        print("  ".join([*cells, row["remark"] if row else "remark"]).rstrip())
+        texts = row["name"], row["source"] or "-", row["reads"], *size, row["licence"]
+        lines.append((*texts, row["on_this_machine"], row["remark"]))
+    print("\n".join(columns(lines)))
     print(
         "\nAny hub id 'owner/name', and any folder with config.json and *.safetensors, is a name."
         "\ndense: one pass gives the depth of every pixel; points: asked point by point."

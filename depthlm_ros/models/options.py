@@ -204,7 +204,7 @@ OPTIONS = (
     Count("memory_bytes", None, (DEPTHLM,),
           "what a batch of queries may take beside the weights; none: half of what the GPU has "
           "free, 1 GiB on a CPU", low=10**6),
-    Count("max_tokens", 128, (DEPTHLM,), "of a reply that is decoded in full",
+    Count("max_tokens", 128, (DEPTHLM,), "tokens that a reply decoded in full may have",
           low=1, high=4096),
     Flag("published_preprocessing", False, (DEPTHVLM,),
          "resample as the published demo does, not once on the device"),

@@ -20,7 +20,8 @@ _log = logging.getLogger(__name__)
 class KnownModel:
     """One line of ``depthlm models``.
 
-    ``source``: what ``hub.find`` takes. ``parameters`` in millions, weights in gigabytes
+    ``source``: what ``hub.find`` takes, or "" for one that is announced and not published under a
+    name known here. ``parameters`` in millions, weights in gigabytes
     as published (bfloat16). ``reads``: ``dense`` (one map) or ``points`` (text, point by point).
     """
 
@@ -33,11 +34,16 @@ class KnownModel:
     remark: str = ""
 
 
+ANNOUNCED = "announced: where you have it, give its folder or hub id"
+
 KNOWN = {model.name: model for model in (
     KnownModel("embedded", "embedded", "dense", 5.2, 0.01, "Apache-2.0",
                "tiny DepthVLM for demo and tests, trained on rendered scenes only"),
     KnownModel("depthvlm-4b", "JonnyYu828/DepthVLM-4B", "dense", 4470, 8.9, "Apache-2.0",
                "the sensible default on a robot with a GPU"),
+    KnownModel("depthvlm-8b", "", "dense", 8807, 17.6, "unknown", ANNOUNCED),
+    KnownModel("depthlm-3b", "", "points", 3755, 7.5, "CC-BY-NC", ANNOUNCED),
+    KnownModel("depthlm-7b", "", "points", 8292, 16.6, "CC-BY-NC", ANNOUNCED),
     KnownModel("depthlm-12b", "facebook/DepthLM", "points", 12400, 24.8, "CC-BY-NC",
                "not for commercial use"),
 )}
@@ -98,7 +104,14 @@ def family_of(opened) -> str:
 
 
 def source_of(name: str) -> str:
-    """Return what ``hub.find`` takes for a known name; anything else stays as it is."""
+    """Return what ``hub.find`` takes for a known name; anything else stays as it is.
+
+    Raises Refusal(MODEL_NOT_READY) for a model that is announced only.
+    """
+    if name in KNOWN and not KNOWN[name].source:
+        raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is announced, and no place to fetch "
+                      "it from is known here: where you have it, give its folder or its hub id "
+                      "'owner/name'; `depthlm models` lists what is published")
     return KNOWN[name].source if name in KNOWN else name
 
 

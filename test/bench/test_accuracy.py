@@ -120,7 +120,7 @@ def test_nothing_is_left_out_silently(labelled, capsys):
 def test_command(labelled, monkeypatch, capsys):
     from depthlm_ros.models import registry
 
-    monkeypatch.setattr(registry, "load", lambda *_: Flat(2.2))
+    monkeypatch.setattr(registry, "load", lambda *_, **__: Flat(2.2))
     assert accuracy.main(["--data", str(labelled), "--each"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["a", "4", "1.000", "1.000", "0.100"]
