@@ -11,10 +11,13 @@ from torch.utils._pytree import tree_leaves
 
 from depthlm_ros.bench import random_depthlm
 from depthlm_ros.bench.speed_depthvlm import CONFIGS, PREFIX_IDS
+from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import preprocess
 from depthlm_ros.models import preprocess_depthlm as pre
+from depthlm_ros.models.base import CloudWish, Finish
 from depthlm_ros.models.depthlm_network import DepthLMNetwork
 from depthlm_ros.models.depthvlm import DepthVLMModule
+from depthlm_ros.models.depthvlm_model import DepthVLM
 from depthlm_ros.prompting.prompts import prompt
 
 META = torch.device("meta")
@@ -63,6 +66,24 @@ def test_depthvlm_from_bytes_to_depth(name, view):
     assert (tuple(depth.shape), depth.dtype) == ((1, view[1], view[0]), torch.float32)
     assert first, "tables are made with the host's help once"
     assert second == []
+
+
+@pytest.mark.parametrize("keep_frame", [False, True])
+def test_depthvlm_from_bytes_to_the_cloud(keep_frame):
+    with META:
+        module = DepthVLMModule(CONFIGS["depthvlm-4b"](), PREFIX_IDS).to(torch.bfloat16)
+    module.prefix_ids = torch.empty(len(PREFIX_IDS), dtype=torch.long, device=META)
+    model = DepthVLM(module, None, keep_frame=keep_frame)
+    view = model.view_of(PinholeCamera(525.0, 525.0, 319.5, 239.5, 640, 480))
+    image = torch.empty(480, 640, 3, dtype=torch.uint8, device=META)
+    valid = torch.empty(480, 640, dtype=torch.bool, device=META)
+    wish = Finish(0.05, 100.0, CloudWish(1.15))
+
+    out, first, second = host_work(lambda: model._pass(view, wish, image, valid=valid))
+    assert (tuple(out[0].shape), out[0].dtype) == ((480, 640), torch.float32)
+    assert (tuple(out[1].shape), out[1].dtype) == ((480, 640, 4), torch.int32)
+    assert len(out) == (2 + 1 + 2 * 36 if keep_frame else 2)  # patches, keys and values
+    assert first and second == []
 
 
 def test_a_value_read_back_would_be_seen():
