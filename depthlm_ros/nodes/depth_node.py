@@ -5,6 +5,7 @@ on the worker thread while the node goes on answering (MODEL_NOT_READY).
 """
 
 import time
+from collections.abc import Iterable
 
 from lifecycle_msgs.msg import Transition
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -30,18 +31,31 @@ TICK_S = 0.02
 STOP_TIMEOUT_S = 0.5
 
 
-def load_by_registry(name: str, device: str, dtype: str, quantize: str):
-    """Load a model by name and run it once; torch is imported only here, on the worker."""
+def load_by_registry(
+    name: str, device: str, dtype: str, quantize: str, revision: str = "", options: Iterable = ()
+):
+    """Load a model by name and run it once; torch is imported only here, on the worker.
+
+    ``revision``: "" for the newest fetched. ``options``: the model's, as texts name=value.
+    """
+    from depthlm_ros.models.options import given
     from depthlm_ros.models.registry import load
     from depthlm_ros.models.warm_up import warm_up
 
-    model = load(name, device=device, dtype=dtype, quantize=quantize)
+    model = load(
+        name,
+        device=device,
+        dtype=dtype,
+        revision=revision or None,
+        quantize=quantize,
+        **given(options),
+    )
     warm_up(model)
     return model
 
 
 class DepthNode(LifecycleNode):
-    """``load_model(name, device, dtype, quantize)`` returns a model as in ``models/base.py``."""
+    """The node; ``load_model`` takes what ``load_by_registry`` does and returns a like model."""
 
     cannot_start = ""  # a model that does not load leaves the node unconfigured, but alive
 
@@ -154,7 +168,12 @@ class DepthNode(LifecycleNode):
         try:
             outcome = await self.engine.run_job(
                 lambda: self._load_model(
-                    values.model, values.device, values.dtype, values.quantize
+                    values.model,
+                    values.device,
+                    values.dtype,
+                    values.quantize,
+                    values.revision,
+                    values.model_options,
                 )
             )
             self._fresh_model, error = outcome

@@ -5,6 +5,7 @@ refused with the rule in the reason. At start-up nonsense raises ParameterError 
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from rclpy.parameter import Parameter as RosParameter
 LIVE = "live"
 INACTIVE = "inactive"
 UNCONFIGURED = "unconfigured"
+MOST_TEXTS = 64
 READ_ONLY = "read_only"
 
 _WHEN = {
@@ -34,7 +36,11 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter: ``when`` says in which state it may change, ``choices`` what it may be."""
+    """One parameter: ``when`` says in which state it may change, ``choices`` what it may be.
+
+    A default of [] is a list of texts. ROS 2 gives an empty list no type, and launch files cannot
+    write one: [], [''] and nothing at all are the empty list here. Not READ_ONLY.
+    """
 
     name: str
     default: object
@@ -55,7 +61,7 @@ class Parameter:
         descriptor = ParameterDescriptor(
             description=text,
             read_only=self.when == READ_ONLY,
-            dynamic_typing=self.is_word_or_bool,
+            dynamic_typing=self.is_word_or_bool or self.is_list,
         )
         if self.low is not None and isinstance(self.default, float):
             descriptor.floating_point_range = [
@@ -72,17 +78,26 @@ class Parameter:
         """True where 'true' is a choice: YAML and command lines turn that word into a bool."""
         return "true" in self.choices
 
+    @property
+    def is_list(self) -> bool:
+        """True where the value is a list of texts."""
+        return isinstance(self.default, list)
+
     def read(self, value):
         """Return a value as its own type: a bool becomes its word where words are wanted.
 
         A whole number becomes a float where one is wanted: people write max_age:=2.
         """
+        if self.is_list and (value is None or isinstance(value, Iterable)):
+            return value if isinstance(value, str) else [part for part in value or () if part]
         if self.is_word_or_bool and isinstance(value, bool):
             return str(value).lower()
         return float(value) if isinstance(self.default, float) and type(value) is int else value
 
     def broken_rule(self, value) -> str:
         """Return the rule that a value breaks, or ""."""
+        if self.is_list:
+            return self._broken_rule_of_list(value)
         if type(value) is not type(self.default):
             kind = type(self.default).__name__
             return f"{self.name} = {value!r}: must be a {kind}, as in {self.default!r}"
@@ -94,6 +109,15 @@ class Parameter:
             return f"{self.name} = {value[:80]!r}: must be one of {', '.join(self.choices)}"
         if isinstance(value, str) and (len(value) > self.max_length or not value.isprintable()):
             return f"{self.name}: must be printable, at most {self.max_length} characters"
+        return ""
+
+    def _broken_rule_of_list(self, value) -> str:
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            return f"{self.name} = {str(value)[:80]!r}: must be a list of texts, as in ['a', 'b']"
+        if len(value) > MOST_TEXTS:
+            return f"{self.name}: must be at most {MOST_TEXTS} texts, not {len(value)}"
+        if any(len(text) > self.max_length or not text.isprintable() for text in value):
+            return f"{self.name}: must be printable, at most {self.max_length} characters each"
         return ""
 
 
@@ -109,6 +133,13 @@ PARAMETERS = (
         "embedded",
         "Which model: 'embedded', a name known to the hub, or the path of a folder with weights.",
         when=UNCONFIGURED,
+    ),
+    Parameter(
+        "revision",
+        "",
+        "Revision of a hub model that was fetched: branch, tag or commit; empty: the newest.",
+        when=UNCONFIGURED,
+        max_length=200,
     ),
     Parameter(
         "device",
@@ -131,6 +162,14 @@ PARAMETERS = (
         "little less exact.",
         choices=("none", "int8", "fp8"),
         when=UNCONFIGURED,
+    ),
+    Parameter(
+        "model_options",
+        [],
+        "Options of the model as texts name=value, as in ['max_pixels=500000']; which there are: "
+        "`depthlm models --options`.",
+        when=UNCONFIGURED,
+        max_length=200,
     ),
     Parameter(
         "image_transport",
@@ -228,28 +267,44 @@ class Parameters:
     def _declare(self, node, parameter: Parameter):
         """Declare one parameter and return its value, of its own type where that is possible."""
         name, descriptor = parameter.name, parameter.descriptor(self._node_name)
-        is_float = isinstance(parameter.default, float)
+        is_read = parameter.is_list or isinstance(parameter.default, float)
         try:
-            value = self._start_value(node, parameter) if is_float else parameter.default
-            declared = node.declare_parameter(name, value, descriptor, ignore_override=is_float)
+            value = self._start_value(node, parameter) if is_read else parameter.default
+            if value == []:
+                return self._declare_empty(node, parameter)
+            declared = node.declare_parameter(name, value, descriptor, ignore_override=is_read)
         except ParameterException as error:
             raise ParameterError(f"parameter {name}: {error}") from error
         return parameter.read(declared.value)
 
+    def _declare_empty(self, node, parameter: Parameter) -> list:
+        """Declare a list of texts that is empty: rclpy would take [] for bytes."""
+        descriptor = parameter.descriptor(self._node_name)
+        node.declare_parameter(parameter.name, None, descriptor, ignore_override=True)
+        node.set_parameters([_texts(parameter.name, [])])
+        return []
+
     @staticmethod
     def _start_value(node, parameter: Parameter):
-        """Return what a float parameter is started with; rclpy itself refuses a whole number."""
+        """Return what a float or a list is started with.
+
+        rclpy itself refuses a whole number for the one, and knows no empty other.
+        """
         anything = ParameterDescriptor(dynamic_typing=True)
-        given = node.declare_parameter(parameter.name, parameter.default, anything).value
+        default = None if parameter.is_list else parameter.default
+        given = node.declare_parameter(parameter.name, default, anything).value
         node.undeclare_parameter(parameter.name)
         return parameter.read(given)
 
     def _before_set(self, parameters: list) -> list:
-        """Return the changes, a whole number as a float where one is wanted."""
+        """Return the changes, a whole number as a float and any empty list as one of texts."""
         return [self._typed(parameter) for parameter in parameters]
 
     def _typed(self, parameter: RosParameter) -> RosParameter:
         ours = self._by_name.get(parameter.name)
+        if ours is not None and ours.is_list:
+            value = ours.read(parameter.value)
+            return parameter if ours.broken_rule(value) else _texts(parameter.name, value)
         if ours is None or parameter.type_ != RosParameter.Type.INTEGER:
             return parameter
         return RosParameter(parameter.name, value=ours.read(parameter.value))
@@ -280,3 +335,7 @@ class Parameters:
     def _may_change(self, when: str) -> bool:
         allowed = {UNCONFIGURED: ("unconfigured",), INACTIVE: ("unconfigured", "inactive")}
         return when not in allowed or self._state() in allowed[when]
+
+
+def _texts(name: str, value: list) -> RosParameter:
+    return RosParameter(name, RosParameter.Type.STRING_ARRAY, value)

@@ -58,6 +58,7 @@ class NodeProcess:
         environment=(),
         parameter_model="",
         script=SCRIPT,
+        params_file=None,
         **parameters,
     ):
         """Start it with a model (settings of node_under_test) and ROS parameters."""
@@ -65,6 +66,8 @@ class NodeProcess:
         self.namespace, self.name = namespace, f"{namespace}/{name}"
         self.log = folder / f"node{len(list(folder.iterdir()))}.log"
         arguments = ["-r", f"__ns:={namespace}"]
+        if params_file:  # first, as launch does: what comes later goes before it
+            arguments += ["--params-file", str(params_file)]
         if parameter_model:
             parameters["model"] = parameter_model
         for key, value in parameters.items():

@@ -15,6 +15,7 @@ import numpy as np
 
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models.base import DistanceReading
+from depthlm_ros.models.options import DEPTHVLM, checked, given
 from depthlm_ros.nodes.depth_node import main
 from depthlm_ros.status import Code, Refusal
 
@@ -135,8 +136,12 @@ class Failing(Plane):
         return self.shrinks
 
 
-def load(name, device, dtype, quantize):
-    """Make the model that NODE_MODEL describes; some names fail as a real loader does."""
+def load(name, device, dtype, quantize, revision, options):
+    """Make the model that NODE_MODEL describes; some names fail as a real loader does.
+
+    Options are checked as those of a DepthVLM, and told with the revision on standard output.
+    """
+    print(f"revision {revision!r} options {checked(DEPTHVLM, given(options))}", flush=True)
     if name == "missing":
         raise Refusal(Code.MODEL_NOT_READY, "no weights in /nowhere: run depthlm fetch missing")
     settings = json.loads(os.environ.get("NODE_MODEL", "{}"))

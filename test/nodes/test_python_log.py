@@ -71,5 +71,12 @@ def test_loading_asks_the_registry_and_runs_the_model_once(monkeypatch):
     monkeypatch.setattr("depthlm_ros.models.registry.load", load)
     monkeypatch.setattr("depthlm_ros.models.warm_up.warm_up", done.append)
     assert depth_node.load_by_registry("embedded", "cpu", "auto", "int8") == "the model"
-    asked = {"device": "cpu", "dtype": "auto", "quantize": "int8"}
+    asked = {"device": "cpu", "dtype": "auto", "quantize": "int8", "revision": None}
     assert done == [("embedded", asked), "the model"]
+    texts = ["style=plain", "max_pixels=5000"]
+    depth_node.load_by_registry("m", "cpu", "auto", "none", "v2", texts)
+    asked = {"device": "cpu", "dtype": "auto", "quantize": "none", "revision": "v2"}
+    assert done[2:] == [
+        ("m", {**asked, "style": "plain", "max_pixels": "5000"}),
+        "the model",
+    ]
