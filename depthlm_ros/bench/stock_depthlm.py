@@ -89,7 +89,7 @@ class StockDepthLM:
             use_cache=True,
             max_new_tokens=self.max_tokens,
             do_sample=False,
-            eos_token_id=self.network.stops.tolist(),
+            eos_token_id=list(self.network.stops),
             pad_token_id=self.network.tokenizer.pad_token_id,
         )
         new = ids[0, inputs["input_ids"].shape[1] :]

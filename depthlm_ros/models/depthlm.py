@@ -5,6 +5,10 @@ A marker (or text) points at each pixel; the model names its distance. Only the 
 the model's own best one, or where a character of the number was not, the model is not following
 its template, and that query is decoded in full and parsed strictly instead. The rest of the reply
 is checked in one pass too, so that every reading is the one that full greedy decoding would give.
+
+On a GPU a query on its own is replayed from recordings (``recorded.py``): picture to features,
+features to the state before the number, and the short passes after it (``fixed_reading.py``).
+Queries in a batch keep the GPU busy as they are.
 """
 
 import math
@@ -22,8 +26,12 @@ from depthlm_ros.models.checkpoint import Checkpoint
 from depthlm_ros.models.depthlm_loading import load_network
 from depthlm_ros.models.depthlm_network import DepthLMNetwork, check_question
 from depthlm_ros.models.depthvlm import no_listener
+from depthlm_ros.models.fixed_reading import ROWS, FixedReading
 from depthlm_ros.models.number import Number
+from depthlm_ros.models.number_reading import read_numbers
 from depthlm_ros.models.preprocess import resize
+from depthlm_ros.models.recorded import Recordings
+from depthlm_ros.models.transfer import to_host
 from depthlm_ros.prompting.marker import ON_MARGIN, Marker
 from depthlm_ros.prompting.parsing import parse_answer, parse_ray, sanitise
 from depthlm_ros.prompting.prompts import METRES, Prompt, Style, Task, prompt
@@ -33,6 +41,8 @@ _ESTIMATES = ("greedy", "mean")
 _DECODINGS = ("number", "full")
 _CHECKS = ("reply", "lead")
 _MAX_BATCH = 64
+_KEPT = 4 + len(ROWS)
+"""Recordings: two sizes of picture and of question, and the passes after them."""
 
 
 class DepthLM:
@@ -47,9 +57,11 @@ class DepthLM:
     ``longest_edge``,
     ``max_pixels``: caps on the picture, accounted for in the distance. ``memory_bytes``: what a
     batch of queries may take beside the weights; None: half of what the GPU has free, or 1 GiB on
-    the CPU. ``max_tokens``: of a reply decoded in full. Used by one thread at a time.
+    the CPU. ``max_tokens``: of a reply decoded in full. ``cuda_graph``: on a GPU, record what a
+    single query does and replay it. Used by one thread at a time.
 
-    ``on_stage``: told "preprocess", "vision", "language", "decode" as each is done.
+    ``on_stage``: told "preprocess", "vision", "language", "decode" as each is done; recorded,
+    "preprocess" is the upload, the unified focal length and the marker.
     """
 
     def __init__(
@@ -67,13 +79,14 @@ class DepthLM:
         memory_bytes: int | None = None,
         max_pixels: int | None = None,
         max_tokens: int = 128,
+        cuda_graph: bool = True,
     ):
         _check("on_margin", on_margin, ON_MARGIN)
         _check("decoding", decoding, _DECODINGS)
         _check("estimate", estimate, _ESTIMATES)
         _check("check", check, _CHECKS)
         _check("style", style, [s.value for s in Style])
-        self.name = name
+        self.name, self.speaks = name, True
         self.network = network
         self.path = replace(path, image=path.image.limited(max_pixels))
         self.marker = marker or Marker()
@@ -83,6 +96,12 @@ class DepthLM:
         self._memory_bytes, self._max_tokens = memory_bytes, max_tokens
         self._max_batch = _MAX_BATCH
         self.on_stage = no_listener
+        self.record_with(Recordings.on(network.device, cuda_graph, _KEPT))
+
+    def record_with(self, recordings: Recordings) -> None:
+        """Have single queries recorded by ``recordings``."""
+        self.recordings = recordings
+        self._fixed = FixedReading(self.network, recordings)
 
     @classmethod
     def from_checkpoint(
@@ -110,6 +129,7 @@ class DepthLM:
 
         False when it is as small as it gets.
         """
+        self._fixed.forget()
         if self._max_batch > 1:
             self._max_batch = max(1, self._max_batch // 4)
             return True
@@ -173,12 +193,12 @@ class DepthLM:
         picture = self._picture(rgb, self.view_of(camera))
         grids, features = self._see([picture])
         layout = self.network.layout(self.network.harmless(prompt), grids)
-        conversation = self.network.read(layout.ids[None], layout, features, None)
+        conversation = self.network.read(layout.ids[None], layout, features, None, self._fixed)
         return self.network.write(conversation, [0], max_tokens)[0]
 
     def resampled(self, rgb: np.ndarray, camera: PinholeCamera) -> np.ndarray:
         """Return a source image at the unified focal length: uint8 (view height, width, 3)."""
-        return self._picture(rgb, self.view_of(camera))[0].cpu().numpy()
+        return to_host(self._picture(rgb, self.view_of(camera))[0])[0]
 
     def _picture(self, rgb: np.ndarray, view: CanonicalView) -> torch.Tensor:
         """Upload and resample: uint8 (1, view.height, view.width, 3) on the device."""
@@ -199,21 +219,41 @@ class DepthLM:
         return prompt(Task.DISTANCE, self._style)
 
     def _see(self, pictures: list) -> tuple:
-        """Return (grids, features (1, tokens, width)) of the pictures of one conversation."""
-        seen = [pre.patches_of(p, self.path, self.network.dtype) for p in pictures]
-        self.on_stage("preprocess")
-        features = [self.network.features(patches, grid) for patches, grid in seen]
+        """Return (grids, features (B, tokens, width)) of the pictures of B conversations.
+
+        ``pictures``: uint8 (B, H, W, 3) each, one or more a conversation.
+        """
+        grids = tuple(self.path.grid(p.shape[2], p.shape[1]) for p in pictures)
+        if len(pictures[0]) == 1 and self._fixed.is_wanted:
+            self.on_stage("preprocess")
+            seen = [self._recorded(*one) for one in zip(pictures, grids, strict=True)]
+        else:
+            cut = [pre.patches_of(p, self.path, self.network.dtype)[0] for p in pictures]
+            self.on_stage("preprocess")
+            seen = [self.network.features(*one) for one in zip(cut, grids, strict=True)]
         self.on_stage("vision")
-        return tuple(grid for _, grid in seen), torch.cat(features, dim=1)
+        return grids, torch.cat(seen, dim=1) if len(seen) > 1 else seen[0]
+
+    def _recorded(self, picture: torch.Tensor, grid: tuple) -> torch.Tensor:
+        """Return the features of one picture, which the next one of the size does not touch."""
+        path, network = self.path, self.network
+        network.family.vision.prepare(grid, network.device)
+
+        def features(picture: torch.Tensor) -> tuple:
+            return (network.features(pre.patches_of(picture, path, network.dtype)[0], grid),)
+
+        return self.recordings.run(("see", path), features, picture)[0].clone()
 
     def _read_all(self, picture, question: Prompt, placements: Sequence) -> list:
         """Read queries of one picture that differ in their marker only, batch by batch.
 
-        A batch that does not fit the memory is halved; one query that does not is refused.
+        A batch that does not fit the memory is halved; for one query that does not, recordings
+        are given up, and without any it is refused.
         """
         left, top, right, bottom = placements[0].padding
         width, height = picture.shape[2] + left + right, picture.shape[1] + top + bottom
-        batch, readings = self._batch(question, width, height), []
+        batch = 1 if len(placements) == 1 else self._batch(question, width, height)
+        readings = []
         while len(readings) < len(placements):
             some = placements[len(readings) : len(readings) + batch]
             try:
@@ -221,16 +261,15 @@ class DepthLM:
                 grids, features = self._see([marked])
                 readings += self._answer(question, grids, features)
             except torch.OutOfMemoryError as error:
-                if batch == 1:
+                if batch == 1 and not self._fixed.is_wanted:
                     raise self._out_of_memory(width, height) from error
+                self._fixed.forget(for_good=batch == 1)
                 batch = self._max_batch = max(1, len(some) // 2)
         return readings
 
     def _batch(self, question: Prompt, width: int, height: int) -> int:
         """Return how many queries of a picture of this size go together."""
-        unit = self.path.image.patch
-        fitted = self.path.fit(width, height)
-        grid = (fitted[1] // unit, fitted[0] // unit)
+        grid = self.path.grid(width, height)
         length = len(self.network.layout(question.question, (grid,)).ids)
         need = self.network.bytes_per_query(grid[0] * grid[1], length)
         budget = self._memory_bytes
@@ -245,11 +284,13 @@ class DepthLM:
         layout = network.layout(question.question, grids)
         by_number = self._decoding == "number" and self._style is not Style.RAY
         lead = network.lead(question) if by_number else None
-        conversation = network.read(layout.ids[None], layout, features, lead)
+        conversation = network.read(layout.ids[None], layout, features, lead, self._fixed)
         self.on_stage("language")
         readings = [None] * len(features)
         if lead is not None:
-            for i, number in enumerate(self._numbers(conversation, lead, question)):
+            whole = question if self._whole_reply else None
+            numbers = read_numbers(network, conversation, lead, whole, self._trust)
+            for i, number in enumerate(numbers):
                 if number is not None:
                     readings[i] = self._of_number(number)
         rest = [i for i, reading in enumerate(readings) if reading is None]
@@ -259,16 +300,6 @@ class DepthLM:
                 readings[i] = self._of_text(text, question)
         self.on_stage("decode")
         return readings
-
-    def _numbers(self, conversation, lead, question: Prompt) -> list:
-        """Return each conversation's number, or None where the template is not followed."""
-        network, size = self.network, len(conversation.hidden)
-        follows = network.follows_lead(conversation, lead).tolist()
-        if not any(follows) and not self._trust:
-            return [None] * size
-        numbers = network.numbers(conversation, lead, question if self._whole_reply else None)
-        follows = [f and number.follows for f, number in zip(follows, numbers, strict=True)]
-        return [n if f or self._trust else None for n, f in zip(numbers, follows, strict=True)]
 
     def _of_number(self, number: Number) -> DistanceReading:
         value = number.value

@@ -1,19 +1,20 @@
-"""DepthLM's network as three verbs: read pictures with a question, read a number, write text.
+"""DepthLM's network: read pictures with a question, read on, write text.
 
-Knows tensors, tokens and caches; no camera, no pixel query. Every layer is transformers' own. The
-vocabulary head runs only where a token is wanted, and for digits only over their rows.
+Knows tensors, tokens and caches; no camera, no pixel query, no numbers (``number_reading.py``).
+Every layer is transformers' own. The vocabulary head runs only where a token is wanted.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from depthlm_ros.models.depthlm_families import Layout
-from depthlm_ros.models.number import ALPHABET, Number, NumberTree, finished
+from depthlm_ros.models.fixed_reading import FixedKeyValues, FixedReading
+from depthlm_ros.models.number import ALPHABET
 from depthlm_ros.models.text_decoder import KeyValues, TextDecoder
-from depthlm_ros.prompting.prompts import SLOT, Prompt
+from depthlm_ros.models.transfer import to_device, to_host
+from depthlm_ros.prompting.prompts import Prompt
 from depthlm_ros.status import Code, Refusal
 
 _ROOM = 128
@@ -26,11 +27,15 @@ _HEAD_ROWS = 256
 class Lead:
     """The forced beginning of a reply, as tokens.
 
-    ``ids``: int64 (P,). ``alphabet``: the token of each character of ``number.ALPHABET``.
+    ``ids``: int64 (P,), on the device. ``tokens``: the same numbers on the host. ``alphabet``: the
+    token of each character of ``number.ALPHABET``, int64 (12,) on the device; ``letters``: the
+    same on the host.
     """
 
     ids: torch.Tensor
+    tokens: tuple
     alphabet: torch.Tensor
+    letters: tuple
 
 
 @dataclass
@@ -39,14 +44,15 @@ class Conversation:
 
     ``cache``: keys and values. ``length``: tokens of the question, ``next_position``: of the token
     after it. ``hidden``: states of the question's last token and of the lead after it,
-    (B, 1 + P, width). ``slots``: where in the cache each conversation's digit strings are.
+    (B, 1 + P, width). ``fixed``: what reads on where ``cache`` has a fixed shape, else None; then
+    all of this holds until the next conversation is begun.
     """
 
-    cache: KeyValues
+    cache: KeyValues | FixedKeyValues
     length: int
     next_position: int
     hidden: torch.Tensor
-    slots: list = field(default_factory=list)
+    fixed: FixedReading | None = None
 
 
 class DepthLMNetwork:
@@ -60,7 +66,7 @@ class DepthLMNetwork:
         stops = [getattr(config, "eos_token_id", None) for config in configs]
         stops += [tokenizer.eos_token_id, tokenizer.pad_token_id]
         flat = [i for s in stops for i in (s if isinstance(s, list) else [s]) if i is not None]
-        self.stops = torch.tensor(sorted(set(flat)), device=self.device)
+        self.stops = tuple(sorted(set(flat)))
 
     @property
     def device(self) -> torch.device:
@@ -114,178 +120,108 @@ class DepthLMNetwork:
                 *sample,
                 *end,
             ]
-            tensors = (torch.tensor(t, device=self.device) for t in (ids, alphabet))
-            self._leads[key] = Lead(*tensors) if exact and ids else None
+            on_device = [torch.tensor(t, device=self.device) for t in (ids, alphabet)]
+            made = Lead(on_device[0], tuple(ids), on_device[1], tuple(alphabet))
+            self._leads[key] = made if exact and ids else None
         return self._leads[key]
 
     def features(self, patches: torch.Tensor, grid: tuple) -> torch.Tensor:
         """Map patches (B, rows * columns, ...) of one size to image tokens (B, tokens, width)."""
         return self.family.vision(patches, grid)
 
-    def read(self, ids, layout: Layout, features: torch.Tensor, lead: Lead | None) -> Conversation:
+    def read(
+        self,
+        ids: torch.Tensor,
+        layout: Layout,
+        features: torch.Tensor,
+        lead: Lead | None,
+        fixed: FixedReading | None = None,
+    ) -> Conversation:
         """Let the language model read B conversations: question, picture(s), lead.
 
         ``ids``: int64 (B, L) or (1, L), laid out as ``layout``; ``features``: (B, image tokens,
-        width), the pictures of each conversation in order.
+        width), the pictures of each conversation in order. ``fixed``: what reads one conversation
+        in fixed shapes; several, and without it, get a cache that grows.
         """
-        batch, length = len(features), ids.shape[1]
-        embed = self.model.model.language_model.embed_tokens
-        x = embed(ids.to(self.device)).expand(batch, -1, -1).clone()
-        x.index_copy_(1, layout.image_at, features.to(x.dtype))  # a mask would wait for the GPU
-        positions = layout.positions
+        length, positions = ids.shape[1], layout.positions
         if lead is not None:
-            x = torch.cat([x, embed(lead.ids).expand(batch, -1, -1)], dim=1)
+            ids = torch.cat([ids, lead.ids.expand(len(ids), -1)], dim=1)
             more = torch.arange(len(lead.ids), device=self.device) + layout.next_position
             positions = torch.cat([positions, more.expand(len(positions), -1)], dim=1)
-        cache = KeyValues(_ROOM)
-        keep = x.shape[1] - length + 1
-        hidden = self._language(x, positions[:, None], cache, keep=keep)
-        return Conversation(cache, length, layout.next_position, hidden)
+        keep = ids.shape[1] - length + 1
+        inputs = ids, layout.image_at, positions[:, None], features
+        if len(features) > 1 or fixed is None or not fixed.is_wanted:
+            fixed, cache = None, KeyValues(_ROOM)
+            x = self.embedded(ids, layout.image_at, features)
+            hidden = self.language(x, positions[:, None], cache, keep=keep)
+        else:
+            cache, hidden = fixed.read(*inputs, keep)
+        return Conversation(cache, length, layout.next_position, hidden, fixed)
 
-    def _language(self, x, positions, cache, mask=None, keep=None) -> torch.Tensor:
-        """Run the language model on embeddings (B, n, width); positions (axes, B, n)."""
-        positions = positions.to(self.device)
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings of tokens (B, n): (B, n, width)."""
+        return self.model.model.language_model.embed_tokens(ids)
+
+    def embedded(self, ids, image_at, features) -> torch.Tensor:
+        """Return embeddings (B, n, width) of tokens (B or 1, n) with image features in place."""
+        x = self.embed(ids)
+        if len(x) < len(features):
+            x = x.expand(len(features), -1, -1).clone()
+        return x.index_copy_(1, image_at, features.to(x.dtype))  # a mask would wait for the GPU
+
+    def language(self, x, positions, cache, mask=None, keep=None) -> torch.Tensor:
+        """Run the language model on embeddings (B, n, width); positions (axes, B or 1, n)."""
         positions = positions if self.family.axes == 3 else positions[0]
         return self.decoder(x, positions, cache, mask, keep)
 
-    def _best(self, hidden: torch.Tensor) -> torch.Tensor:
+    def step(self, conversation: Conversation, ids, positions, mask=None) -> torch.Tensor:
+        """Read n more tokens of each conversation: states (B, n, width).
+
+        ``ids``, ``positions``: int64 arrays (B, n). ``mask``: bool array (B, n, cached + n), True
+        where a token sees another; None for one token that sees all. The states hold until the
+        next step.
+        """
+        fixed, cache = conversation.fixed, conversation.cache
+        if fixed is not None:
+            if fixed.fits(cache, ids.shape[1]):
+                return fixed.step(cache, ids, positions, mask)
+            conversation.fixed = None
+            cache = conversation.cache = cache.grown(_ROOM)
+        ids, positions = (to_device(array, self.device) for array in (ids, positions))
+        if mask is not None:
+            mask = to_device(mask, self.device)[:, None]
+        return self.language(
+            self.embed(ids), positions.expand(self.family.axes, -1, -1), cache, mask
+        )
+
+    def best(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the best token of the whole vocabulary for states (rows, width): (rows,)."""
         return torch.cat([self.model.lm_head(h).argmax(-1) for h in hidden.split(_HEAD_ROWS)])
-
-    def follows_lead(self, conversation: Conversation, lead: Lead) -> torch.Tensor:
-        """Tell, bool (B,), in which conversations every forced token was the model's own best."""
-        hidden = conversation.hidden[:, :-1]
-        best = self._best(hidden.reshape(-1, hidden.shape[-1])).view(hidden.shape[:2])
-        return (best == lead.ids).all(dim=1)
-
-    def numbers(
-        self, conversation: Conversation, lead: Lead, whole: Prompt | None = None
-    ) -> list[Number]:
-        """Read the number that each conversation's reply gives after its lead.
-
-        The strings of a tree are read as one sequence under a mask that shows each string its own
-        beginning only, so the question's keys are never copied. With ``whole``, the rest of that
-        reply is read too, the number in its every slot, and ``follows`` speaks of all of it: where
-        it says yes, full greedy decoding would have written exactly this reply.
-        """
-        rows = self.model.lm_head.weight[lead.alphabet]
-        trees = [NumberTree() for _ in range(len(conversation.hidden))]
-        conversation.slots = [{"": []} for _ in trees]
-        hidden, wanted = conversation.hidden[:, -1:], [tree.wanted() for tree in trees]
-        confirmed = None
-        while True:
-            self._feed(trees, wanted, hidden, rows, lead)
-            wanted = [tree.wanted() for tree in trees]
-            tails = []
-            if whole and confirmed is None and all(finished(tree.greedy()) for tree in trees):
-                tails = [self._tail(lead, tree.greedy().rstrip("|"), whole) for tree in trees]
-            if not any(wanted) and not any(tail for _, tail in tails):
-                break
-            hidden = self._extend(conversation, lead, wanted, tails)
-            if tails:
-                confirmed = self._confirmed(hidden, tails)
-                hidden = hidden[:, max(len(tail) for _, tail in tails) :]
-        numbers = [tree.number() for tree in trees]
-        if confirmed is None:
-            return numbers
-        pairs = zip(numbers, confirmed, strict=True)
-        return [replace(number, follows=number.follows and yes) for number, yes in pairs]
-
-    def _feed(self, trees, wanted, hidden, rows, lead) -> None:
-        """Give every tree the logits of the strings it wanted; hidden (B, n, width)."""
-        logits = F.linear(hidden, rows).float().cpu().numpy()
-        asked = [
-            (b, i)
-            for b, tree in enumerate(trees)
-            for i, text in enumerate(wanted[b])
-            if tree.may_be_greedy(text)
-        ]
-        best = {}
-        if asked:
-            which = torch.tensor(asked, device=hidden.device)
-            tokens = self._best(hidden[which[:, 0], which[:, 1]]).tolist()
-            names = dict(zip(lead.alphabet.tolist(), ALPHABET, strict=True))
-            best = {key: names.get(t) for key, t in zip(asked, tokens, strict=True)}
-        for b, tree in enumerate(trees):
-            for i, text in enumerate(wanted[b]):
-                tree.feed(text, logits[b, i], best.get((b, i)))
-
-    def _extend(self, conversation, lead, wanted, tails) -> torch.Tensor:
-        """Read tails, then the wanted strings' last characters: states (B, n, width).
-
-        Tails are padded to one length, so that the strings begin at the same row for all.
-        """
-        longest = max((len(tail) for _, tail in tails), default=0)
-        batch, n = len(wanted), longest + max(len(strings) for strings in wanted)
-        start = conversation.cache.length
-        said, slots = conversation.length + len(lead.ids), conversation.slots
-        ids = np.zeros((batch, n), np.int64)
-        depth = np.zeros((batch, n), np.int64)
-        mask = np.zeros((batch, 1, n, start + n), bool)
-        mask[..., :said] = True
-        tokens = dict(zip(ALPHABET, lead.alphabet.tolist(), strict=True))
-        triangle = np.tril(np.ones((longest, longest), bool))
-        for b, (begun, tail) in enumerate(tails):
-            ids[b, : len(tail)] = tail
-            depth[b, :longest] = len(begun) + np.arange(longest)
-            mask[b, 0, :longest, slots[b][begun]] = True
-            mask[b, 0, :longest, start : start + longest] = triangle
-        for b, strings in enumerate(wanted):
-            for i, text in enumerate(strings, longest):
-                seen = slots[b][text] = [*slots[b][text[:-1]], start + i]
-                ids[b, i] = tokens[text[-1]]
-                depth[b, i] = len(text) - 1
-                mask[b, 0, i, seen] = True
-        ids, depth, mask = (torch.from_numpy(a).to(self.device) for a in (ids, depth, mask))
-        x = self.model.model.language_model.embed_tokens(ids)
-        positions = depth + conversation.next_position + len(lead.ids)
-        positions = positions[None].expand(self.family.axes, -1, -1)
-        return self._language(x, positions, conversation.cache, mask)
-
-    def _confirmed(self, hidden: torch.Tensor, tails: list) -> list[bool]:
-        """Tell of which tails every token, and a stop after it, is the model's own best."""
-        longest = max(len(tail) for _, tail in tails)
-        hidden = hidden[:, :longest]
-        best = self._best(hidden.reshape(-1, hidden.shape[-1])).view(hidden.shape[:2]).tolist()
-        stops = set(self.stops.tolist())
-        return [
-            bool(tail) and own[: len(tail) - 1] == tail[1:] and own[len(tail) - 1] in stops
-            for own, (_, tail) in zip(best, tails, strict=True)
-        ]
-
-    def _tail(self, lead: Lead, text: str, prompt: Prompt) -> tuple:
-        """Return the number without its last character, and the reply's tokens from that one on.
-
-        No tokens when the reply with this number does not begin as it was read.
-        """
-        reply = self.encode(prompt.reply.replace(SLOT, text))
-        alphabet = lead.alphabet.tolist()
-        begin = [*lead.ids.tolist(), *(alphabet[ALPHABET.index(c)] for c in text)]
-        return text[:-1], reply[len(begin) - 1 :] if reply[: len(begin)] == begin else []
 
     def write(self, conversation: Conversation, which: list, max_tokens: int) -> list[str]:
         """Decode greedily the replies of the conversations ``which``, from the question's end.
 
-        Uses up the conversation: whatever was read after the question is dropped.
+        Uses up the conversation: whatever was read after the question is dropped. Waits for the
+        device once a token, to see who has stopped.
         """
-        cache, device = conversation.cache, self.device
+        cache, hidden = conversation.cache, conversation.hidden[:, 0]
         cache.cut(conversation.length)
-        if len(which) != len(conversation.hidden):
-            cache.select(torch.tensor(which, device=device))
-        best = self._best(conversation.hidden[which, 0])
-        out, done = [best], torch.isin(best, self.stops)
+        if len(which) != len(hidden):
+            kept = to_device(np.array(which), self.device)
+            cache.select(kept)
+            hidden = hidden[kept]
+        (best,) = to_host(self.best(hidden))
+        out, done = [best], np.isin(best, self.stops)
         while len(out) < max_tokens and not done.all():
-            x = self.model.model.language_model.embed_tokens(best[:, None])
-            at = torch.full((self.family.axes, len(which), 1), conversation.next_position)
-            hidden = self._language(x, at + len(out) - 1, cache)
-            best = self._best(hidden[:, -1])
+            at = np.full((len(which), 1), conversation.next_position + len(out) - 1)
+            hidden = self.step(conversation, best[:, None], at)
+            (best,) = to_host(self.best(hidden[:, -1]))
             out.append(best)
-            done |= torch.isin(best, self.stops)
-        return [self._decode(reply) for reply in torch.stack(out, dim=1).tolist()]
+            done |= np.isin(best, self.stops)
+        return [self._decode(reply) for reply in np.stack(out, axis=1).tolist()]
 
     def _decode(self, ids: list) -> str:
-        stops = set(self.stops.tolist())
-        end = next((i for i, token in enumerate(ids) if token in stops), len(ids))
+        end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
         return self.tokenizer.decode(ids[:end], skip_special_tokens=True)
 
     def bytes_per_query(self, patches: int, length: int) -> int:

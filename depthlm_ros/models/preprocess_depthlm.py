@@ -7,6 +7,7 @@ training), normalise, cut. Resampling and cutting are ``preprocess.py``'s.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ import torch
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models.preprocess import ImagePath, pixel_limits, resize, to_patches
+from depthlm_ros.models.transfer import to_device
 from depthlm_ros.prompting.marker import Marker, Placement, pixel_in_view, place
 from depthlm_ros.status import Code, Refusal
 
@@ -86,6 +88,11 @@ class DepthLMPath:
         unit = self.image.multiple
         return tuple(math.ceil(side / unit) * unit for side in (width, height))
 
+    def grid(self, width: int, height: int) -> tuple:
+        """Return the (rows, columns) in patches of that."""
+        columns, rows = (side // self.image.patch for side in self.fit(width, height))
+        return rows, columns
+
 
 def _told(config, key: str):
     """Return what a config says beyond transformers' own keys, or None."""
@@ -143,8 +150,7 @@ def place_in_view(
 
 def upload(rgb: np.ndarray, device: torch.device) -> torch.Tensor:
     """Return a picture, uint8 (H, W, 3), as uint8 (1, H, W, 3) on the device."""
-    writable = rgb if rgb.flags.writeable and rgb.flags.c_contiguous else rgb.copy()
-    return torch.from_numpy(writable)[None].to(device, non_blocking=True)
+    return to_device(rgb, device)[None]
 
 
 def mark(picture: torch.Tensor, marker: Marker, placements) -> torch.Tensor:
@@ -164,11 +170,17 @@ def mark(picture: torch.Tensor, marker: Marker, placements) -> torch.Tensor:
         )
         marked = marked[:, rows][:, :, columns]
     marked = marked.clone()
-    painted = torch.from_numpy(np.stack([p.painted for p in placements])).to(picture.device)
+    painted = to_device(np.stack([p.painted for p in placements]), picture.device)
     which = torch.arange(len(placements), device=picture.device)[:, None]
-    colour = torch.tensor(marker.colour, dtype=torch.uint8, device=picture.device)
-    marked[which, painted[..., 1], painted[..., 0]] = colour
-    return marked
+    colour = _on_device(tuple(marker.colour), picture.device)
+    return marked.index_put_((which, painted[..., 1], painted[..., 0]), colour)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept, and met again wherever
+def _on_device(colour: tuple, device: torch.device) -> torch.Tensor:
+    """Return a colour as uint8 (3,); made once, not copied for each query."""
+    return torch.tensor(colour, dtype=torch.uint8, device=device)
 
 
 def patches_of(pictures: torch.Tensor, path: DepthLMPath, dtype: torch.dtype) -> tuple:

@@ -80,6 +80,10 @@ class Qwen25Vision:
         """Return the (rows, columns) of image tokens that a grid of patches becomes."""
         return grid[0] // self.merge, grid[1] // self.merge
 
+    def prepare(self, grid: tuple, device: torch.device) -> None:
+        """Make what depends on the size alone."""
+        self._size_tables(tuple(grid), device)
+
     def _size_tables(self, grid: tuple, device) -> tuple:
         """Return patch order, token inverse, window runs in patches, cos, sin; kept per size."""
         if self._cached[0] != (grid, device):
@@ -149,6 +153,10 @@ class PixtralVision:
     def tokens(self, grid: tuple) -> tuple:
         """Return the (rows, columns) of image tokens: one a patch."""
         return tuple(grid)
+
+    def prepare(self, grid: tuple, device: torch.device) -> None:
+        """Make what depends on the size alone."""
+        self._size_tables(tuple(grid), self.tower.patch_conv.weight.dtype, device)
 
     def _size_tables(self, grid: tuple, dtype, device) -> tuple:
         if self._cached[0] != (grid, dtype, device):

@@ -10,9 +10,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from depthlm_ros.models import checkpoint
+from depthlm_ros.bench.follower import teach
+from depthlm_ros.models import checkpoint, registry
 from depthlm_ros.models.depthvlm import PREFIX, DepthVLMModule
 from depthlm_ros.models.tiny import tiny_config, tiny_tokenizer
+from depthlm_ros.prompting.prompts import prompt
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 
@@ -62,6 +64,36 @@ def tiny_folder(tiny_module, tmp_path):
     folder = tmp_path / "tiny"
     checkpoint.write(folder, tiny_config(), module.published_state_dict(), tokenizer)
     return folder
+
+
+@pytest.fixture(scope="session")
+def noise():
+    """Return a function: seed to a picture, uint8 (64, 64, 3)."""
+    return lambda seed: np.random.default_rng(seed).integers(0, 256, (64, 64, 3), np.uint8)
+
+
+@pytest.fixture(scope="session", params=["qwen", "pixtral"])
+def follower(request, reference_checkpoint, noise):
+    """Return a DepthLM that follows its templates: about 3.4 m on noise(0), 14 m on noise(1).
+
+    One value a picture in the published form (the answer must copy the thought, which a tiny model
+    hardly learns), a spread of values in the plain one. Not to be changed by a test.
+    """
+    model = registry.load(str(reference_checkpoint(f"depthlm_{request.param}_tiny")), "cpu")
+    thought, plain = prompt(), prompt(style="plain")
+
+    def replies(middle, spread, seed):
+        values = np.random.default_rng(seed).normal(middle, spread, 48).clip(0.2, 99)
+        return [plain.answer(value) for value in values]
+
+    lessons = [
+        (noise(0), thought.question, [thought.answer(3.47)]),
+        (noise(1), thought.question, [thought.answer(14.26)]),
+        (noise(0), plain.question, replies(3.4, 0.4, 1)),
+        (noise(1), plain.question, replies(14.2, 1.5, 2)),
+    ]
+    teach(model, lessons, 400)
+    return model
 
 
 class Tape(TorchDispatchMode):

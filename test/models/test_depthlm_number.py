@@ -20,6 +20,7 @@ from depthlm_ros.prompting.prompts import prompt
 
 SIDE = 64
 PIXELS = [(12, 10), (30, 31), (50, 20), (40, 55)]
+PLAIN = prompt(style="plain")
 
 
 def _camera(model):
@@ -28,45 +29,14 @@ def _camera(model):
     return PinholeCamera(f, f, SIDE / 2 - 0.5, SIDE / 2 - 0.5, SIDE, SIDE)
 
 
-def _noise(seed):
-    return np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-
-
-def _replies(middle, spread, seed, write):
-    values = np.random.default_rng(seed).normal(middle, spread, 48).clip(0.2, 99)
-    return [write(value) for value in values]
-
-
-PLAIN = prompt(style="plain")
-
-
-@pytest.fixture(scope="module", params=["qwen", "pixtral"])
-def follower(request, reference_checkpoint):
-    """Return a model that follows its templates: about 3.4 m on one picture, 14 m on another.
-
-    One value a picture in the published form (the answer must copy the thought, which a tiny model
-    hardly learns), a spread of values in the plain one.
-    """
-    model = registry.load(str(reference_checkpoint(f"depthlm_{request.param}_tiny")), "cpu")
-    thought = prompt()
-    lessons = [
-        (_noise(0), thought.question, [thought.answer(3.47)]),
-        (_noise(1), thought.question, [thought.answer(14.26)]),
-        (_noise(0), PLAIN.question, _replies(3.4, 0.4, 1, PLAIN.answer)),
-        (_noise(1), PLAIN.question, _replies(14.2, 1.5, 2, PLAIN.answer)),
-    ]
-    teach(model, lessons, 400)
-    return model
-
-
 def _with(model, **options):
     return DepthLM(model.network, model.path, **options)
 
 
 @pytest.mark.parametrize("style", ["published", "plain"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_same_number_as_the_published_route(follower, seed, style):
-    stock, camera, rgb = StockDepthLM(follower, style=style), _camera(follower), _noise(seed)
+def test_the_same_number_as_the_published_route(follower, seed, style, noise):
+    stock, camera, rgb = StockDepthLM(follower, style=style), _camera(follower), noise(seed)
     readings = _with(follower, style=style).distances(rgb, camera, PIXELS)
     by_number = 0
     for pixel, reading in zip(PIXELS, readings, strict=True):
@@ -77,10 +47,10 @@ def test_the_same_number_as_the_published_route(follower, seed, style):
     assert by_number >= 3, "most were read as numbers, not decoded in full"
 
 
-def test_numbers_and_full_decoding_agree_where_the_template_is_followed(follower):
+def test_numbers_and_full_decoding_agree_where_the_template_is_followed(follower, noise):
     camera = _camera(follower)
-    full = _with(follower, decoding="full").distances(_noise(0), camera, PIXELS)
-    for a, b in zip(follower.distances(_noise(0), camera, PIXELS), full, strict=True):
+    full = _with(follower, decoding="full").distances(noise(0), camera, PIXELS)
+    for a, b in zip(follower.distances(noise(0), camera, PIXELS), full, strict=True):
         assert a.distance_m == b.distance_m
         assert np.isnan(b.low_m) and "<answer>" in b.text
 
@@ -152,8 +122,8 @@ def _may(text):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_mean_and_interval_against_every_number(follower, seed):
-    rgb = _noise(seed)
+def test_mean_and_interval_against_every_number(follower, seed, noise):
+    rgb = noise(seed)
     values, p = _every_number(follower, rgb, PIXELS[1]).T
     order = np.argsort(values)
     values, p = values[order], p[order]
@@ -168,22 +138,22 @@ def test_mean_and_interval_against_every_number(follower, seed):
     assert greedy.low_m <= greedy.distance_m <= greedy.high_m
 
 
-def test_one_batch_is_the_same_as_one_by_one(follower):
+def test_one_batch_is_the_same_as_one_by_one(follower, noise):
     camera = _camera(follower)
-    together = follower.distances(_noise(1), camera, PIXELS)
+    together = follower.distances(noise(1), camera, PIXELS)
     small = _with(follower, memory_bytes=1)
     for pixel, reading in zip(PIXELS, together, strict=True):
-        alone = small.distances(_noise(1), camera, [pixel])[0]
+        alone = small.distances(noise(1), camera, [pixel])[0]
         assert alone.distance_m == reading.distance_m
         assert alone.low_m == pytest.approx(reading.low_m, rel=1e-3)
         assert alone.high_m == pytest.approx(reading.high_m, rel=1e-3)
-    for a, b in zip(together, small.distances(_noise(1), camera, PIXELS), strict=True):
+    for a, b in zip(together, small.distances(noise(1), camera, PIXELS), strict=True):
         assert a.distance_m == b.distance_m
 
 
-def test_another_reply_than_the_template_is_decoded_in_full(reference_checkpoint):
+def test_another_reply_than_the_template_is_decoded_in_full(reference_checkpoint, noise):
     model = registry.load(str(reference_checkpoint("depthlm_qwen_tiny")), "cpu")
-    camera, rgb = _camera(model), _noise(0)
+    camera, rgb = _camera(model), noise(0)
     words = ["The wall is 7.25 meters away."]
     teach(model, [(rgb, prompt().question, words)], 120)
     readings = model.distances(rgb, camera, PIXELS[:2])
@@ -195,9 +165,9 @@ def test_another_reply_than_the_template_is_decoded_in_full(reference_checkpoint
     assert lead_only.distance_m == 7.25
 
 
-def test_a_reply_that_breaks_off_after_the_number_is_noticed(reference_checkpoint):
+def test_a_reply_that_breaks_off_after_the_number_is_noticed(reference_checkpoint, noise):
     model = registry.load(str(reference_checkpoint("depthlm_pixtral_tiny")), "cpu")
-    camera, rgb = _camera(model), _noise(0)
+    camera, rgb = _camera(model), noise(0)
 
     def feet(value):
         return prompt().answer(value).replace("meters", "feet")
@@ -209,10 +179,10 @@ def test_a_reply_that_breaks_off_after_the_number_is_noticed(reference_checkpoin
     assert lead_only.text == "7.25"
 
 
-def test_a_reply_without_a_number_is_no_answer(reference_checkpoint):
+def test_a_reply_without_a_number_is_no_answer(reference_checkpoint, noise):
     model = registry.load(str(reference_checkpoint("depthlm_qwen_tiny")), "cpu")
-    teach(model, [(_noise(0), prompt().question, ["I cannot tell."])], 60)
-    reading = model.distances(_noise(0), _camera(model), PIXELS[:1])[0]
+    teach(model, [(noise(0), prompt().question, ["I cannot tell."])], 60)
+    reading = model.distances(noise(0), _camera(model), PIXELS[:1])[0]
     assert np.isnan(reading.distance_m)
     assert reading.reason and reading.code.name == "NO_ANSWER"
     assert reading.text == "I cannot tell."
