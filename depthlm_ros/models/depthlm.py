@@ -27,6 +27,7 @@ from depthlm_ros.models.depthlm_loading import load_network
 from depthlm_ros.models.depthlm_network import DepthLMNetwork, check_question
 from depthlm_ros.models.depthvlm import no_listener
 from depthlm_ros.models.fixed_reading import ROWS, FixedReading
+from depthlm_ros.models.memory import free_device_bytes
 from depthlm_ros.models.number import Number
 from depthlm_ros.models.number_reading import read_numbers
 from depthlm_ros.models.preprocess import resize
@@ -275,7 +276,7 @@ class DepthLM:
         budget = self._memory_bytes
         if budget is None:
             on_gpu = self.network.device.type == "cuda"
-            budget = torch.cuda.mem_get_info(self.network.device)[0] // 2 if on_gpu else 2**30
+            budget = free_device_bytes(self.network.device) // 2 if on_gpu else 2**30
         return max(1, min(self._max_batch, budget // need))
 
     def _answer(self, question: Prompt, grids: tuple, features: torch.Tensor) -> list:

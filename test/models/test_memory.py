@@ -114,6 +114,25 @@ def test_what_is_small_enough_is_made(monkeypatch):
     assert made.network.device == CPU
 
 
+def test_queries_go_together_as_torchs_own_cache_allows(monkeypatch):
+    """Half of two queries' room at the driver and four in the cache: three at a time."""
+    from depthlm_ros.bench.random_depthlm import random_depthlm
+    from depthlm_ros.models.depthlm_network import DepthLMNetwork
+    from depthlm_ros.prompting.prompts import prompt
+
+    model, question = random_depthlm("depthlm-tiny-qwen", CPU, torch.float32), prompt()
+    assert model._batch(question, 112, 84) == 64
+    needs = []
+    need_of = DepthLMNetwork.bytes_per_query
+    monkeypatch.setattr(DepthLMNetwork, "bytes_per_query",
+                        lambda *which: needs.append(need_of(*which)) or needs[-1])
+    monkeypatch.setattr(DepthLMNetwork, "device", GPU)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needs[-1], 0))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 9 * needs[-1])
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 5 * needs[-1])
+    assert model._batch(question, 112, 84) == 3
+
+
 def test_need_is_numbers_times_their_size():
     kinds = SimpleNamespace(itemsize=1), torch.bfloat16, torch.float32
     assert [memory.need_bytes(3_000, kind) for kind in kinds] == [3_000, 6_000, 12_000]
