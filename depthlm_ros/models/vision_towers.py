@@ -3,8 +3,9 @@
 Knows which stock layer follows which; owns no weights. Exact, and equal to the stock forward to
 rounding (``test/models/test_depthlm_vision.py``):
 
-* Qwen2.5-VL's windows are grouped by size, so that a layer makes at most four attention calls
-  instead of one a window (2,776 an image at 3B), with no padding and no mask;
+* Qwen2.5-VL's windows are one attention call a layer where torch has one of variable length (CUDA,
+  half precision), else at most four, grouped by size, instead of one a window (2,776 an image at
+  3B); with no padding and no mask;
 * the patch embedding is one matrix product: the temporal slices of a still image add up;
 * B pictures of one size go together, where the stock Pixtral masks one long sequence;
 * rotary tables and orders are made once per picture size.
@@ -15,6 +16,9 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
+
+from depthlm_ros.models.lean import rotary_tables, rotated
+from depthlm_ros.models.text_decoder import normed
 
 _ROTARY_BASE = 10000.0
 
@@ -59,10 +63,27 @@ def _tables(positions: torch.Tensor, frequencies: list, dtype, device) -> tuple:
     return angles.cos().to(device, dtype), angles.sin().to(device, dtype)
 
 
-def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotate (..., head size) by tables that broadcast to it."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([-second, first], dim=-1).mul_(sin).addcmul_(x, cos)
+def varlen_attention(like: torch.Tensor):
+    """Return torch's attention of variable length if it takes tensors such as ``like``, else None.
+
+    Called with query, key, value (tokens, heads, width), where each sequence begins (twice,
+    int32), and the longest one's length (twice): what all versions since torch 2.10 take.
+    """
+    takes = like.dtype in (torch.float16, torch.bfloat16) and like.shape[-1] % 8 == 0
+    if not (like.is_cuda and takes and _has_flash(like.device)):
+        return None
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    return varlen_attn
+
+
+@lru_cache(maxsize=8)
+def _has_flash(device: torch.device) -> bool:
+    """Tell whether a CUDA device can run torch's flash attention kernels, and torch has them."""
+    can = torch.cuda.get_device_capability(device) >= (8, 0)
+    return can and torch.backends.cuda.is_flash_attention_available()
 
 
 class Qwen25Vision:
@@ -85,7 +106,10 @@ class Qwen25Vision:
         self._size_tables(tuple(grid), device)
 
     def _size_tables(self, grid: tuple, device) -> tuple:
-        """Return patch order, token inverse, window runs in patches, cos, sin; kept per size."""
+        """Return patch order, token inverse, windows in patches, rotary tables; kept per size.
+
+        Windows: their runs, where each begins (int32, the end too), the longest one's patches.
+        """
         if self._cached[0] != (grid, device):
             rows, columns = self.tokens(grid)
             unit = self.merge**2
@@ -99,8 +123,11 @@ class Qwen25Vision:
             positions = torch.stack([y.flatten(), x.flatten()], dim=1)
             cos, sin = _tables(positions, [f, f], torch.float32, device)
             runs = tuple((first * unit, count, n * unit) for first, count, n in windows.runs)
+            sizes = [size for _, count, size in runs for _ in range(count)]
+            begins = torch.tensor([0, *sizes]).cumsum(0).to(device, torch.int32)
             inverse = windows.inverse.to(device)
-            tables = (order.to(device), inverse, runs, cos[:, None, None], sin[:, None, None])
+            told = (runs, begins, max(sizes))
+            tables = (order.to(device), inverse, told, rotary_tables(cos, sin))
             self._cached = ((grid, device), tables)
         return self._cached[1]
 
@@ -110,36 +137,63 @@ class Qwen25Vision:
         ``grid``: (rows, columns) in patches; order of patches as ``preprocess.to_patches``.
         """
         visual = self.visual
-        order, inverse, runs, cos, sin = self._size_tables(tuple(grid), patches.device)
+        order, inverse, windows, tables = self._size_tables(tuple(grid), patches.device)
         kernel = visual.patch_embed.proj.weight
         kernel_of_both = kernel.sum(2).flatten(1)
         if kernel_of_both.shape[0] < kernel_of_both.shape[1]:  # reorder what is narrower
             x = F.linear(patches.to(kernel.dtype), kernel_of_both)[:, order]
         else:
             x = F.linear(patches[:, order].to(kernel.dtype), kernel_of_both)
+        attend = _WindowAttention(*windows, *x.shape[:2])
         for index, block in enumerate(visual.blocks):
-            mine = ((0, 1, x.shape[1]),) if index in self.full else runs
-            x = x + self._attend(block.attn, block.norm1(x), mine, cos, sin)
-            x = x + block.mlp(block.norm2(x))
+            mine = None if index in self.full else attend
+            x = x + self._attend(block.attn, normed(x, block.norm1), mine, tables)
+            x = x + block.mlp(normed(x, block.norm2))
         tokens = visual.merger(x)
         return tokens.view(len(x), -1, tokens.shape[-1])[:, inverse]
 
-    def _attend(self, attention, x, runs, cos, sin) -> torch.Tensor:
-        """Attend within every window of every run: one call a run."""
-        batch, length, width = x.shape
-        both, v = attention.qkv(x).view(batch, length, 3, self.heads, -1).split([2, 1], dim=2)
-        q, k = _rotate(both.float(), cos, sin).to(v.dtype).unbind(2)
-        v = v.squeeze(2)
-        parts = []
-        for first, count, size in runs:
-            span = slice(first, first + count * size)
-            q_, k_, v_ = (
-                t[:, span].reshape(batch * count, size, self.heads, -1).transpose(1, 2)
-                for t in (q, k, v)
-            )
-            out = F.scaled_dot_product_attention(q_, k_, v_, scale=attention.scaling)
-            parts.append(out.transpose(1, 2).reshape(batch, count * size, width))
-        return attention.proj(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
+    def _attend(self, attention, x, windows, tables) -> torch.Tensor:
+        """Attend within the windows, or everywhere where they are None."""
+        parts = attention.qkv(x).unflatten(-1, (3 * self.heads, -1))
+        both, v = parts.split([2 * self.heads, self.heads], dim=2)
+        q, k = rotated(both, tables).chunk(2, dim=2)
+        if windows is not None:
+            return attention.proj(windows(q, k, v, attention.scaling).flatten(2))
+        q, k, v = (t.transpose(1, 2) for t in (q, k, v))
+        out = F.scaled_dot_product_attention(q, k, v, scale=attention.scaling)
+        return attention.proj(out.transpose(1, 2).flatten(2))
+
+
+class _WindowAttention:
+    """Attention within the windows of B pictures of one size, for all layers alike."""
+
+    def __init__(self, runs: tuple, begins: torch.Tensor, longest: int, batch: int, length: int):
+        self._runs, self._longest = runs, longest
+        self._begins = begins
+        if batch > 1:
+            offsets = torch.arange(batch, device=begins.device, dtype=torch.int32) * length
+            inner = (offsets[:, None] + begins[:-1]).flatten()
+            self._begins = torch.cat([inner, begins[-1:] + offsets[-1:]])
+
+    def __call__(self, q, k, v, scale: float) -> torch.Tensor:
+        """Map (B, tokens, heads, width) each to the same shape."""
+        at_once = varlen_attention(v) if scale == v.shape[-1] ** -0.5 else None
+        if at_once is None:
+            parts = [self._run(q, k, v, scale, *run) for run in self._runs]
+            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        flat = (t.flatten(0, 1) for t in (q, k, v))
+        out = at_once(*flat, self._begins, self._begins, self._longest, self._longest)
+        return out.view(q.shape)
+
+    def _run(self, q, k, v, scale, first: int, count: int, size: int) -> torch.Tensor:
+        """Attend in one call within ``count`` windows of ``size`` tokens each, from ``first``."""
+        q, k, v = (
+            t[:, first : first + count * size].unflatten(1, (count, size)).flatten(0, 1)
+            for t in (q, k, v)
+        )
+        q, k, v = (t.transpose(1, 2) for t in (q, k, v))
+        out = F.scaled_dot_product_attention(q, k, v, scale=scale).transpose(1, 2)
+        return out.unflatten(0, (-1, count)).flatten(1, 2)
 
 
 class PixtralVision:
@@ -168,24 +222,24 @@ class PixtralVision:
             f = 1.0 / base ** (torch.arange(0, size, 2, dtype=torch.float) / size)
             positions = torch.stack([y.flatten(), x.flatten()], dim=1)
             cos, sin = _tables(positions, [f[0::2], f[1::2]], dtype, device)
-            self._cached = ((grid, dtype, device), (cos[:, None], sin[:, None]))
+            self._cached = ((grid, dtype, device), rotary_tables(cos, sin))
         return self._cached[1]
 
     def __call__(self, patches: torch.Tensor, grid: tuple) -> torch.Tensor:
         """Map patches (B, rows * columns, 3 * patch * patch) to tokens (B, tokens, text width)."""
         kernel = self.tower.patch_conv.weight
-        cos, sin = self._size_tables(tuple(grid), kernel.dtype, patches.device)
+        tables = self._size_tables(tuple(grid), kernel.dtype, patches.device)
         x = self.tower.ln_pre(F.linear(patches.to(kernel.dtype), kernel.flatten(1)))
         for layer in self.tower.transformer.layers:
-            x = x + self._attend(layer.attention, layer.attention_norm(x), cos, sin)
-            x = x + layer.feed_forward(layer.ffn_norm(x))
+            x = x + self._attend(layer.attention, normed(x, layer.attention_norm), tables)
+            x = x + layer.feed_forward(normed(x, layer.ffn_norm))
         return self.projector(x)
 
-    def _attend(self, attention, x, cos, sin) -> torch.Tensor:
+    def _attend(self, attention, x, tables) -> torch.Tensor:
         q, k, v = (
             projection(x).unflatten(-1, (self.heads, -1))
             for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
         )
-        q, k, v = (t.transpose(1, 2) for t in (_rotate(q, cos, sin), _rotate(k, cos, sin), v))
+        q, k, v = (t.transpose(1, 2) for t in (rotated(q, tables), rotated(k, tables), v))
         out = F.scaled_dot_product_attention(q, k, v, scale=attention.scaling)
         return attention.o_proj(out.transpose(1, 2).flatten(2))

@@ -1,9 +1,13 @@
 """Our order of calling the vision towers against the stock forward, size by size."""
 
+import inspect
+from types import SimpleNamespace
+
 import pytest
 import torch
+from torch.nn.attention.varlen import varlen_attn
 
-from depthlm_ros.models import registry
+from depthlm_ros.models import registry, vision_towers
 from depthlm_ros.models.vision_towers import windows_of
 
 
@@ -84,3 +88,67 @@ def test_windows_cover_every_token_once():
         assert sum(count * size for _, count, size in windows.runs) == rows * columns
     first = windows_of(9, 5, 4).order[:16].tolist()
     assert first == [r * 5 + c for r in range(4) for c in range(4)]
+
+
+class _VarlenInPlainTorch:
+    """Stands in for torch's kernel, which there is on a GPU only: segment after segment."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, q, k, v, begins, begins_again, longest, longest_again):
+        assert q.shape == k.shape == v.shape and q.ndim == 3 and q.shape[1:] == (4, 16)
+        assert begins is begins_again and longest == longest_again
+        assert begins.dtype == torch.int32 and begins.is_contiguous() and type(longest) is int
+        bounds = begins.tolist()
+        sizes = [end - begin for begin, end in zip(bounds, bounds[1:], strict=False)]
+        assert bounds[0] == 0 and bounds[-1] == len(q)
+        assert min(sizes) > 0 and max(sizes) == longest
+        self.calls.append(sizes)
+        out = torch.empty_like(q)
+        for begin, end in zip(bounds, bounds[1:], strict=False):
+            scores = torch.einsum("qhd,khd->hqk", q[begin:end], k[begin:end]) / 4
+            out[begin:end] = torch.einsum("hqk,khd->qhd", scores.softmax(-1), v[begin:end])
+        return out
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("grid", [(8, 8), (16, 24), (18, 10), (2, 30)])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_one_call_a_layer_is_the_same_as_one_a_size(load, monkeypatch, grid, batch):
+    network, varlen = load("qwen").network, _VarlenInPlainTorch()
+    patches = _patches(batch, grid, 14)
+    expected = network.features(patches, grid)
+    monkeypatch.setattr(vision_towers, "varlen_attention", lambda like: varlen)
+    ours = network.features(patches, grid)
+    assert (ours - expected).abs().max() < 1e-5 * expected.abs().max().clamp(min=1)
+    vision = network.family.vision
+    assert len(varlen.calls) == len(vision.visual.blocks) - len(vision.full)
+    rows, columns = vision.tokens(grid)
+    windows = -(-rows // vision.window) * -(-columns // vision.window)
+    assert {len(sizes) for sizes in varlen.calls} == {batch * windows}
+
+
+def test_where_torch_has_the_kernel(monkeypatch):
+    def like(**other):
+        kept = {"is_cuda": True, "dtype": torch.bfloat16, "shape": (1, 9, 4, 80), "device": None}
+        return vision_towers.varlen_attention(SimpleNamespace(**(kept | other)))
+
+    monkeypatch.setattr(vision_towers, "_has_flash", lambda device: True)
+    assert like() is like(dtype=torch.float16) is varlen_attn
+    assert like(is_cuda=False) is like(dtype=torch.float32) is like(shape=(1, 9, 4, 84)) is None
+    monkeypatch.setattr(vision_towers, "_has_flash", lambda device: False)
+    assert like() is None
+    assert vision_towers.varlen_attention(torch.ones(1, 2, 3, 8, dtype=torch.bfloat16)) is None
+    inspect.signature(varlen_attn).bind(*range(7))
+
+
+@torch.inference_mode()
+def test_another_scale_than_the_kernels_own_is_kept(load, monkeypatch):
+    network, grid = load("qwen").network, (8, 8)
+    patches = _patches(1, grid, 14)
+    attention = network.model.model.visual.blocks[0].attn
+    monkeypatch.setattr(attention, "scaling", 0.9)
+    expected, varlen = network.features(patches, grid), _VarlenInPlainTorch()
+    monkeypatch.setattr(vision_towers, "varlen_attention", lambda like: varlen)
+    assert (network.features(patches, grid) - expected).abs().max() < 1e-4
