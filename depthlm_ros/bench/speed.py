@@ -58,7 +58,7 @@ class Contender:
         marks = {}
 
         def stage(name: str) -> None:
-            if torch.cuda.is_current_stream_capturing():
+            if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
                 return  # a recording that is being made: waiting for it would spoil it
             synchronise()
             marks[name] = time.perf_counter()
