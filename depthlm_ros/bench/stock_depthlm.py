@@ -5,6 +5,8 @@ copied to the device, the stock forward, and ``generate`` for the whole reply. S
 ours, so that results can be compared.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from PIL import Image
@@ -80,19 +82,45 @@ class StockDepthLM:
     def reply(self, rgb: np.ndarray, camera: PinholeCamera, pixel, on_stage=no_listener) -> str:
         """Answer the question about one source pixel in the model's own words.
 
-        ``on_stage``: told when preprocessing and decoding are done.
+        ``on_stage``: told when preprocessing, vision, the reading of the prompt ("language") and
+        decoding are done.
         """
         inputs = self.inputs(self.picture(rgb, camera, pixel), self.question)
         on_stage("preprocess")
-        ids = self.network.model.generate(
-            **inputs,
-            use_cache=True,
-            max_new_tokens=self.max_tokens,
-            do_sample=False,
-            eos_token_id=list(self.network.stops),
-            pad_token_id=self.network.tokenizer.pad_token_id,
-        )
+        with self._hooked(on_stage):
+            ids = self.network.model.generate(
+                **inputs,
+                use_cache=True,
+                max_new_tokens=self.max_tokens,
+                do_sample=False,
+                eos_token_id=list(self.network.stops),
+                pad_token_id=self.network.tokenizer.pad_token_id,
+            )
         new = ids[0, inputs["input_ids"].shape[1] :]
         text = self.network.tokenizer.decode(new, skip_special_tokens=True)
         on_stage("decode")
         return text
+
+    @contextmanager
+    def _hooked(self, on_stage):
+        """Tell the stages inside ``generate``: each module's first call is of the prompt."""
+        model, told = self.network.model.model, set()
+        vision = model.visual if self.is_qwen else model.multi_modal_projector
+
+        def tell(name: str):
+            def hook(*_):
+                if name not in told:
+                    told.add(name)
+                    on_stage(name)
+
+            return hook
+
+        hooks = [
+            vision.register_forward_hook(tell("vision")),
+            model.language_model.register_forward_hook(tell("language")),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
