@@ -54,12 +54,18 @@ def grid_pixels(camera: PinholeCamera, count: int) -> np.ndarray:
 def subject(
     name: str, frame: Frame, device: torch.device, dtype: torch.dtype, quantize: str = "none"
 ) -> Subject:
-    """Build the published way, ours, and ours with many queries of one frame."""
+    """Build the published way, ours, and ours with many queries of one frame.
+
+    On a GPU ours comes twice: operation by operation, so that its stages show, and recorded.
+    """
     tiny = name.startswith("depthlm-tiny")
     if name in SIZES:
-        model = random_depthlm(name, device, dtype, trust_template=not tiny)
+        model = random_depthlm(
+            name, device, dtype, trust_template=not tiny, cuda_graph=False
+        )
     else:
-        model = load(name, str(device), str(dtype).removeprefix("torch."), quantize=quantize)
+        kind = str(dtype).removeprefix("torch.")
+        model = load(name, str(device), kind, quantize=quantize, cuda_graph=False)
     if tiny:
         asked, picture = prompt(), model.resampled(frame.rgb, frame.camera)
         teach(model, [(picture, asked.question, [asked.answer(3.42)])], 120)
@@ -73,6 +79,7 @@ def subject(
     contenders = [
         Contender("published way", _published(stock, frame)),
         _OfMany("ours", _ours(model, frame, 1)),
+        *_recorded(model, frame, device, trust_template=name in SIZES and not tiny),
         _OfMany(f"ours, each of {many}", _ours(model, frame, many), queries=many),
     ]
     pixel = grid_pixels(frame.camera, 1)
@@ -96,6 +103,14 @@ def _published(stock: StockDepthLM, frame: Frame) -> Callable:
         return value
 
     return run
+
+
+def _recorded(model: DepthLM, frame: Frame, device: torch.device, **options) -> list:
+    """Return ours over the same weights, replayed from recordings; nothing without a GPU."""
+    if device.type != "cuda":
+        return []
+    recorded = DepthLM(model.network, model.path, model.name, **options)
+    return [_OfMany("ours, recorded", _ours(recorded, frame, 1))]
 
 
 def _ours(model: DepthLM, frame: Frame, count: int) -> Callable:

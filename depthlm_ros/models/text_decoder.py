@@ -141,7 +141,7 @@ class TextDecoder:
             return
         join = _apart if weight.requires_grad else joined
         self._products = []
-        with torch.inference_mode(False):
+        with torch.inference_mode(weight.is_inference()):  # joined ones of the same kind
             for layer in self.stock.layers:
                 self._products.append(_products(layer, join, layer is self.stock.layers[-1]))
                 if weight.device.type == "cuda":  # what was joined is free: no two copies

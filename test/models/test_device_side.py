@@ -4,6 +4,7 @@ On torch's "meta" device tensors have shapes and types and no values, so the pub
 moments, by the code that runs on a GPU: a value that is read back raises, and an operation
 on a tensor of the host is seen. That is what capturing a CUDA graph asks for, too.
 """
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -15,9 +16,11 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import preprocess
 from depthlm_ros.models import preprocess_depthlm as pre
 from depthlm_ros.models.base import CloudWish, Finish
+from depthlm_ros.models.depthlm import DepthLM
 from depthlm_ros.models.depthlm_network import DepthLMNetwork
 from depthlm_ros.models.depthvlm import DepthVLMModule
 from depthlm_ros.models.depthvlm_model import DepthVLM
+from depthlm_ros.prompting.marker import Marker, place
 from depthlm_ros.prompting.prompts import prompt
 
 META = torch.device("meta")
@@ -93,25 +96,80 @@ def test_a_value_read_back_would_be_seen():
     assert "aten.arange.default" in second
 
 
-@pytest.mark.parametrize("size", ["depthlm-tiny-qwen", "depthlm-3b", "depthlm-12b"])
-def test_depthlm_from_bytes_to_the_state_before_the_number(size):
+def depthlm_of(size):
+    """Return a DepthLM of a size without memory, and its hidden width."""
     family, config, special = random_depthlm._of_size(size)
     model = random_depthlm.skeleton(size).to(torch.bfloat16).eval().requires_grad_(False)
     stop, pad = special[2], special[0]
     tokenizer = random_depthlm._tokenizer(special, stop, pad)
     network = DepthLMNetwork(model, tokenizer, family(model, tokenizer))
-    path = family.read_path(model.config, {})
+    width = config.get("hidden_size") or config["text_config"]["hidden_size"]
+    return DepthLM(network, family.read_path(model.config, {})), width
+
+
+DEPTHLM_SIZES = ["depthlm-tiny-qwen", "depthlm-3b", "depthlm-12b"]
+
+
+@pytest.mark.parametrize("size", DEPTHLM_SIZES)
+def test_depthlm_from_bytes_to_the_state_before_the_number(size):
+    model, width = depthlm_of(size)
+    network, question = model.network, prompt()
     image = torch.empty(1, 280, 336, 3, dtype=torch.uint8, device=META)
-    question = prompt()
 
     def run():
-        patches, grid = pre.patches_of(image, path, network.dtype)
+        patches, grid = pre.patches_of(image, model.path, network.dtype)
         layout, lead = network.layout(question.question, (grid,)), network.lead(question)
         features = network.features(patches, grid)
         return network.read(layout.ids[None], layout, features, lead).hidden
 
     hidden, first, second = host_work(run)
     lead = len(network.lead(question).ids)
-    assert tuple(hidden.shape) == (1, lead + 1, config.get("hidden_size")
-                                   or config["text_config"]["hidden_size"])
+    assert tuple(hidden.shape) == (1, lead + 1, width)
     assert first and second == []
+
+
+class _Watched:
+    """In the place of recordings: notes what the host does inside of what would be recorded."""
+
+    recorder = "of a kind"
+
+    def __init__(self):
+        self.seen, self.keys = [], []
+
+    def forget(self):
+        """Hold nothing, so there is nothing to forget."""
+
+    def run(self, key, function, *inputs):
+        assert all(x.device == META for x in inputs)
+        self.keys.append(key[0])
+        with OnHost() as on_host:
+            outputs = function(*inputs)
+        self.seen += on_host.seen
+        return outputs
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("size", DEPTHLM_SIZES)
+def test_what_depthlm_records_asks_nothing_of_the_host(size):
+    model, width = depthlm_of(size)
+    network, question = model.network, prompt()
+    picture = torch.empty(1, 280, 336, 3, dtype=torch.uint8, device=META)
+    for _ in range(2):
+        watched = _Watched()
+        model.record_with(watched)
+        grids, features = model._see([picture])
+        layout, lead = network.layout(question.question, grids), network.lead(question)
+        talk = network.read(layout.ids[None], layout, features, lead, model._fixed)
+        for n in (24, 40, 1):
+            ids, mask = np.zeros((1, n), np.int64), np.ones((1, n, talk.cache.length + n), bool)
+            assert tuple(network.step(talk, ids, ids, mask).shape) == (1, n, width)
+        assert watched.keys == ["see", "read", "step", "step", "step"]
+    assert watched.seen == []
+
+
+def test_marking_asks_for_the_markers_places_only():
+    picture = torch.empty(1, 60, 80, 3, dtype=torch.uint8, device=META)
+    placed = place(Marker(), (40, 30), 80, 60, "flip")
+    marked, _, second = host_work(lambda: pre.mark(picture, Marker(), [placed, placed]))
+    assert tuple(marked.shape) == (2, 60, 80, 3)
+    assert second == ["aten.lift_fresh.default", "aten.to.dtype_layout"], "their upload"
