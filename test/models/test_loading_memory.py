@@ -4,6 +4,7 @@ What counts is the peak (VmHWM), from the imports to the first picture: weights 
 """
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -80,7 +81,8 @@ def depthvlm_folder(tmp_path_factory):
     module = DepthVLMModule(config, tokenizer(PREFIX)["input_ids"]).to(torch.bfloat16)
     folder = tmp_path_factory.mktemp("large") / "depthvlm"
     checkpoint.write(folder, config, filled(module).published_state_dict(), tokenizer)
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,8 @@ def depthlm_folder(tmp_path_factory):
     state = filled(module.to(torch.bfloat16)).state_dict()
     checkpoint.write(folder, config, {name: t.contiguous() for name, t in state.items()},
                      tokenizer)
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("family", ["depthvlm", "depthlm"])
