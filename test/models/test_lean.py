@@ -8,6 +8,7 @@ from transformers import DynamicCache, Qwen3VLConfig, Qwen3VLForConditionalGener
 from depthlm_ros.models.lean import (
     LeanDecoderLayer,
     LeanVisionBlock,
+    joined,
     rotary_tables,
     rotated,
 )
@@ -103,3 +104,19 @@ def test_bfloat16_errs_no_more_than_the_stock_layers():
     exact, _ = decoded(copy.deepcopy(vlm), x, positions)
     stock, lean = decoded(vlm.to(torch.bfloat16), x.bfloat16(), positions)
     assert (lean - exact).abs().mean() <= 1.1 * (stock - exact).abs().mean()
+
+
+def test_what_was_joined_is_given_back_to_the_device(monkeypatch):
+    """Once the layers have left their own memory: it fits no later block, so it would stay."""
+    layers, moved = [torch.nn.Linear(6, width) for width in (4, 2)], []
+
+    def empty_cache():
+        moved.append([layer.weight.data_ptr() not in first for layer in layers])
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", empty_cache)
+    joined(*layers)
+    assert moved == []  # a CPU has no such cache
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
+    first = [layer.weight.data_ptr() for layer in layers]
+    joined(*layers)
+    assert moved == [[True, True]]
