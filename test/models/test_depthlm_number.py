@@ -4,6 +4,8 @@ Both families are taught the trained reply's form in seconds (``bench/follower.p
 route is the published script's (``bench/stock_depthlm.py``).
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,8 @@ import torch
 from depthlm_ros.bench.follower import teach
 from depthlm_ros.bench.stock_depthlm import StockDepthLM
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.models import number_reading, registry
 from depthlm_ros.models import preprocess_depthlm as pre
-from depthlm_ros.models import registry
 from depthlm_ros.models.depthlm import DepthLM
 from depthlm_ros.models.number import ALPHABET
 from depthlm_ros.prompting.parsing import parse_answer
@@ -105,10 +107,10 @@ def _every_number(model, rgb, pixel):
     return np.array(ended)
 
 
-def _trimmed_mean(values, p):
-    """Return the mean without the lowest and the highest 5 % of the mass."""
+def _trimmed_mean(values, p, low=0.05, high=0.95):
+    """Return the mean of the mass between two quantiles."""
     upto = np.cumsum(p)
-    kept = np.clip(upto, 0.05, 0.95) - np.clip(upto - p, 0.05, 0.95)
+    kept = np.clip(upto, low, high) - np.clip(upto - p, low, high)
     return (values * kept).sum() / kept.sum()
 
 
@@ -131,7 +133,11 @@ def test_mean_and_interval_against_every_number(follower, seed, noise):
     camera = _camera(follower)
     mean = _with(follower, style="plain", estimate="mean")
     reading = mean.distances(rgb, camera, [PIXELS[1]])[0]
-    assert reading.distance_m == pytest.approx(_trimmed_mean(values, p / p.sum()), rel=0.02)
+    # The reading leaves 1 % of the mass unseen, and so may trim a little more or less than 5 %: a
+    # stray third digit at just that quantile is felt in the mean.
+    means = [_trimmed_mean(values, p / p.sum(), low, high)
+             for low in (0.035, 0.065) for high in (0.935, 0.965)]
+    assert 0.99 * min(means) < reading.distance_m < 1.01 * max(means)
     inside = p[(values > reading.low_m - 0.005) & (values < reading.high_m + 0.005)].sum()
     assert 0.86 < inside / p.sum() < 0.95
     greedy = _with(follower, style="plain").distances(rgb, camera, [PIXELS[1]])[0]
@@ -186,3 +192,11 @@ def test_a_reply_without_a_number_is_no_answer(reference_checkpoint, noise):
     assert np.isnan(reading.distance_m)
     assert reading.reason and reading.code.name == "NO_ANSWER"
     assert reading.text == "I cannot tell."
+
+
+def test_a_tail_is_the_models_own_in_every_token_and_to_its_stop():
+    reading = object.__new__(number_reading._Reading)
+    reading._network = SimpleNamespace(stops=(7, 8))
+    assert reading._is_own([2, 3, 7], [1, 2, 3]) and reading._is_own([8], [1])
+    assert not reading._is_own([9, 3, 7], [1, 2, 3])
+    assert not reading._is_own([2, 3, 6], [1, 2, 3])
