@@ -152,27 +152,26 @@ class DepthLM:
         """
         view = self.view_of(camera)
         picture = self._picture(rgb, view)
-        readings, groups = {}, {}
+        readings, groups, worded = {}, {}, {}
         for index, pixel in enumerate(np.asarray(pixels, dtype=np.float64).reshape(-1, 2)):
             try:
+                if self._style is Style.TEXT_COORDINATES:  # the words point: there is no marker
+                    worded[index] = self._worded(view, pixel)
+                    continue
                 placed = pre.place_in_view(self.marker, pixel, view, self.path, self._on_margin)
             except Refusal as refusal:
                 readings[index] = _none("", refusal.text, refusal.code)
                 continue
-            question = self._prompt(view, placed)
-            marked = question.markers > 0
-            key = (question, placed.padding if marked else (0, 0, 0, 0))
+            key = (self._prompt(view, placed), placed.padding)
             groups.setdefault(key, []).append((index, placed))
-        seen = None
+        answers = {}
         for (question, _), members in groups.items():
             indices, placements = zip(*members, strict=True)
-            if question.markers:
-                answers = self._read_all(picture, question, placements)
-            else:  # the words point: all read the same picture, seen once
-                seen = seen or self._see([picture])
-                answers = self._answer(question, *seen) * len(indices)
-            for index, reading in zip(indices, answers, strict=True):
-                readings[index] = _scaled(reading, view.depth_scale)
+            read = self._read_all(picture, question, placements)
+            answers |= zip(indices, read, strict=True)
+        if worded:
+            answers |= zip(worded, self._read_worded(picture, list(worded.values())), strict=True)
+        readings |= {i: _scaled(answer, view.depth_scale) for i, answer in answers.items()}
         return [readings[index] for index in range(len(readings))]
 
     @torch.inference_mode()
@@ -213,11 +212,16 @@ class DepthLM:
 
     def _prompt(self, view: CanonicalView, placed) -> Prompt:
         """Return the question about one placed pixel; equal ones go in one batch."""
-        if self._style is Style.TEXT_COORDINATES:
-            return prompt(style=self._style, size=(view.width, view.height), pixel=placed.target)
         if self._style is Style.INTRINSICS:
-            return prompt(style=self._style, camera=view.camera)
+            left, top, right, bottom = placed.padding
+            size = view.width + left + right, view.height + top + bottom
+            return prompt(style=self._style, camera=view.camera.cropped(-left, -top, *size))
         return prompt(Task.DISTANCE, self._style)
+
+    def _worded(self, view: CanonicalView, pixel) -> Prompt:
+        """Return the question that names a source pixel by its place in the view."""
+        target = pre.target_in_view(pixel, view, self.path)
+        return prompt(style=self._style, size=(view.width, view.height), pixel=target)
 
     def _see(self, pictures: list) -> tuple:
         """Return (grids, features (B, tokens, width)) of the pictures of B conversations.
@@ -268,6 +272,25 @@ class DepthLM:
                 batch = self._max_batch = max(1, len(some) // 2)
         return readings
 
+    def _read_worded(self, picture, questions: list) -> list:
+        """Read questions whose words point: one look, and equal lengths go together."""
+        grids, features = self._see([picture])
+        groups, readings = {}, [None] * len(questions)
+        for index, question in enumerate(questions):
+            layout = self.network.layout(question.question, grids)
+            groups.setdefault((len(layout.ids), layout.next_position), []).append(index)
+        batch = self._batch(questions[0], picture.shape[2], picture.shape[1])
+        for members in groups.values():
+            for first in range(0, len(members), batch):
+                some = members[first : first + batch]
+                layouts = [self.network.layout(questions[i].question, grids) for i in some]
+                ids = torch.stack([layout.ids for layout in layouts])
+                together = features.expand(len(some), -1, -1)
+                answers = self._answer(questions[some[0]], grids, together, ids)
+                for index, answer in zip(some, answers, strict=True):
+                    readings[index] = answer
+        return readings
+
     def _batch(self, question: Prompt, width: int, height: int) -> int:
         """Return how many queries of a picture of this size go together."""
         grid = self.path.grid(width, height)
@@ -279,13 +302,18 @@ class DepthLM:
             budget = free_device_bytes(self.network.device) // 2 if on_gpu else 2**30
         return max(1, min(self._max_batch, budget // need))
 
-    def _answer(self, question: Prompt, grids: tuple, features: torch.Tensor) -> list:
-        """Read and answer B conversations, features (B, tokens, width): one reading each."""
+    def _answer(self, question: Prompt, grids: tuple, features: torch.Tensor, ids=None) -> list:
+        """Read and answer B conversations, features (B, tokens, width): one reading each.
+
+        ``ids``: int64 (B, L), where the questions differ in their words: in nothing but some
+        tokens, and not in the reply's form.
+        """
         network = self.network
         layout = network.layout(question.question, grids)
         by_number = self._decoding == "number" and self._style is not Style.RAY
         lead = network.lead(question) if by_number else None
-        conversation = network.read(layout.ids[None], layout, features, lead, self._fixed)
+        ids = layout.ids[None] if ids is None else ids
+        conversation = network.read(ids, layout, features, lead, self._fixed)
         self.on_stage("language")
         readings = [None] * len(features)
         if lead is not None:

@@ -127,13 +127,10 @@ def focal_view(camera: PinholeCamera, path: DepthLMPath) -> CanonicalView:
     return CanonicalView(camera, camera.resized(*size), shrink)
 
 
-def place_in_view(
-    marker: Marker, pixel, view: CanonicalView, path: DepthLMPath, on_margin: str
-) -> Placement:
-    """Place the marker of a source pixel in the view, by the published pixel rule.
+def target_in_view(pixel, view: CanonicalView, path: DepthLMPath) -> tuple:
+    """Return the whole pixel (x, y) of the view for a source pixel, by the published pixel rule.
 
-    Raises Refusal(OUT_OF_IMAGE) for a pixel that is NaN or outside the source image, else what
-    ``marker.place`` raises.
+    Raises Refusal(OUT_OF_IMAGE) for a pixel that is NaN or outside the source image.
     """
     camera = view.source
     if not camera.contains(pixel):
@@ -144,7 +141,17 @@ def place_in_view(
         )
     f, shrink = path.image.focal_px, view.depth_scale
     scale = (f / camera.fx * shrink, f / camera.fy * shrink)
-    target = pixel_in_view(pixel, scale, (view.width, view.height))
+    return pixel_in_view(pixel, scale, (view.width, view.height))
+
+
+def place_in_view(
+    marker: Marker, pixel, view: CanonicalView, path: DepthLMPath, on_margin: str
+) -> Placement:
+    """Place the marker of a source pixel in the view.
+
+    Raises what ``target_in_view`` and ``marker.place`` raise.
+    """
+    target = target_in_view(pixel, view, path)
     return place(marker, target, view.width, view.height, on_margin)
 
 

@@ -106,17 +106,50 @@ def test_other_styles_answer_or_say_why(model, style):
         assert style != "ray" or "ray answers" in reading.reason
 
 
-def test_text_coordinates_need_no_marker_and_tell_pixels_apart(model):
-    asked, seen, stages = _with(model, style="text_coordinates"), [], []
+def _questions_of(asked, pixels, monkeypatch):
+    """Return (readings, the questions that were laid out, the stages that were told)."""
+    seen, stages, layout = [], [], asked.network.layout
     asked.on_stage = stages.append
-    layout = model.network.layout
-    model.network.layout = lambda question, grids: seen.append(question) or layout(question, grids)
-    try:
-        asked.distances(RGB, _camera(model), [(30, 20), (50, 40)])
-    finally:
-        del model.network.layout
-    assert "(30, 20)" in seen[0] and "(50, 40)" in seen[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(asked.network, "layout", lambda q, g: seen.append(q) or layout(q, g))
+        readings = asked.distances(RGB, _camera(asked), pixels)
+    return readings, list(dict.fromkeys(seen)), stages
+
+
+@pytest.mark.parametrize("on_margin", ["flip", "pad", "refuse"])
+def test_text_coordinates_know_no_marker_and_no_margin(model, monkeypatch, on_margin):
+    asked = _with(model, style="text_coordinates", on_margin=on_margin)
+    pixels = [(30, 20), (1, 2), (50, 40), (79, 59), (np.nan, 3), (0, 0)]
+    readings, questions, stages = _questions_of(asked, pixels, monkeypatch)
+    said = [f"(width = 80, height = 60), how far is the pixel at {at}"
+            for at in ("(30, 20)", "(1, 2)", "(50, 40)", "(79, 59)", "(0, 0)")]
+    assert len(questions) == 5
+    assert all(words in question for words, question in zip(said, questions, strict=True))
+    # One picture; the questions with two digits a number together, those with one together.
     assert (stages.count("vision"), stages.count("language")) == (1, 2)
+    assert [r.code for r in readings] == [Code.OK] * 4 + [Code.OUT_OF_IMAGE, Code.OK]
+    for pixel, reading in zip(pixels, readings, strict=True):  # as if asked alone
+        (alone,) = asked.distances(RGB, _camera(model), [pixel])
+        assert reading.distance_m == pytest.approx(alone.distance_m, nan_ok=True)
+
+
+def test_text_coordinates_keep_to_the_batch_that_memory_allows(model, monkeypatch):
+    asked = _with(model, style="text_coordinates", memory_bytes=1)
+    _, _, stages = _questions_of(asked, [(30, 20), (50, 40), (40, 30)], monkeypatch)
+    assert (stages.count("vision"), stages.count("language")) == (1, 3)
+
+
+def test_intrinsics_in_words_are_those_of_the_padded_picture(model, monkeypatch):
+    f = model.path.image.focal_px
+    asked = _with(model, style="intrinsics", on_margin="pad")
+    pixels = [(40, 30), (1, 2)]
+    _, questions, _ = _questions_of(asked, pixels, monkeypatch)
+    inside, padded = (pre.place_in_view(asked.marker, p, asked.view_of(_camera(model)), asked.path,
+                                        "pad") for p in pixels)
+    assert inside.padding == (0, 0, 0, 0) and min(padded.padding[:2]) > 0
+    for (left, top, *_), question in zip((inside.padding, padded.padding), questions, strict=True):
+        words = f"fx = {f:.2f}, fy = {f:.2f}, cx = {39.5 + left:.2f}, cy = {29.5 + top:.2f}"
+        assert words in question
 
 
 def test_markers_of_another_shape_are_another_picture(model):
