@@ -26,14 +26,18 @@ def free_device_bytes(device) -> int:
     """Return the bytes that torch can still get on a ``torch.device``.
 
     Of a GPU: what the driver has left, and what torch's own cache holds without using it. Of the
-    CPU: ``available_host_bytes``.
+    CPU: ``available_host_bytes``. A GPU that shares the host's memory (Jetson) can have what the
+    kernel would give back, too, which its driver does not count.
     """
     if device.type != "cuda":
         return available_host_bytes()
     from torch import cuda
 
     cached = cuda.memory_reserved(device) - cuda.memory_allocated(device)
-    return cuda.mem_get_info(device)[0] + cached
+    left = cuda.mem_get_info(device)[0]
+    if getattr(cuda.get_device_properties(device), "is_integrated", False):
+        left = max(left, available_host_bytes())
+    return left + cached
 
 
 def available_host_bytes(root: Path = Path("/")) -> int:

@@ -67,10 +67,25 @@ def test_this_machine_has_some():
     assert memory.free_device_bytes(CPU) <= memory.available_host_bytes() * 1.5
 
 
+def cuda_has(monkeypatch, left, reserved, allocated, is_integrated=False):
+    """Have torch say this of its GPU."""
+    kind = SimpleNamespace(is_integrated=is_integrated)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (left, 80_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: reserved)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: allocated)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: kind)
+
+
 def test_torchs_own_cache_is_free_too(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (3_000, 80_000))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 20_000)
-    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 15_500)
+    cuda_has(monkeypatch, 3_000, 20_000, 15_500)
+    assert memory.free_device_bytes(GPU) == 7_500
+
+
+def test_a_gpu_without_memory_of_its_own_has_what_the_host_has(monkeypatch):
+    cuda_has(monkeypatch, 3_000, 20_000, 15_500, is_integrated=True)
+    monkeypatch.setattr(memory, "available_host_bytes", lambda: 50_000)
+    assert memory.free_device_bytes(GPU) == 54_500
+    monkeypatch.setattr(memory, "available_host_bytes", lambda: 10)
     assert memory.free_device_bytes(GPU) == 7_500
 
 
@@ -127,9 +142,7 @@ def test_queries_go_together_as_torchs_own_cache_allows(monkeypatch):
     monkeypatch.setattr(DepthLMNetwork, "bytes_per_query",
                         lambda *which: needs.append(need_of(*which)) or needs[-1])
     monkeypatch.setattr(DepthLMNetwork, "device", GPU)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needs[-1], 0))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 9 * needs[-1])
-    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 5 * needs[-1])
+    cuda_has(monkeypatch, 2 * needs[-1], 9 * needs[-1], 5 * needs[-1])
     assert model._batch(question, 112, 84) == 3
 
 
