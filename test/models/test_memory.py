@@ -142,7 +142,10 @@ def test_queries_go_together_as_torchs_own_cache_allows(monkeypatch):
     monkeypatch.setattr(DepthLMNetwork, "bytes_per_query",
                         lambda *which: needs.append(need_of(*which)) or needs[-1])
     monkeypatch.setattr(DepthLMNetwork, "device", GPU)
-    cuda_has(monkeypatch, 2 * needs[-1], 9 * needs[-1], 5 * needs[-1])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * needs[-1], 0))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 9 * needs[-1])
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 5 * needs[-1])
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace())
     assert model._batch(question, 112, 84) == 3
 
 
