@@ -77,4 +77,3 @@ def fetch(options) -> int:
         millions = opened.parameters / 1e6
         print(f"{options.name}: {opened.format}, {millions:.1f} M parameters, {opened.folder}")
     return 0
-
