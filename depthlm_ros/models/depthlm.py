@@ -11,7 +11,6 @@ features to the state before the number, and the short passes after it (``fixed_
 Queries in a batch keep the GPU busy as they are.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,17 +24,16 @@ from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.models.checkpoint import Checkpoint
 from depthlm_ros.models.depthlm_loading import load_network
 from depthlm_ros.models.depthlm_network import DepthLMNetwork, check_question
+from depthlm_ros.models.depthlm_readings import no_number, of_number, of_text, scaled
 from depthlm_ros.models.depthvlm import no_listener
 from depthlm_ros.models.fixed_reading import ROWS, FixedReading
 from depthlm_ros.models.memory import free_device_bytes
-from depthlm_ros.models.number import Number
 from depthlm_ros.models.number_reading import read_numbers
 from depthlm_ros.models.preprocess import resize
 from depthlm_ros.models.recorded import Recordings
 from depthlm_ros.models.transfer import to_host
 from depthlm_ros.prompting.marker import ON_MARGIN, Marker
-from depthlm_ros.prompting.parsing import parse_answer, parse_ray, sanitise
-from depthlm_ros.prompting.prompts import METRES, Prompt, Style, Task, prompt
+from depthlm_ros.prompting.prompts import Prompt, Style, Task, prompt
 from depthlm_ros.status import Code, Refusal
 
 _ESTIMATES = ("greedy", "mean")
@@ -160,7 +158,7 @@ class DepthLM:
                     continue
                 placed = pre.place_in_view(self.marker, pixel, view, self.path, self._on_margin)
             except Refusal as refusal:
-                readings[index] = _none("", refusal.text, refusal.code)
+                readings[index] = no_number("", refusal.text, refusal.code)
                 continue
             key = (self._prompt(view, placed), placed.padding)
             groups.setdefault(key, []).append((index, placed))
@@ -171,7 +169,7 @@ class DepthLM:
             answers |= zip(indices, read, strict=True)
         if worded:
             answers |= zip(worded, self._read_worded(picture, list(worded.values())), strict=True)
-        readings |= {i: _scaled(answer, view.depth_scale) for i, answer in answers.items()}
+        readings |= {i: scaled(answer, view.depth_scale) for i, answer in answers.items()}
         return [readings[index] for index in range(len(readings))]
 
     @torch.inference_mode()
@@ -321,32 +319,14 @@ class DepthLM:
             numbers = read_numbers(network, conversation, lead, whole, self._trust)
             for i, number in enumerate(numbers):
                 if number is not None:
-                    readings[i] = self._of_number(number)
+                    readings[i] = of_number(number, self._estimate)
         rest = [i for i, reading in enumerate(readings) if reading is None]
         if rest:
             texts = network.write(conversation, rest, self._max_tokens)
             for i, text in zip(rest, texts, strict=True):
-                readings[i] = self._of_text(text, question)
+                readings[i] = of_text(text, question, self._style)
         self.on_stage("decode")
         return readings
-
-    def _of_number(self, number: Number) -> DistanceReading:
-        value = number.value
-        if self._estimate == "mean" and not math.isnan(number.mean):
-            value = number.mean
-        return DistanceReading(value, number.low, number.high, number.text)
-
-    def _of_text(self, text: str, question: Prompt) -> DistanceReading:
-        """Parse a whole reply; its interval is unknown."""
-        if self._style is Style.RAY and question.unit == METRES:
-            ray = parse_ray(text)
-            value, reason = ray.distance_m, ray.reason
-        else:
-            read = parse_answer(text, question.unit)
-            value, reason = read.value, read.reason
-        if reason:
-            return _none(text, reason)
-        return DistanceReading(value, math.nan, math.nan, sanitise(text))
 
     def _out_of_memory(self, width: int, height: int) -> Refusal:
         return Refusal(
@@ -360,17 +340,3 @@ def _check(option: str, value, known: Sequence) -> None:
     if value not in known:
         text = f"{option} = {value!r}: must be one of {', '.join(known)}"
         raise Refusal(Code.MODEL_NOT_READY, text)
-
-
-def _none(text: str, reason: str, code: Code = Code.NO_ANSWER) -> DistanceReading:
-    return DistanceReading(math.nan, math.nan, math.nan, sanitise(text), reason, code)
-
-
-def _scaled(reading: DistanceReading, scale: float) -> DistanceReading:
-    """Undo a capped picture: it shows everything ``scale`` times as large."""
-    return replace(
-        reading,
-        distance_m=reading.distance_m * scale,
-        low_m=reading.low_m * scale,
-        high_m=reading.high_m * scale,
-    )
