@@ -134,15 +134,15 @@ class Recordings:
         if key not in self._seen:  # what comes once is not worth a recording
             self._seen.add(key)
             return function(*inputs)
-        with Reads(inputs) as reads:
-            outputs = function(*inputs)
-        self._record(key, function, inputs, outputs, tuple(reads.constants.values()))
+        outputs = function(*inputs)
+        self._record(key, function, inputs, outputs)
         return outputs
 
-    def _record(self, key: Hashable, function, inputs: tuple, expected: tuple,
-                constants: tuple) -> None:
+    def _record(self, key: Hashable, function, inputs: tuple, expected: tuple) -> None:
         mine = tuple(x.clone() for x in inputs)
         try:
+            with Reads(mine) as reads:  # after a call that has made whatever tables are kept
+                function(*mine)
             replay, outputs = self.recorder.record(lambda: function(*mine))
             replay()
             wrong = difference(outputs, expected)
@@ -157,7 +157,7 @@ class Recordings:
             return
         while len(self._held) >= self._kept:
             self._held.popitem(last=False)
-        self._held[key] = _Recording(replay, mine, outputs, constants)
+        self._held[key] = _Recording(replay, mine, outputs, tuple(reads.constants.values()))
 
     def _give_up(self, reason: str) -> None:
         _log.warning("CUDA graphs are not used from now on, which is slower: %s", reason)

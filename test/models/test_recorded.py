@@ -22,7 +22,8 @@ def test_from_the_third_time_on_nothing_of_python_runs(tape_recorder):
     for i in range(2, 5):
         (out,) = recordings.run("double", double, torch.tensor([float(i), -1.0]))
         assert out.tolist() == [2 * i, -2]
-    assert len(calls) == done == 4  # twice itself, once to warm up, once to be recorded
+    # Twice itself, once to see what it reads, once to warm up, once to be recorded.
+    assert len(calls) == done == 5
 
 
 def test_without_a_recorder_it_is_a_plain_call():
@@ -68,6 +69,22 @@ def test_what_is_read_stays_alive_as_long_as_the_recording(tape_recorder):
     recordings.forget()
     gc.collect()
     assert alive() is None
+
+
+def test_a_table_made_in_the_call_before_the_recording_stays_alive_too(tape_recorder):
+    recordings, tables = Recordings(tape_recorder), {}
+
+    def function(x):
+        table = tables.setdefault("now", torch.arange(3.0))
+        return (x + table,)
+
+    for _ in range(2):
+        tables.clear()  # as a cache that other sizes have emptied
+        recordings.run("key", function, torch.zeros(3))
+    alive = weakref.ref(tables.pop("now"))
+    tape_recorder.tapes.clear()
+    (held,) = recordings._held.values()
+    assert len(held.constants) == 1 and alive() is held.constants[0]
 
 
 def test_only_what_was_there_before_is_a_constant():
