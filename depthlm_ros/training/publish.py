@@ -67,6 +67,8 @@ def card(run: Path, parameters: int, figures: dict, remark: str = "") -> str:
         f"{row['abs_rel']:.3f} | {row['best_constant']['delta1']:.3f} |"
         for name, row in figures.items())
     ratio_90 = next(iter(figures.values()))["ratio_90"]
+    origin = "From an earlier run (`--start`)," if config["start"] else "From scratch,"
+    start = " --start EARLIER" if config["start"] else ""
     return f"""# The embedded checkpoint
 
 A DepthVLM (Qwen3-VL with a DPT head) of {parameters / 1e6:.1f} million parameters, small
@@ -86,17 +88,17 @@ seed {SCENES_SEED}, which took no part in training. `depthlm bench accuracy` rep
 
 ## How it was made
 
-From scratch, on procedural scenes of this package alone (`depthlm_ros/scenes`): no photograph, no
-other model and no data set took part.
+{origin} on procedural scenes of this package alone (`depthlm_ros/scenes`): no
+photograph, no other model and no data set took part.
 
     python -m depthlm_ros.training.render --out SHARDS --count {pictures}
-    python -m depthlm_ros.training.dense --shards SHARDS --out RUN \\
+    python -m depthlm_ros.training.dense --shards SHARDS --out RUN{start} \\
         --optimizer {config['optimizer']} --lr {config['lr']:g} --warmup {config['warmup']:g} \\
         --steps {config['steps']} --batch {batch}
     python -m depthlm_ros.training.publish --run RUN --out depthlm_ros/models/embedded
 
-{steps} steps of {batch} pictures, drawn from {pictures} rendered ones, cropped, mirrored and in
-changed light. Loss: SILog, lambda {config['variance_focus']:g}. Unified focal length 125 px.
+{steps} steps of {batch} pictures, drawn from {pictures} rendered ones, cropped, mirrored, in changed
+light and stretched by up to {config.get('stretch', 0.0):.0%}. Loss: SILog, lambda {config['variance_focus']:g}. Unified focal length 125 px.
 {remark}
 It has not learned to write: questions in free words are beyond it, and typed questions about
 distances are answered from its depth map.

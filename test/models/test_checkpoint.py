@@ -307,6 +307,7 @@ def test_devices_and_dtypes_that_are_none(tiny_folder):
 def test_too_large_for_the_device(tiny_folder, monkeypatch):
     opened = Checkpoint.open(tiny_folder)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000_000, 20_000_000))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: None)
     refusal = refusal_of(checkpoint.check_memory, opened, torch.device("cuda"), torch.float32)
     assert refusal.code == Code.MODEL_NOT_READY and "0.0 GB free" in refusal.text
     checkpoint.check_memory(opened, torch.device("cpu"), torch.float32)

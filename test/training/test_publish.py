@@ -32,6 +32,8 @@ def test_publish(tmp_path, capsys):
     size = sum(file.stat().st_size for file in (tmp_path / "out").iterdir())
     assert size < 12e6
     card = (tmp_path / "out" / "README.md").read_text()
+    assert "From scratch, on" in card and "--start" not in card
+    assert "stretched by up to 7%" in card
     assert "5.2 million parameters" in card and "1 steps of 1 pictures, drawn from 4" in card
     assert f"| 2 held-out scenes | 2 | {figures['delta1']:.3f} |" in card
     model = registry.load(str(tmp_path / "out"))
