@@ -1,6 +1,10 @@
-"""One ROS domain for each test process, so that no two of them ever hear each other."""
+"""What every test process needs: a ROS domain of its own, and a Ctrl-C that is one.
+
+No two test processes ever hear each other.
+"""
 
 import os
+import signal
 import socket
 
 HIGHEST_DOMAIN = 101  # above it, the ports of DDS meet those that Linux hands out by itself
@@ -24,6 +28,8 @@ def _claim_domain() -> tuple[int, socket.socket]:
     raise RuntimeError(f"all {HIGHEST_DOMAIN} ROS domains are taken by other test processes")
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs behind it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if "ROS_DOMAIN_ID" not in os.environ:
     _domain, _claim = _claim_domain()
     os.environ["ROS_DOMAIN_ID"] = str(_domain)

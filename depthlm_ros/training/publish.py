@@ -69,6 +69,7 @@ def card(run: Path, parameters: int, figures: dict, remark: str = "") -> str:
     ratio_90 = next(iter(figures.values()))["ratio_90"]
     origin = "From an earlier run (`--start`)," if config["start"] else "From scratch,"
     start = " --start EARLIER" if config["start"] else ""
+    stretch, focus = config.get("stretch", 0.0), config["variance_focus"]
     return f"""# The embedded checkpoint
 
 A DepthVLM (Qwen3-VL with a DPT head) of {parameters / 1e6:.1f} million parameters, small
@@ -97,8 +98,9 @@ photograph, no other model and no data set took part.
         --steps {config['steps']} --batch {batch}
     python -m depthlm_ros.training.publish --run RUN --out depthlm_ros/models/embedded
 
-{steps} steps of {batch} pictures, drawn from {pictures} rendered ones, cropped, mirrored, in changed
-light and stretched by up to {config.get('stretch', 0.0):.0%}. Loss: SILog, lambda {config['variance_focus']:g}. Unified focal length 125 px.
+{steps} steps of {batch} pictures, drawn from {pictures} rendered ones, cropped, mirrored,
+stretched by up to {stretch:.0%} and in changed light. Loss: SILog, lambda {focus:g}. Unified focal
+length 125 px.
 {remark}
 It has not learned to write: questions in free words are beyond it, and typed questions about
 distances are answered from its depth map.
