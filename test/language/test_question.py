@@ -316,6 +316,21 @@ def test_free_words_are_handed_on_with_what_others_answer(text, code):
         read_question(text)
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=200), st.lists(words, max_size=25).map(" ".join)))
+def test_what_is_handed_to_a_model_is_one_safe_line_that_moves_no_robot(text):
+    try:
+        read = read_any_question(text, max_length=150)
+    except Refusal as refusal:
+        assert refusal.code in (Code.BAD_QUESTION, Code.UNSUPPORTED)
+        return
+    if isinstance(read, FreeQuestion):
+        read.words.encode("utf-8")
+        assert 0 < len(read.words) <= 150 and read.words.isprintable()
+        assert not {"clear", "free", "safe", "fit", "far", "near", "pass"} & set(
+            read.words.lower().replace("?", " ").split())
+
+
 @pytest.mark.parametrize("text", [
     "Is the path clear?", "Can I get through the gap?", "Will the cart fit between the shelves?",
     "Is it safe to go?", "Are there obstacles?", "Is there enough space?", "Will we hit the wall?",

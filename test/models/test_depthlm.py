@@ -244,6 +244,22 @@ def test_reply_is_free_text_and_cannot_speak_for_another(model):
         assert caught.value.code is Code.BAD_QUESTION
 
 
+def test_questions_about_one_picture_look_at_it_once(model):
+    asked, stages, rgb = _with(model, style="text_coordinates"), [], RGB.copy()
+    camera, fresh = _camera(model), _with(model, style="text_coordinates")
+    asked.on_stage = stages.append
+    first = asked.reply(rgb, camera, "What is there?", 6)
+    asked.reply(rgb, camera, "And beside it?", 6)
+    (reading,) = asked.distances(rgb, camera, [(30, 20)])
+    assert stages.count("vision") == 1
+    assert reading.distance_m == fresh.distances(rgb, camera, [(30, 20)])[0].distance_m
+    rgb[:] = 255 - rgb  # the next picture in the same memory
+    second = asked.reply(rgb, camera, "What is there?", 6)
+    assert stages.count("vision") == 2
+    assert second == fresh.reply(rgb, camera, "What is there?", 6)
+    assert first == _with(model).reply(RGB, camera, "What is there?", 6)
+
+
 def test_nonsense_options_are_refused(model):
     for option in ("on_margin", "decoding", "estimate", "check", "style"):
         with pytest.raises(Refusal) as caught:
