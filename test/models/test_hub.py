@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,10 @@ def test_a_download_that_was_stopped_goes_on(hub, cache, checkpoint_files, numbe
     hub.hold[FIRST] = BROKEN_AT
     process = start(hub, cache, "fetch", NAME)
     assert hub.holding.wait(60.0)
-    part = part_of(cache, checkpoint_files[FIRST])
+    part, end = part_of(cache, checkpoint_files[FIRST]), time.monotonic() + 60.0
+    while part.stat().st_size < BROKEN_AT:  # what was sent is not yet what was written
+        assert time.monotonic() < end
+        time.sleep(0.01)
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == code

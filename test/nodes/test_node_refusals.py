@@ -385,7 +385,7 @@ def test_more_requests_than_may_wait_are_busy_at_once(start_node, tools):
 
 
 def test_a_model_that_is_still_loading_or_cannot_load(start_node, tools):
-    _, robot = start_node(wait=False, model={"load_s": 3.0})
+    _, robot = start_node(wait=False, model={"load_s": 90.0})
     refused(robot, tools, Code.MODEL_NOT_READY, "has been loading for")
     node, robot = start_node(wait=False, **{"parameter_model": "missing"})
     node.wait_for_log("cannot configure: .*run depthlm fetch missing")
