@@ -11,6 +11,7 @@ rounding (``test/models/test_depthlm_vision.py``):
 * rotary tables and orders are made once per picture size.
 """
 
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,8 @@ import torch.nn.functional as F
 from depthlm_ros.models.lean import rotary_tables, rotated
 from depthlm_ros.models.text_decoder import normed
 
+_log = logging.getLogger(__name__)
+_FAILED_ON: set[torch.device] = set()
 _ROTARY_BASE = 10000.0
 
 
@@ -70,7 +73,7 @@ def varlen_attention(like: torch.Tensor):
     int32), and the longest one's length (twice): what all versions since torch 2.10 take.
     """
     takes = like.dtype in (torch.float16, torch.bfloat16) and like.shape[-1] % 8 == 0
-    if not (like.is_cuda and takes and _has_flash(like.device)):
+    if not (like.is_cuda and takes and _has_flash(like.device)) or like.device in _FAILED_ON:
         return None
     try:
         from torch.nn.attention.varlen import varlen_attn
@@ -177,12 +180,25 @@ class _WindowAttention:
 
     def __call__(self, q, k, v, scale: float) -> torch.Tensor:
         """Map (B, tokens, heads, width) each to the same shape."""
-        at_once = varlen_attention(v) if scale == v.shape[-1] ** -0.5 else None
-        if at_once is None:
-            parts = [self._run(q, k, v, scale, *run) for run in self._runs]
-            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        kernel = varlen_attention(v) if scale == v.shape[-1] ** -0.5 else None
+        out = None if kernel is None else self._at_once(kernel, q, k, v)
+        if out is not None:
+            return out
+        parts = [self._run(q, k, v, scale, *run) for run in self._runs]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def _at_once(self, kernel, q, k, v) -> torch.Tensor | None:
+        """Attend by one call of the kernel; None, and never again there, where it fails."""
         flat = (t.flatten(0, 1) for t in (q, k, v))
-        out = at_once(*flat, self._begins, self._begins, self._longest, self._longest)
+        try:
+            out = kernel(*flat, self._begins, self._begins, self._longest, self._longest)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # a device, or a build of torch, that has it not after all
+            _FAILED_ON.add(v.device)
+            _log.warning("torch's attention of variable length fails on %s; windows are grouped, "
+                         "which is slower: %s", v.device, str(error).splitlines()[0])
+            return None
         return out.view(q.shape)
 
     def _run(self, q, k, v, scale, first: int, count: int, size: int) -> torch.Tensor:

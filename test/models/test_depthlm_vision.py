@@ -129,6 +129,25 @@ def test_one_call_a_layer_is_the_same_as_one_a_size(load, monkeypatch, grid, bat
     assert {len(sizes) for sizes in varlen.calls} == {batch * windows}
 
 
+@torch.inference_mode()
+def test_a_kernel_that_fails_is_not_asked_again(load, monkeypatch, caplog):
+    def fails(*_):
+        raise RuntimeError("no kernel image is available for execution on the device")
+
+    network, grid = load("qwen").network, (8, 8)
+    patches = _patches(1, grid, 14)
+    expected = network.features(patches, grid)
+    monkeypatch.setattr(vision_towers, "_FAILED_ON", set())
+    with monkeypatch.context() as patch:
+        patch.setattr(vision_towers, "varlen_attention", lambda like: fails)
+        assert torch.equal(network.features(patches, grid), expected)
+    assert "fails on cpu" in caplog.text and vision_towers._FAILED_ON == {torch.device("cpu")}
+    monkeypatch.setattr(vision_towers, "_has_flash", lambda device: True)
+    like = SimpleNamespace(is_cuda=True, dtype=torch.bfloat16, shape=(1, 9, 4, 80),
+                           device=torch.device("cpu"))
+    assert vision_towers.varlen_attention(like) is None
+
+
 def test_where_torch_has_the_kernel(monkeypatch):
     def like(**other):
         kept = {"is_cuda": True, "dtype": torch.bfloat16, "shape": (1, 9, 4, 80), "device": None}
