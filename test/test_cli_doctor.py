@@ -18,6 +18,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from depthlm_ros import cli
 from depthlm_ros.commands import doctor, doctor_camera, doctor_ros
 from depthlm_ros.commands.doctor import FAIL, OK, WARN
+from depthlm_ros.models import memory
 from depthlm_ros.status import Code, Refusal
 
 SECOND = 1_000_000_000
@@ -101,7 +102,7 @@ def test_memory_against_need(monkeypatch, parameters, free, level):
     from depthlm_ros.models import registry
 
     monkeypatch.setattr(registry, "locate", lambda *_: Opened(parameters))
-    monkeypatch.setattr(doctor, "_free_bytes", lambda _: free)
+    monkeypatch.setattr(memory, "free_device_bytes", lambda _: free)
     options = options_of("x")
     assert levels(doctor.model(options)) == {"model x": OK, "memory": level}
 
@@ -122,7 +123,7 @@ def test_a_model_that_is_not_here_fails_with_the_command_that_fetches_it(monkeyp
 
 
 def test_free_memory_is_what_linux_calls_available():
-    free = doctor._free_bytes(SimpleNamespace(type="cpu"))
+    free = memory.free_device_bytes(SimpleNamespace(type="cpu"))
     assert 10_000_000 < free < 1e14
 
 

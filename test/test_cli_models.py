@@ -12,7 +12,7 @@ from depthlm_ros import cli
 from depthlm_ros.commands import doctor
 from depthlm_ros.commands.doctor import FAIL, OK
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.models import options, registry
+from depthlm_ros.models import memory, options, registry
 from depthlm_ros.status import Refusal
 
 
@@ -252,10 +252,10 @@ class Opened:
 )
 def test_need_is_that_of_quantised_weights(monkeypatch, quantize, free, level, said):
     monkeypatch.setattr(registry, "locate", lambda *_: Opened())
-    monkeypatch.setattr(doctor, "_free_bytes", lambda _: free)
-    memory = looked_at("x", quantize=quantize)[-1]
-    assert (memory.what, memory.level) == ("memory", level) and said in memory.text
-    assert level == OK or "--quantize int8" in memory.remedy
+    monkeypatch.setattr(memory, "free_device_bytes", lambda _: free)
+    found = looked_at("x", quantize=quantize)[-1]
+    assert (found.what, found.level) == ("memory", level) and said in found.text
+    assert level == OK or "--quantize int8" in found.remedy
 
 
 def test_a_quantizer_that_is_missing_is_a_finding(monkeypatch):
@@ -269,7 +269,7 @@ def test_a_quantizer_that_is_missing_is_a_finding(monkeypatch):
 
 def test_options_are_looked_at(monkeypatch):
     monkeypatch.setattr(registry, "locate", lambda *_: Opened())
-    monkeypatch.setattr(doctor, "_free_bytes", lambda _: 1e9)
+    monkeypatch.setattr(memory, "free_device_bytes", lambda _: 1e9)
     right = looked_at("x", option=["max_pixels=5000", "keep_frame=true"])[1]
     assert (right.level, right.what) == (OK, "model options")
     assert right.text == "max_pixels=5000, keep_frame=true"

@@ -153,6 +153,7 @@ def _how_to_get(name: str) -> str:
 
 def _fits(opened, options) -> Finding:
     from depthlm_ros.models import checkpoint as disk
+    from depthlm_ros.models import memory
     from depthlm_ros.models.quantization import make_quantizer
 
     try:
@@ -161,7 +162,7 @@ def _fits(opened, options) -> Finding:
         opened = replace(opened, quantizer=make_quantizer(options.quantize, device, kind))
     except Refusal as refusal:
         return Finding(FAIL, "device", refusal.text, "see the text")
-    free, need = _free_bytes(device), opened.need_bytes(kind)
+    free, need = memory.free_device_bytes(device), opened.need_bytes(kind)
     short = str(kind).removeprefix("torch.")
     short += f" and {options.quantize}" if opened.quantizer else ""
     text = f"weights need {need / 1e9:.2f} GB in {short}; {device} has {free / 1e9:.1f} GB free"
@@ -174,9 +175,3 @@ def _fits(opened, options) -> Finding:
     if device.type == "cpu" and opened.parameters > LARGE_M * 1e6:
         return Finding(WARN, "memory", text, "a CPU takes minutes a frame: use a GPU")
     return Finding(OK, "memory", text)
-
-
-def _free_bytes(device) -> int:
-    from depthlm_ros.models.memory import free_device_bytes
-
-    return free_device_bytes(device)

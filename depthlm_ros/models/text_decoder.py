@@ -144,8 +144,6 @@ class TextDecoder:
         with torch.inference_mode(weight.is_inference()):  # joined ones of the same kind
             for layer in self.stock.layers:
                 self._products.append(_products(layer, join, layer is self.stock.layers[-1]))
-                if weight.device.type == "cuda":  # what was joined is free: no two copies
-                    torch.cuda.empty_cache()
         self._seal = seal
         self.version += 1
 
