@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from depthlm_ros.language.text import clean
 from depthlm_ros.nodes.common.conversions import time_of
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 
