@@ -223,8 +223,8 @@ class _Seen:
         depth = obstacles.depth_m[row, column].astype(np.float64)
         beyond, invalid = np.isposinf(depth), np.isnan(depth) & ~outside
         reach = np.where(beyond, rules.max_range_m, depth) / ratio
-        solid = beyond | ~on_ground | obstacles.obstacle[row, column]
-        reach = np.where(solid, reach, np.inf)  # ground lies below every cell of its ray
+        if on_ground:  # ground lies below every cell of its ray
+            reach[~(beyond | obstacles.obstacle[row, column])] = np.inf
         with np.errstate(invalid="ignore"):
             hidden = (reach < z * (1 - _TOUCH)) & ~outside & ~invalid
         lower = obstacles.drop[row, column] | beyond
