@@ -18,7 +18,7 @@ from depthlm_ros.geometry.clearance import Clearance, Verdict, check_clearance
 from depthlm_ros.geometry.ground_plane import GroundPlane, GroundSettings, fit_ground
 from depthlm_ros.geometry.laser_scan import Scan, ScanRules, scan_of
 from depthlm_ros.geometry.obstacles import ObstacleMap
-from depthlm_ros.geometry.cloud import pack_into
+from depthlm_ros.geometry.point_cloud import pack_into
 from depthlm_ros.geometry.swept_box import SweptBox
 
 ROUNDING_M = 0.005
@@ -61,8 +61,14 @@ def requests(ground: GroundPlane, seed: int) -> list[SweptBox]:
     for _ in range(4):
         begin = rng.uniform(0.0, 1.5)
         box = SweptBox.standing(
-            ground, (0, 0, 0), (0, 0, 1), begin + rng.uniform(0.5, 3.0), rng.uniform(0.3, 0.9),
-            rng.uniform(0.3, 1.6), begin)
+            ground,
+            (0, 0, 0),
+            (0, 0, 1),
+            begin + rng.uniform(0.5, 3.0),
+            rng.uniform(0.3, 0.9),
+            rng.uniform(0.3, 1.6),
+            begin,
+        )
         boxes.append(box.turned(rng.uniform(-0.4, 0.4)))
     return boxes
 
@@ -131,7 +137,9 @@ def bench_ground(scenes: int, first: int = 0, share: float = 0.05) -> Table:
         ground, level = fit_ground(view.depth_map), view.level_m()
         if not view.level_share() >= share:
             table.counts["without ground"] += 1
-            table.counts["ground where none is"] += ground is not None and view.level_share() < 0.005
+            table.counts["ground where none is"] += (
+                ground is not None and view.level_share() < 0.005
+            )
             continue
         table.counts["with ground"] += 1
         if ground is None:
@@ -251,12 +259,21 @@ def run(arguments) -> bool:
     }
     speed = bench_speed(arguments.rounds) if arguments.rounds else {}
     if arguments.json:
-        found = {name: {"counts": dict(table.counts), "failures": table.failures,
-                        "errors": {key: {"p50": table.percentile(key, 50),
-                                         "p99": table.percentile(key, 99),
-                                         "max": table.percentile(key, 100)}
-                                   for key in table.errors}}
-                 for name, table in tables.items()}
+        found = {
+            name: {
+                "counts": dict(table.counts),
+                "failures": table.failures,
+                "errors": {
+                    key: {
+                        "p50": table.percentile(key, 50),
+                        "p99": table.percentile(key, 99),
+                        "max": table.percentile(key, 100),
+                    }
+                    for key in table.errors
+                },
+            }
+            for name, table in tables.items()
+        }
         print(json.dumps({**found, "cpu_ms": speed}))
     else:
         for name, table in tables.items():

@@ -13,11 +13,11 @@ import torch
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.swept_box import SweptBox
-from depthlm_ros.scenes import views
-from depthlm_ros.scenes.cast import Cameras, World, cast
+from depthlm_ros.scenes import camera_poses
+from depthlm_ros.scenes.primitives import BOX, CYLINDER
+from depthlm_ros.scenes.raycast import Cameras, World, raycast
 from depthlm_ros.scenes.render import Pose
 from depthlm_ros.scenes.scene import Scene
-from depthlm_ros.scenes.shapes import BOX, CYLINDER
 
 CAMERA = PinholeCamera(525.0, 525.0, 319.5, 239.5, 640, 480)
 
@@ -56,9 +56,9 @@ class TrueView:
 def true_view(seed: int, camera: PinholeCamera = CAMERA, kind: str | None = None) -> TrueView:
     """Make a random scene and a telling pose in it, and cast its exact depth."""
     rng = np.random.default_rng([seed, 11])
-    kind = kind or views.draw_kind(rng)
-    scene = views.make_scene(kind, [seed, 12])
-    pose = views.telling_pose(scene, rng)
+    kind = kind or camera_poses.draw_kind(rng)
+    scene = camera_poses.make_scene(kind, [seed, 12])
+    pose = camera_poses.informative_pose(scene, rng)
     return view_of(scene, pose, camera)
 
 
@@ -74,9 +74,14 @@ def exact_depth(scene: Scene, pose: Pose, camera: PinholeCamera) -> np.ndarray:
     cameras = Cameras(
         torch.tensor(pose.rotation, dtype=torch.float32)[None],
         torch.tensor(pose.position, dtype=torch.float32)[None],
-        camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height,
+        camera.fx,
+        camera.fy,
+        camera.cx,
+        camera.cy,
+        camera.width,
+        camera.height,
     )
-    depth, _ = cast(World.of([scene.shapes], torch.device("cpu")), cameras)
+    depth, _ = raycast(World.of([scene.shapes], torch.device("cpu")), cameras)
     return cameras.untile(depth)[0].contiguous().numpy()
 
 
@@ -98,8 +103,9 @@ def occupied(view: TrueView, box: SweptBox, grow_m: float) -> bool:
     boxes = near[shapes.kind[near] == BOX]
     if any(_boxes_touch(shapes, i, middle, axes, half) for i in boxes):
         return True
-    return any(_round_touches(shapes, i, middle, axes, half)
-               for i in near[shapes.kind[near] != BOX])
+    return any(
+        _round_touches(shapes, i, middle, axes, half) for i in near[shapes.kind[near] != BOX]
+    )
 
 
 def _spheres_touch(shapes, middle: np.ndarray, radius: float) -> np.ndarray:
@@ -124,8 +130,11 @@ def _boxes_touch(shapes, i: int, middle: np.ndarray, axes: np.ndarray, half: np.
 
 def _round_touches(shapes, i: int, middle: np.ndarray, axes: np.ndarray, half: np.ndarray) -> bool:
     """Tell whether points of a cylinder's or an ellipsoid's surface lie in the box."""
-    local = _unit_cylinder(shapes.half[i]) if shapes.kind[i] == CYLINDER else _unit_ball(
-        shapes.half[i])
+    local = (
+        _unit_cylinder(shapes.half[i])
+        if shapes.kind[i] == CYLINDER
+        else _unit_ball(shapes.half[i])
+    )
     points = local * shapes.half[i] @ shapes.rotation[i].T + shapes.centre[i]
     return bool((np.abs((points - middle) @ axes.T) <= half).all(axis=1).any())
 
@@ -143,8 +152,9 @@ def _unit_cylinder(half: np.ndarray) -> np.ndarray:
 def _unit_ball(half: np.ndarray) -> np.ndarray:
     n = int(np.clip(np.pi * max(half) / 0.01, 24, 400))
     polar, angle = np.meshgrid(np.linspace(0, np.pi, n), np.linspace(0, 2 * np.pi, 2 * n))
-    return np.stack([np.sin(polar) * np.cos(angle), np.sin(polar) * np.sin(angle),
-                     np.cos(polar)], axis=-1).reshape(-1, 3)
+    return np.stack(
+        [np.sin(polar) * np.cos(angle), np.sin(polar) * np.sin(angle), np.cos(polar)], axis=-1
+    ).reshape(-1, 3)
 
 
 @dataclass(frozen=True)
@@ -167,16 +177,21 @@ class FinerView:
         window = replace(box, bottom_m=min(0.0, box.bottom_m)).grown(0.05).window(camera)
         if window is None:
             return cls(np.empty((0, 3)), np.empty((0, 3)), np.zeros(3), box)
-        part = camera.cropped(window[1].start, window[0].start,
-                              window[1].stop - window[1].start, window[0].stop - window[0].start)
+        part = camera.cropped(
+            window[1].start,
+            window[0].start,
+            window[1].stop - window[1].start,
+            window[0].stop - window[0].start,
+        )
         depth = exact_depth(view.scene, view.pose, part)
         v, u = np.mgrid[: part.height, : part.width]
         pixels = np.stack([u, v], axis=-1).reshape(-1, 2)
         rays = np.concatenate([part.normalise(pixels), np.ones((len(pixels), 1))], axis=1)
         known = np.isfinite(depth.reshape(-1))
         points = rays[known] * depth.reshape(-1, 1)[known]
-        return cls(box.from_camera(points), rays[known] @ box.axes.T,
-                   box.from_camera(np.zeros(3)), box)
+        return cls(
+            box.from_camera(points), rays[known] @ box.axes.T, box.from_camera(np.zeros(3)), box
+        )
 
     def nearest_m(self, grow_m: float = 0.0) -> float:
         """Return x of the nearest surface within the box, grown to the sides and above; or Inf."""

@@ -106,8 +106,9 @@ class Clearance:
         return self.outside_view + self.hidden + self.invalid
 
 
-def check_clearance(obstacles: ObstacleMap, box: SweptBox,
-                    rules: ClearanceRules | None = None) -> Clearance:
+def check_clearance(
+    obstacles: ObstacleMap, box: SweptBox, rules: ClearanceRules | None = None
+) -> Clearance:
     """Check a box (with its margins) against a labelled depth map.
 
     A box ``on_ground`` needs an ObstacleMap with that ground. The ground's own pixels count as
@@ -115,12 +116,16 @@ def check_clearance(obstacles: ObstacleMap, box: SweptBox,
     """
     rules = rules or ClearanceRules()
     if box.on_ground and obstacles.ground_plane is None:
-        return Clearance(Verdict.UNKNOWN, "no ground in view: tell the camera's height, or ask "
-                         "for a volume in the air", free_m=box.begin_m)
+        return Clearance(
+            Verdict.UNKNOWN,
+            "no ground in view: tell the camera's height, or ask for a volume in the air",
+            free_m=box.begin_m,
+        )
     ratio = _ratio(obstacles, rules)
     obstacle = _nearest(obstacles, box, ratio)
-    seen = _Seen.of(obstacles, *box.samples(rules.cell_m, rules.max_cells), ratio, rules,
-                    box.on_ground)
+    seen = _Seen.of(
+        obstacles, *box.samples(rules.cell_m, rules.max_cells), ratio, rules, box.on_ground
+    )
     floor = None
     if box.on_ground:
         cells = box.footprint(rules.cell_m, rules.max_cells // 8)
@@ -128,8 +133,9 @@ def check_clearance(obstacles: ObstacleMap, box: SweptBox,
     return _judge(box, rules, obstacle, seen, floor)
 
 
-def free_distances(obstacles: ObstacleMap, box: SweptBox, yaws_rad,
-                   rules: ClearanceRules | None = None) -> list[float]:
+def free_distances(
+    obstacles: ObstacleMap, box: SweptBox, yaws_rad, rules: ClearanceRules | None = None
+) -> list[float]:
     """Return ``free_m`` of the box turned by each angle; positive angles to the left."""
     return [check_clearance(obstacles, box.turned(yaw), rules).free_m for yaw in yaws_rad]
 
@@ -153,16 +159,22 @@ def _nearest(obstacles: ObstacleMap, box: SweptBox, ratio: float) -> Obstacle:
         chosen &= depth <= np.float32(max(corners.max(), 0.0) * ratio)
     if box.on_ground and obstacles.height_m is not None:  # no part of its interval is so low
         camera_m = obstacles.ground_plane.height_m
-        top = max(box.top_m, camera_m + (box.top_m - camera_m) * ratio) + 2 * corners.max() / camera.fy
+        top = (
+            max(box.top_m, camera_m + (box.top_m - camera_m) * ratio)
+            + 2 * corners.max() / camera.fy
+        )
         chosen &= obstacles.height_m[window] <= np.float32(top)
-    x, y = (part[axis] for part, axis in zip(ray_axes(camera), ((..., window[1]), window[0]),
-                                             strict=True))
+    x, y = (
+        part[axis]
+        for part, axis in zip(ray_axes(camera), ((..., window[1]), window[0]), strict=True)
+    )
     x, y = (np.broadcast_to(part, chosen.shape)[chosen] for part in (x, y))
     return _obstacle_of(box, camera, x, y, depth[chosen], ratio)
 
 
-def _obstacle_of(box: SweptBox, camera, x: np.ndarray, y: np.ndarray, z: np.ndarray,
-                 ratio: float) -> Obstacle:
+def _obstacle_of(
+    box: SweptBox, camera, x: np.ndarray, y: np.ndarray, z: np.ndarray, ratio: float
+) -> Obstacle:
     """Return the nearest of points (rays x, y and z-depth (N,)) whose interval meets the box.
 
     On the ray ``origin + t direction`` in the box's frame t is the z-depth. The interval is cut
@@ -193,8 +205,14 @@ def _obstacle_of(box: SweptBox, camera, x: np.ndarray, y: np.ndarray, z: np.ndar
     k = index[np.argmin(along)]
     point = (float(x[k] * z[k]), float(y[k] * z[k]), float(z[k]))
     u, v = (float(np.rint(part)) for part in camera.project(point))
-    return Obstacle(float(along.min()), max(entry, box.begin_m), float(np.percentile(along, 10)),
-                    point, (u, v), len(index))
+    return Obstacle(
+        float(along.min()),
+        max(entry, box.begin_m),
+        float(np.percentile(along, 10)),
+        point,
+        (u, v),
+        len(index),
+    )
 
 
 @dataclass(frozen=True)
@@ -210,8 +228,15 @@ class _Seen:
     drop: np.ndarray
 
     @classmethod
-    def of(cls, obstacles: ObstacleMap, points: np.ndarray, along_m: np.ndarray, ratio: float,
-           rules: ClearanceRules, on_ground: bool) -> "_Seen":
+    def of(
+        cls,
+        obstacles: ObstacleMap,
+        points: np.ndarray,
+        along_m: np.ndarray,
+        ratio: float,
+        rules: ClearanceRules,
+        on_ground: bool,
+    ) -> "_Seen":
         """Look cells (N, 3) up in the labelled map."""
         camera = obstacles.depth_map.camera
         z = points[:, 2]
@@ -242,8 +267,9 @@ class _Seen:
         return float(behind.min()) if len(behind) else NAN
 
 
-def _judge(box: SweptBox, rules: ClearanceRules, obstacle: Obstacle, seen: _Seen,
-           floor: _Seen | None) -> Clearance:
+def _judge(
+    box: SweptBox, rules: ClearanceRules, obstacle: Obstacle, seen: _Seen, floor: _Seen | None
+) -> Clearance:
     """Join what is known of obstacles, volume and floor into one verdict."""
     parts = [seen] if floor is None else [seen, floor]
     unseen = max(float(part.unseen().mean()) for part in parts)
@@ -253,13 +279,21 @@ def _judge(box: SweptBox, rules: ClearanceRules, obstacle: Obstacle, seen: _Seen
     in_view = ~seen.outside
     shares = {name: float(getattr(seen, name).mean()) for name in ("outside", "hidden", "invalid")}
     result = Clearance(
-        Verdict.UNKNOWN, "", obstacle, float(max(free, box.begin_m)),
-        max(part.visible_from(box.begin_m) for part in parts), shares["outside"], shares["hidden"], shares["invalid"],
-        float((~seen.invalid[in_view]).mean()) if in_view.any() else 0.0, drop_m,
+        Verdict.UNKNOWN,
+        "",
+        obstacle,
+        float(max(free, box.begin_m)),
+        max(part.visible_from(box.begin_m) for part in parts),
+        shares["outside"],
+        shares["hidden"],
+        shares["invalid"],
+        float((~seen.invalid[in_view]).mean()) if in_view.any() else 0.0,
+        drop_m,
     )
     verdict = _verdict(obstacle, drop_m, unseen > rules.max_unseen)
-    return Clearance(**{**vars(result), "verdict": verdict,
-                        "text": _sentence(verdict, box, result, unseen)})
+    return Clearance(
+        **{**vars(result), "verdict": verdict, "text": _sentence(verdict, box, result, unseen)}
+    )
 
 
 def _first(along_m: np.ndarray, chosen: np.ndarray) -> float:
@@ -285,10 +319,15 @@ def _sentence(verdict: Verdict, box: SweptBox, found: Clearance, unseen: float) 
         return f"the ground is missing or lower {found.drop_m:.2f} m along the way"
     if verdict is Verdict.CLEAR:
         return f"free from {box.begin_m:.2f} to {box.end_m:.2f} m"
-    causes = {"outside the view": found.outside_view, "hidden behind things": found.hidden,
-              "without valid depth": found.invalid}
+    causes = {
+        "outside the view": found.outside_view,
+        "hidden behind things": found.hidden,
+        "without valid depth": found.invalid,
+    }
     said = [f"{100 * share:.1f} % {name}" for name, share in causes.items() if share > 0]
-    text = f"not known to be free: {', '.join(said) or f'{100 * unseen:.1f} % of the floor unseen'}"
+    text = (
+        f"not known to be free: {', '.join(said) or f'{100 * unseen:.1f} % of the floor unseen'}"
+    )
     if found.outside_view > 0 and np.isfinite(found.visible_from_m):
         text += f"; the whole volume is in view from {found.visible_from_m:.2f} m (begin)"
     return text

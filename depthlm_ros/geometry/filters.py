@@ -48,8 +48,10 @@ class TemporalFilter:
     def __init__(self, smoothing: float = 0.7, change_ratio: float = 1.1):
         """Begin without a past."""
         if not (0 <= smoothing < 1 and change_ratio > 1):
-            raise ValueError(f"smoothing = {smoothing}, change_ratio = {change_ratio}: must be in "
-                             "[0, 1), and greater than 1")
+            raise ValueError(
+                f"smoothing = {smoothing}, change_ratio = {change_ratio}: must be in "
+                "[0, 1), and greater than 1"
+            )
         self.smoothing, self.change_ratio = float(smoothing), float(change_ratio)
         self._past: DepthMap | None = None
 

@@ -128,8 +128,9 @@ def fit_ground(depth_map: DepthMap, settings: GroundSettings | None = None) -> G
     return _refined(*_best(candidates, samples, settings), samples, settings)
 
 
-def measured(ground: GroundPlane, depth_map: DepthMap,
-             settings: GroundSettings | None = None) -> GroundPlane:
+def measured(
+    ground: GroundPlane, depth_map: DepthMap, settings: GroundSettings | None = None
+) -> GroundPlane:
     """Return a given ground with residual, support and confidence as the depth map shows them."""
     settings = settings or GroundSettings()
     samples = _Samples.of(depth_map)
@@ -219,8 +220,9 @@ def _heights(plane: np.ndarray, points: np.ndarray) -> np.ndarray:
     return (1.0 - points @ plane) / np.linalg.norm(plane)
 
 
-def _refined(plane: np.ndarray, band: float, samples: _Samples,
-             settings: GroundSettings) -> GroundPlane | None:
+def _refined(
+    plane: np.ndarray, band: float, samples: _Samples, settings: GroundSettings
+) -> GroundPlane | None:
     """Return the least-squares plane of the points around ``plane``; None when it is no ground."""
     for narrowing in (_SHARES[:1], _SHARES[:1], _SHARES, _SHARES[:1]):
         off = np.abs(_heights(plane, samples.points))

@@ -32,11 +32,15 @@ class ScanRules:
     def __post_init__(self):
         """Refuse a scan that can show nothing."""
         if not (0 <= self.range_min_m < self.range_max_m < float("inf")):
-            raise ValueError(f"range_min_m = {self.range_min_m}, range_max_m = "
-                             f"{self.range_max_m}: must be 0 <= range_min_m < range_max_m")
+            raise ValueError(
+                f"range_min_m = {self.range_min_m}, range_max_m = "
+                f"{self.range_max_m}: must be 0 <= range_min_m < range_max_m"
+            )
         if not (self.max_height_m > 0 and self.columns_per_beam >= 1):
-            raise ValueError(f"max_height_m = {self.max_height_m}, columns_per_beam = "
-                             f"{self.columns_per_beam}: must be positive")
+            raise ValueError(
+                f"max_height_m = {self.max_height_m}, columns_per_beam = "
+                f"{self.columns_per_beam}: must be positive"
+            )
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,9 @@ def scan_of(obstacles: ObstacleMap, rules: ScanRules | None = None) -> Scan:
     empty = nearest == np.inf
     if empty.any():
         nearest[empty & ~fan.known_free(obstacles, x, y)] = np.nan
-    return Scan(nearest, fan.first_rad, fan.step_rad, rules.range_min_m, rules.range_max_m,
-                fan.axes)
+    return Scan(
+        nearest, fan.first_rad, fan.step_rad, rules.range_min_m, rules.range_max_m, fan.axes
+    )
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,6 @@ class ObstacleRules:
                 f"positive, and edge_ratio = {self.edge_ratio} greater than 1"
             )
 
-
     def over(self, ground: GroundPlane) -> tuple[np.float32, np.float32]:
         """Return the lowest obstacle and the highest drop over a ground [m]."""
         rough = 3.0 * ground.residual_m if np.isfinite(ground.residual_m) else 0.0
@@ -59,20 +58,21 @@ class ObstacleMap:
     drop: np.ndarray
 
     @classmethod
-    def of(cls, depth_map: DepthMap, ground: GroundPlane | None,
-           rules: ObstacleRules | None = None) -> "ObstacleMap":
+    def of(
+        cls, depth_map: DepthMap, ground: GroundPlane | None, rules: ObstacleRules | None = None
+    ) -> "ObstacleMap":
         """Label a depth map over a ground, or without one."""
         rules = rules or ObstacleRules()
         depth = depth_map.depth_m
         finite = np.isfinite(depth)
         if ground is None:
             none = np.zeros(depth.shape, dtype=bool)
-            front, _ = _foreground(depth, finite, finite, rules, depth_map.edge_reach_px)
+            front, _ = _foreground(depth, finite, finite, rules, depth_map.edge_radius_px)
             return cls(depth_map, None, rules, front, None, finite, none, none)
         height, (lowest, deepest) = ground.heights(depth_map), rules.over(ground)
         with np.errstate(invalid="ignore"):
             obstacle = (height > lowest) & finite
-        reach = depth_map.edge_reach_px
+        reach = depth_map.edge_radius_px
         front, behind = _foreground(depth, finite, obstacle, rules, reach)
         obstacle |= behind
         if behind.any():
@@ -81,8 +81,9 @@ class ObstacleMap:
             height[rows, columns] = front[rows, columns] * slope + ground.height_m
         with np.errstate(invalid="ignore"):
             drop = (height < deepest) & finite & ~obstacle
-        return cls(depth_map, ground, rules, front, height, obstacle,
-                   finite & ~obstacle & ~drop, drop)
+        return cls(
+            depth_map, ground, rules, front, height, obstacle, finite & ~obstacle & ~drop, drop
+        )
 
     def in_band(self, max_height_m: float) -> np.ndarray:
         """Tell which pixels are obstacles not higher than ``max_height_m``, bool (H, W)."""
@@ -124,8 +125,13 @@ class ObstacleMap:
         return points
 
 
-def _foreground(depth: np.ndarray, finite: np.ndarray, obstacle: np.ndarray,
-                rules: ObstacleRules, reach_px: int) -> tuple:
+def _foreground(
+    depth: np.ndarray,
+    finite: np.ndarray,
+    obstacle: np.ndarray,
+    rules: ObstacleRules,
+    reach_px: int,
+) -> tuple:
     """Return the depth with the obstacle's beside each obstacle's rim, and where, bool."""
     kernel = np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)
     near = cv2.erode(np.where(obstacle, depth, _FAR), kernel)

@@ -71,9 +71,12 @@ def box_mask(box, shape: tuple) -> np.ndarray:
     if not all(np.isfinite((u0, v0, u1, v1))):
         return mask
     (u0, u1), (v0, v1) = sorted((u0, u1)), sorted((v0, v1))
-    rows = slice(int(np.clip(np.ceil(v0), 0, shape[0])), int(np.clip(np.floor(v1) + 1, 0, shape[0])))
-    columns = slice(int(np.clip(np.ceil(u0), 0, shape[1])),
-                    int(np.clip(np.floor(u1) + 1, 0, shape[1])))
+    rows = slice(
+        int(np.clip(np.ceil(v0), 0, shape[0])), int(np.clip(np.floor(v1) + 1, 0, shape[0]))
+    )
+    columns = slice(
+        int(np.clip(np.ceil(u0), 0, shape[1])), int(np.clip(np.floor(u1) + 1, 0, shape[1]))
+    )
     mask[rows, columns] = True
     return mask
 
@@ -101,8 +104,9 @@ def decode_rle(counts, height: int, width: int) -> np.ndarray:
     return values.reshape(width, height).T.copy()
 
 
-def foreground(depth_map: DepthMap, mask: np.ndarray, split: bool = True,
-               edge_ratio: float = EDGE_RATIO) -> np.ndarray:
+def foreground(
+    depth_map: DepthMap, mask: np.ndarray, split: bool = True, edge_ratio: float = EDGE_RATIO
+) -> np.ndarray:
     """Return the part of a mask, bool (H, W), that is one thing in front; finite depths only.
 
     ``split``: look for a background; False for a mask that has none. Pixels across a depth step
@@ -113,7 +117,9 @@ def foreground(depth_map: DepthMap, mask: np.ndarray, split: bool = True,
     if inner.sum() >= _LEAST_PIXELS:
         valid = inner
     if split and valid.sum() >= _LEAST_PIXELS:
-        valid = valid & (depth_map.depth_m < _background_from(depth_map.depth_m[valid], edge_ratio))
+        valid = valid & (
+            depth_map.depth_m < _background_from(depth_map.depth_m[valid], edge_ratio)
+        )
     return valid
 
 
@@ -132,8 +138,9 @@ def _background_from(depth: np.ndarray, edge_ratio: float) -> float:
     return float(np.exp((ordered[k] + ordered[k + 1]) / 2))
 
 
-def measure_region(depth_map: DepthMap, mask: np.ndarray, split: bool = True,
-                   axes=None) -> RegionDepth:
+def measure_region(
+    depth_map: DepthMap, mask: np.ndarray, split: bool = True, axes=None
+) -> RegionDepth:
     """Measure a mask, bool (H, W). ``axes`` (3, 3): rows along which its box lies; None: optical.
 
     Codes: OUT_OF_IMAGE (no pixel in the image), NO_DEPTH (too few valid depths).
@@ -144,23 +151,37 @@ def measure_region(depth_map: DepthMap, mask: np.ndarray, split: bool = True,
     valid = float(np.isfinite(depth_map.depth_m[mask]).mean())
     front = foreground(depth_map, mask, split)
     if not front.any() or valid < 0.05:
-        return RegionDepth(Code.NO_DEPTH, f"{100 * valid:.0f} % of the region's {pixels} pixels "
-                           "have a depth: too few", pixels=pixels, valid_fraction=valid)
+        return RegionDepth(
+            Code.NO_DEPTH,
+            f"{100 * valid:.0f} % of the region's {pixels} pixels have a depth: too few",
+            pixels=pixels,
+            valid_fraction=valid,
+        )
     points = _points(depth_map, front)
     middle = np.median(points, axis=0)
     depth, ratio = float(middle[2]), depth_map.ratio_90
     axes = np.eye(3) if axes is None else np.asarray(axes, np.float64)
     low, high = np.percentile(points @ axes.T, [2, 98], axis=0)
     return RegionDepth(
-        Code.OK, "", depth, float(np.percentile(points[:, 2], 10)), depth / ratio, depth * ratio,
-        float(np.linalg.norm(middle)), tuple(middle.tolist()),
-        tuple(((low + high) / 2 @ axes).tolist()), tuple((high - low).tolist()), pixels, valid,
+        Code.OK,
+        "",
+        depth,
+        float(np.percentile(points[:, 2], 10)),
+        depth / ratio,
+        depth * ratio,
+        float(np.linalg.norm(middle)),
+        tuple(middle.tolist()),
+        tuple(((low + high) / 2 @ axes).tolist()),
+        tuple((high - low).tolist()),
+        pixels,
+        valid,
         float(front.sum() / pixels),
     )
 
 
-def gap_between_masks(depth_map: DepthMap, a: np.ndarray, b: np.ndarray,
-                      split: bool = True) -> Gap:
+def gap_between_masks(
+    depth_map: DepthMap, a: np.ndarray, b: np.ndarray, split: bool = True
+) -> Gap:
     """Measure the gap between the foregrounds of two masks: between their nearest points."""
     points = []
     for name, mask in (("first", a), ("second", b)):
@@ -170,7 +191,7 @@ def gap_between_masks(depth_map: DepthMap, a: np.ndarray, b: np.ndarray,
             return Gap(code, f"the {name} region has no valid depth: ask elsewhere")
         points.append(_points(depth_map, _rim(front)))
     p, q = points
-    squared = (np.square(p).sum(1)[:, None] + np.square(q).sum(1)[None] - 2 * p @ q.T)
+    squared = np.square(p).sum(1)[:, None] + np.square(q).sum(1)[None] - 2 * p @ q.T
     i, j = np.unravel_index(np.argmin(squared), squared.shape)
     return _gap(p[i], q[j], depth_map.ratio_90)
 
@@ -200,14 +221,25 @@ def gap_between_points(depth_map: DepthMap, a, b, edge_ratio: float = EDGE_RATIO
 
 def _gap(p: np.ndarray, q: np.ndarray, ratio: float) -> Gap:
     distance = float(np.linalg.norm(p - q))
-    return Gap(Code.OK, "", distance, distance / ratio, distance * ratio,
-               tuple(float(x) for x in p), tuple(float(x) for x in q))
+    return Gap(
+        Code.OK,
+        "",
+        distance,
+        distance / ratio,
+        distance * ratio,
+        tuple(float(x) for x in p),
+        tuple(float(x) for x in q),
+    )
 
 
 def _rim(mask: np.ndarray) -> np.ndarray:
     """Return a mask, thinned to _GAP_POINTS; its outline first, where things face each other."""
-    inner = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8),
-                      borderType=cv2.BORDER_CONSTANT, borderValue=0).view(bool)
+    inner = cv2.erode(
+        mask.view(np.uint8),
+        np.ones((3, 3), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    ).view(bool)
     chosen = np.zeros_like(mask)
     for part in (mask & ~inner, inner):
         at = np.flatnonzero(part)

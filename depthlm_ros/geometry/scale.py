@@ -9,7 +9,7 @@ import numpy as np
 
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.ground_plane import GroundPlane
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 LOWEST, HIGHEST = 0.5, 2.0
 """Bounds of a scale: a model that is wrong by more is not to be mended by a factor."""
@@ -29,26 +29,32 @@ class ScaleEstimate:
 def estimate_scale(true_m, measured_m, least: int = 1) -> ScaleEstimate:
     """Estimate the scale from pairs of lengths [m] (N,); pairs that are not positive are skipped.
 
-    Raises Refusal(NO_DEPTH) for fewer than ``least`` pairs, Refusal(IMPLAUSIBLE) for a scale out
-    of bounds.
+    Raises StatusError(NO_DEPTH) for fewer than ``least`` pairs, StatusError(IMPLAUSIBLE) for a
+    scale out of bounds.
     """
     true, measured = (np.asarray(x, np.float64).reshape(-1) for x in (true_m, measured_m))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = np.log(true / measured)
     ratios = ratios[np.isfinite(ratios) & (true > 0) & (measured > 0)]
     if len(ratios) < max(least, 1):
-        raise Refusal(Code.NO_DEPTH, f"{len(ratios)} readings with a depth: at least {least} are "
-                      "needed; show the reference for longer")
+        raise StatusError(
+            Code.NO_DEPTH,
+            f"{len(ratios)} readings with a depth: at least {least} are "
+            "needed; show the reference for longer",
+        )
     middle = float(np.median(ratios))
     residual = float(1.4826 * np.median(np.abs(ratios - middle)))
     return ScaleEstimate(check_scale(float(np.exp(middle))), residual, len(ratios))
 
 
 def check_scale(scale: float) -> float:
-    """Return the scale; Refusal(IMPLAUSIBLE) unless it lies within the bounds."""
+    """Return the scale; StatusError(IMPLAUSIBLE) unless it lies within the bounds."""
     if not LOWEST <= scale <= HIGHEST:
-        raise Refusal(Code.IMPLAUSIBLE, f"scale {scale:g}: must lie within {LOWEST:g} to "
-                      f"{HIGHEST:g}; check the reference and its unit (metres)")
+        raise StatusError(
+            Code.IMPLAUSIBLE,
+            f"scale {scale:g}: must lie within {LOWEST:g} to "
+            f"{HIGHEST:g}; check the reference and its unit (metres)",
+        )
     return float(scale)
 
 
@@ -72,8 +78,13 @@ def scan_pairs(depth_map: DepthMap, points_m, edge_ratio: float = 1.15) -> tuple
     return points[inside, 2][good], depth[good].astype(np.float64)
 
 
-def scan_points(ranges_m, angle_min_rad: float, angle_increment_rad: float, range_min_m: float,
-                range_max_m: float) -> np.ndarray:
+def scan_points(
+    ranges_m,
+    angle_min_rad: float,
+    angle_increment_rad: float,
+    range_min_m: float,
+    range_max_m: float,
+) -> np.ndarray:
     """Return the points (N, 3) [m] of a LaserScan's valid ranges in the scan's own frame."""
     ranges = np.asarray(ranges_m, np.float64)
     angles = angle_min_rad + angle_increment_rad * np.arange(len(ranges))
@@ -121,4 +132,3 @@ def scaled(depth_map: DepthMap, scale: float) -> DepthMap:
     if scale == 1.0:
         return depth_map
     return replace(depth_map, depth_m=depth_map.depth_m * np.float32(scale), cloud=None)
-

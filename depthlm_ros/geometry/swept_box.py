@@ -43,8 +43,17 @@ class SweptBox:
             raise ValueError("start and direction of the box must be finite")
 
     @classmethod
-    def standing(cls, ground: GroundPlane, start, direction, length_m: float, width_m: float,
-                 height_m: float, begin_m: float = 0.0, clearance_m: float = 0.05) -> "SweptBox":
+    def standing(
+        cls,
+        ground: GroundPlane,
+        start,
+        direction,
+        length_m: float,
+        width_m: float,
+        height_m: float,
+        begin_m: float = 0.0,
+        clearance_m: float = 0.05,
+    ) -> "SweptBox":
         """Return the box of what drives: it stands on the ground below ``start``.
 
         ``start`` and ``direction`` (3,): optical frame; both are laid onto the ground.
@@ -53,12 +62,28 @@ class SweptBox:
         axes = ground.level_axes(direction)
         start = np.asarray(start, dtype=np.float64)
         origin = start - ground.height_of(start) * axes[2]
-        return cls(origin, axes, float(begin_m), float(length_m), width_m / 2, float(clearance_m),
-                   float(height_m), True)
+        return cls(
+            origin,
+            axes,
+            float(begin_m),
+            float(length_m),
+            width_m / 2,
+            float(clearance_m),
+            float(height_m),
+            True,
+        )
 
     @classmethod
-    def floating(cls, start, direction, length_m: float, width_m: float, height_m: float,
-                 begin_m: float = 0.0, up=(0.0, -1.0, 0.0)) -> "SweptBox":
+    def floating(
+        cls,
+        start,
+        direction,
+        length_m: float,
+        width_m: float,
+        height_m: float,
+        begin_m: float = 0.0,
+        up=(0.0, -1.0, 0.0),
+    ) -> "SweptBox":
         """Return the box of what flies or reaches: centred on the way from ``start`` (3,)."""
         forward, up = np.asarray(direction, np.float64), np.asarray(up, np.float64)
         forward = forward / np.linalg.norm(forward)
@@ -67,14 +92,27 @@ class SweptBox:
             left = np.array([-1.0, 0.0, 0.0])
         left = left / np.linalg.norm(left)
         axes = np.stack([forward, left, np.cross(forward, left)])
-        return cls(np.asarray(start, np.float64), axes, float(begin_m), float(length_m),
-                   width_m / 2, -height_m / 2, height_m / 2, False)
+        return cls(
+            np.asarray(start, np.float64),
+            axes,
+            float(begin_m),
+            float(length_m),
+            width_m / 2,
+            -height_m / 2,
+            height_m / 2,
+            False,
+        )
 
     def grown(self, margin_m: float) -> "SweptBox":
         """Return the box grown by a margin ahead, to both sides and above (floating: below)."""
         below = 0.0 if self.on_ground else margin_m
-        return replace(self, end_m=self.end_m + margin_m, top_m=self.top_m + margin_m,
-                       half_width_m=self.half_width_m + margin_m, bottom_m=self.bottom_m - below)
+        return replace(
+            self,
+            end_m=self.end_m + margin_m,
+            top_m=self.top_m + margin_m,
+            half_width_m=self.half_width_m + margin_m,
+            bottom_m=self.bottom_m - below,
+        )
 
     def turned(self, yaw_rad: float) -> "SweptBox":
         """Return the box turned around its own z axis; positive to the left."""
@@ -96,7 +134,10 @@ class SweptBox:
         return (np.asarray(points, dtype=np.float64) - self.origin_m) @ self.axes.T
 
     def corners(self) -> np.ndarray:
-        """Return the corners (8, 3) in the optical frame; bit k of the index: high along axis k."""
+        """Return the corners (8, 3) in the optical frame.
+
+        Bit k of the index: high along axis k.
+        """
         low, high = self.limits()
         bits = np.array([[c >> k & 1 for k in range(3)] for c in range(8)])
         return self.to_camera(np.where(bits, high, low))
@@ -127,8 +168,10 @@ class SweptBox:
         low, high = self.limits()
         cell = max(cell_m, float(np.prod(high - low) / most) ** (1 / 3))
         counts = np.maximum(np.ceil((high - low) / cell - 1e-9), 1).astype(int)
-        middles = ((np.arange(n) + 0.5) / n * (b - a) + a
-                   for n, a, b in zip(counts, low, high, strict=True))
+        middles = (
+            (np.arange(n) + 0.5) / n * (b - a) + a
+            for n, a, b in zip(counts, low, high, strict=True)
+        )
         return self._grid(*middles)
 
     def footprint(self, cell_m: float, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,8 +179,9 @@ class SweptBox:
         low, high = self.limits()
         cell = max(cell_m, float(np.prod(high[:2] - low[:2]) / most) ** 0.5)
         nx, ny = np.maximum(np.ceil((high - low)[:2] / cell - 1e-9), 1).astype(int) + 1
-        return self._grid(np.linspace(low[0], high[0], nx), np.linspace(low[1], high[1], ny),
-                          np.zeros(1))
+        return self._grid(
+            np.linspace(low[0], high[0], nx), np.linspace(low[1], high[1], ny), np.zeros(1)
+        )
 
     def _grid(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple:
         points = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).reshape(-1, 3)

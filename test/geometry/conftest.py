@@ -42,14 +42,21 @@ class SmallWorld:
     def depth_map(self) -> DepthMap:
         """Cast every pixel; +Inf where nothing is."""
         v, u = np.mgrid[: self.camera.height, : self.camera.width].astype(float)
-        rays = np.stack([(u - self.camera.cx) / self.camera.fx,
-                         (v - self.camera.cy) / self.camera.fy, np.ones_like(u)], -1)
+        rays = np.stack(
+            [
+                (u - self.camera.cx) / self.camera.fx,
+                (v - self.camera.cy) / self.camera.fy,
+                np.ones_like(u),
+            ],
+            -1,
+        )
         rays = rays @ self.rotation.T
         with np.errstate(divide="ignore", invalid="ignore"):
             best = np.where(rays[..., 2] < 0, -self.height / rays[..., 2], np.inf)
             past = ~(best * rays[..., 0] <= self.edge_x)
-            lower = np.where(rays[..., 2] < 0, -(self.height + self.step_down) / rays[..., 2],
-                             np.inf)
+            lower = np.where(
+                rays[..., 2] < 0, -(self.height + self.step_down) / rays[..., 2], np.inf
+            )
             best = np.where(past, lower, best)
             for box in self.boxes:
                 best = np.minimum(best, self._enter(box, rays))

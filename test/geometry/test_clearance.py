@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 
 from depthlm_ros.benchmarks.geometry import bench_clearance
-from depthlm_ros.geometry.clearance import (
-    ClearanceRules,
-    Verdict,
-    check_clearance,
-    free_distances,
-)
+from depthlm_ros.geometry.clearance import ClearanceRules, Verdict, check_clearance, free_distances
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.obstacles import ObstacleMap, ObstacleRules
 from depthlm_ros.geometry.swept_box import SweptBox
@@ -58,7 +53,9 @@ def test_what_stands_beside_is_told_from_what_reaches_in(world, side, verdict):
 
 @pytest.mark.parametrize(("bottom", "verdict"), [(0.48, Verdict.BLOCKED), (0.54, Verdict.CLEAR)])
 def test_what_hangs_above_is_told_from_what_reaches_in(world, bottom, verdict):
-    there = world.but(pitch=0.1, height=0.4, boxes=(((3.0, 3.4), (-1, 1), (bottom, bottom + 0.1)),))
+    there = world.but(
+        pitch=0.1, height=0.4, boxes=(((3.0, 3.4), (-1, 1), (bottom, bottom + 0.1)),)
+    )
     found = ask(there, begin=1.5, length=4.0)
     assert found.verdict is verdict, found.text
 
@@ -117,7 +114,10 @@ def test_a_thing_never_hides_in_invalid_depth(world):
 
 
 def test_the_near_end_of_the_interval_counts(world):
-    """A wall at 4.4 m, 10 % uncertain, may stand at 4.4 / 1.1 = 4.0 m: a way of 4.1 m is blocked."""
+    """A wall at 4.4 m, 10 % uncertain.
+
+    May stand at 4.4 / 1.1 = 4.0 m: a way of 4.1 m is blocked.
+    """
     wall = world.but(pitch=0.1, ratio_90=1.1, boxes=(((4.4, 4.5), (-3, 3), (0, 3)),))
     blocked, free = ask(wall, length=4.1), ask(wall, length=3.8)
     assert blocked.verdict is Verdict.BLOCKED
@@ -145,8 +145,9 @@ def test_beyond_range_is_free_only_as_far_as_the_range(world):
     assert short.verdict is Verdict.UNKNOWN and short.hidden > 0.2
 
 
-@pytest.mark.parametrize(("step", "verdict"), [(0.03, Verdict.CLEAR), (0.15, Verdict.DROP),
-                                               (2.0, Verdict.DROP)])
+@pytest.mark.parametrize(
+    ("step", "verdict"), [(0.03, Verdict.CLEAR), (0.15, Verdict.DROP), (2.0, Verdict.DROP)]
+)
 def test_a_step_down_is_a_drop(world, step, verdict):
     found = ask(world.but(edge_x=3.0, step_down=step))
     assert found.verdict is verdict, found.text
@@ -191,8 +192,9 @@ def test_a_floating_box_takes_the_floor_for_an_obstacle(world):
 def test_free_distances_ahead_left_and_right(world):
     there = world.but(boxes=(((2.5, 2.7), (-0.3, 0.3), (0.0, 0.4)),))
     box = SweptBox.standing(world.ground, (0, 0, 0), AHEAD, 4.0, 0.3, 0.5, 1.5)
-    ahead, left, right = free_distances(ObstacleMap.of(there.depth_map(), world.ground), box,
-                                        (0.0, 0.3, -0.3))
+    ahead, left, right = free_distances(
+        ObstacleMap.of(there.depth_map(), world.ground), box, (0.0, 0.3, -0.3)
+    )
     assert ahead == pytest.approx(2.5, abs=0.01)
     assert left == right == 4.0
 

@@ -36,8 +36,10 @@ def test_the_level_frame_by_hand():
         down.level_axes(up)
 
 
-@pytest.mark.parametrize(("height", "up"), [(0.0, (0, -1, 0)), (-1.0, (0, -1, 0)),
-                                            (1.0, (0, 0, 0)), (float("nan"), (0, -1, 0))])
+@pytest.mark.parametrize(
+    ("height", "up"),
+    [(0.0, (0, -1, 0)), (-1.0, (0, -1, 0)), (1.0, (0, 0, 0)), (float("nan"), (0, -1, 0))],
+)
 def test_an_impossible_camera_is_refused(height, up):
     with pytest.raises(ValueError, match="must be positive"):
         GroundPlane.from_camera(height, up)

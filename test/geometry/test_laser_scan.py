@@ -49,7 +49,9 @@ def test_a_wall_by_hand(world, pitch):
 
 def test_left_is_positive(world):
     found = scan(world.but(pitch=0.1, boxes=(((2.0, 2.2), (0.5, 0.9), (0, 1)),)))
-    assert beam(found, np.degrees(np.arctan2(0.7, 2.0))) == pytest.approx(np.hypot(2, 0.7), abs=0.02)
+    assert beam(found, np.degrees(np.arctan2(0.7, 2.0))) == pytest.approx(
+        np.hypot(2, 0.7), abs=0.02
+    )
     assert beam(found, -np.degrees(np.arctan2(0.7, 2.0))) == np.inf
 
 
@@ -62,8 +64,10 @@ def test_free_beyond_range_needs_rays_that_stay_in_the_band(world):
 def test_a_thing_beyond_the_range_is_free_and_one_too_near_is_minus_inf(world):
     far = scan(world.but(pitch=0.1, boxes=(((7.0, 7.2), (-9, 9), (0, 3)),)))
     assert (far.ranges_m == np.inf).all()
-    near = scan(world.but(pitch=0.1, boxes=(((0.5, 0.6), (-2, 2), (0.5, 1.4)),)),
-                ScanRules(range_min_m=1.0, range_max_m=6.0))
+    near = scan(
+        world.but(pitch=0.1, boxes=(((0.5, 0.6), (-2, 2), (0.5, 1.4)),)),
+        ScanRules(range_min_m=1.0, range_max_m=6.0),
+    )
     assert beam(near, 0.0) == -np.inf
 
 
@@ -120,14 +124,24 @@ def column_rule(depth, camera, angle_min, increment, beams, low, high):
 
 def test_the_column_rule_of_depthimage_to_laserscan_agrees(world):
     """A level camera at 0.5 m: rows whose rays stay between 0.05 and 1.5 m over the ground."""
-    boxes = (((2.0, 2.4), (0.3, 0.8), (0, 1.2)), ((3.5, 4.0), (-1.5, -0.2), (0, 2)),
-             ((5.0, 5.1), (-9, 9), (0, 3)))
+    boxes = (
+        ((2.0, 2.4), (0.3, 0.8), (0, 1.2)),
+        ((3.5, 4.0), (-1.5, -0.2), (0, 2)),
+        ((5.0, 5.1), (-9, 9), (0, 3)),
+    )
     there = world.but(pitch=0.0, height=0.5, boxes=boxes)
     depth = there.depth_map().depth_m
     ours = scan(there, ScanRules(range_max_m=8.0))
     half = ours.angle_increment_rad / 2
-    theirs = column_rule(depth, there.camera, ours.angle_min_rad - half,
-                         ours.angle_increment_rad, len(ours.ranges_m), 119, 121)
+    theirs = column_rule(
+        depth,
+        there.camera,
+        ours.angle_min_rad - half,
+        ours.angle_increment_rad,
+        len(ours.ranges_m),
+        119,
+        121,
+    )
     assert np.isfinite(theirs).all()
     difference = np.abs(ours.ranges_m - theirs)
     assert (difference <= 0.01 + 0.01 * theirs).mean() > 0.96  # two beams see a box's very edge

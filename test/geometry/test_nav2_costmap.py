@@ -41,8 +41,9 @@ def buffer_cloud(points: np.ndarray, source: dict) -> np.ndarray:
 
 def in_range(points: np.ndarray, origin: np.ndarray, source: dict, axes: int) -> np.ndarray:
     distance = np.linalg.norm(points[:, :axes] - origin[:axes], axis=1)
-    return points[(distance <= source["obstacle_max_range"])
-                  & (distance >= source["obstacle_min_range"])]
+    return points[
+        (distance <= source["obstacle_max_range"]) & (distance >= source["obstacle_min_range"])
+    ]
 
 
 def line(start: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -107,8 +108,9 @@ class Costmap:
             self.marked[at] = self.unknown[at] = False
             column = np.unique(np.stack(at[:2], axis=1), axis=0).T
             none = self.marked[column[0], column[1]].sum(axis=1) <= self.params["mark_threshold"]
-            known = (self.unknown[column[0], column[1]].sum(axis=1)
-                     <= self.params["unknown_threshold"])
+            known = (
+                self.unknown[column[0], column[1]].sum(axis=1) <= self.params["unknown_threshold"]
+            )
             self.cost[column[0][none], column[1][none]] = np.where(known, FREE, UNKNOWN)[none]
         for points, source in marking:
             points = self.layer_heights(in_range(points, origin, source, 3))
@@ -118,8 +120,9 @@ class Costmap:
 
     def layer_heights(self, points: np.ndarray) -> np.ndarray:
         z = points[:, 2]
-        return points[(z >= self.params["min_obstacle_height"])
-                      & (z <= self.params["max_obstacle_height"])]
+        return points[
+            (z >= self.params["min_obstacle_height"]) & (z <= self.params["max_obstacle_height"])
+        ]
 
     def at(self, x: float, y: float) -> int:
         i, j, _ = np.floor((np.array([x, y, 0.0]) - self.origin) / self.cell).astype(int)
@@ -137,7 +140,7 @@ def project_laser(scan, inf_is_valid: bool) -> np.ndarray:
     return np.stack([r * np.cos(angle), r * np.sin(angle), np.zeros_like(r)], axis=-1)
 
 
-class Streams:
+class DepthPublishers:
     """What the node publishes for a view, taken to the global frame (z = 0: the ground)."""
 
     def __init__(self, depth_map, ground, stride: int = 2):
@@ -159,8 +162,11 @@ class Streams:
         mark, clear = params["depthlm_obstacles"], params["depthlm_points"]
         assert mark["marking"] and not mark["clearing"]
         assert clear["clearing"] and not clear["marking"]
-        costmap.update_voxel_layer(self.origin, [(buffer_cloud(self.obstacles, mark), mark)],
-                                   [(buffer_cloud(self.points, clear), clear)])
+        costmap.update_voxel_layer(
+            self.origin,
+            [(buffer_cloud(self.obstacles, mark), mark)],
+            [(buffer_cloud(self.points, clear), clear)],
+        )
         return costmap
 
     def flat(self, costmap: Costmap | None = None, **changes) -> Costmap:
@@ -174,24 +180,32 @@ class Streams:
         return costmap
 
 
-LAYERS = pytest.mark.parametrize("run", [Streams.voxels, Streams.flat], ids=["voxel", "obstacle"])
+LAYERS = pytest.mark.parametrize(
+    "run", [DepthPublishers.voxels, DepthPublishers.flat], ids=["voxel", "obstacle"]
+)
 
 
-def streams(world) -> Streams:
-    return Streams(world.depth_map(), world.ground)
+def streams(world) -> DepthPublishers:
+    return DepthPublishers(world.depth_map(), world.ground)
 
 
 @LAYERS
 def test_a_box_is_marked_and_the_floor_before_it_is_free(world, run):
-    there = world.but(pitch=0.15, boxes=(((2.02, 2.4), (-0.3, 0.3), (0.0, 0.6)),
-                                         ((3.42, 3.5), (-4, 4), (0.0, 2.5))))
+    there = world.but(
+        pitch=0.15,
+        boxes=(((2.02, 2.4), (-0.3, 0.3), (0.0, 0.6)), ((3.42, 3.5), (-4, 4), (0.0, 2.5))),
+    )
     found = run(streams(there))
     assert found.at(2.03, 0.0) == LETHAL and found.at(2.03, 0.27) == LETHAL
     assert found.at(1.6, 0.0) == FREE and found.at(1.9, 0.0) == FREE
     # Behind the box, at its height, nothing was seen through it. The voxel layer frees a column
     # as soon as any of it is known (unknown_threshold 15 of 16): there it is its low voxels.
     behind = np.floor((np.array([2.8, 0.0, 0.2]) - found.origin) / found.cell).astype(int)
-    assert found.unknown[tuple(behind)] if run is Streams.voxels else found.at(2.8, 0.0) == UNKNOWN
+    assert (
+        found.unknown[tuple(behind)]
+        if run is DepthPublishers.voxels
+        else found.at(2.8, 0.0) == UNKNOWN
+    )
     assert found.at(3.43, 1.2) == LETHAL and found.at(2.9, 1.2) == FREE
 
 
@@ -234,7 +248,7 @@ def test_without_floor_points_the_thing_would_stay(world):
 def test_unknown_depth_frees_nothing(world, run):
     depth_map = world.but(pitch=0.15).depth_map()
     depth_map.depth_m[:] = np.nan
-    found = run(Streams(depth_map, world.but(pitch=0.15).ground))
+    found = run(DepthPublishers(depth_map, world.but(pitch=0.15).ground))
     assert (found.cost == UNKNOWN).all()
 
 
@@ -264,14 +278,22 @@ def test_random_scenes_have_no_phantom_wall_and_no_false_free_space(seed):
     view = true_view(seed)
     ground = known_ground(view)
     assert ground is not None
-    found = Streams(view.depth_map, ground).voxels()
+    found = DepthPublishers(view.depth_map, ground).voxels()
     start = SweptBox.standing(ground, (0, 0, 0), (0, 0, 1), 1.0, 1.0, 1.0)
 
     def column(i, j, low=0.05, high=1.8):
         x, y = found.origin[:2] + (np.array([i, j]) + 0.5) * found.cell[:2]
         half = found.cell[0] / 2
-        return SweptBox(start.origin_m + y * start.axes[1], start.axes, x - half, x + half, half,
-                        low, high, True)
+        return SweptBox(
+            start.origin_m + y * start.axes[1],
+            start.axes,
+            x - half,
+            x + half,
+            half,
+            low,
+            high,
+            True,
+        )
 
     lethal = np.argwhere(found.cost == LETHAL)
     assert len(lethal) > 20

@@ -69,8 +69,9 @@ def test_a_region_of_one_surface_has_no_background():
 def test_a_few_specks_in_front_are_not_the_thing():
     depth = scene().depth_m.copy()
     depth[40, 30] = 0.5
-    found = regions.measure_region(DepthMap(depth, CAMERA),
-                                   regions.box_mask((10, 10, 50, 70), (81, 101)))
+    found = regions.measure_region(
+        DepthMap(depth, CAMERA), regions.box_mask((10, 10, 50, 70), (81, 101))
+    )
     assert found.depth_m == 2.0 and np.isnan(found.low_m)
 
 

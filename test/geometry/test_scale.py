@@ -7,7 +7,7 @@ from depthlm_ros.geometry import scale
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.ground_plane import GroundPlane
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(100.0, 100.0, 50.0, 40.0, 101, 81)
 
@@ -35,16 +35,16 @@ def test_outliers_do_not_move_it():
 def test_readings_without_depth_do_not_count():
     found = scale.estimate_scale([2.0, 2.0, np.nan, 0.0], [1.6, np.nan, 1.0, 1.0])
     assert found.samples == 1 and found.scale == pytest.approx(1.25)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(StatusError) as refused:
         scale.estimate_scale([2.0], [np.nan])
     assert refused.value.code == Code.NO_DEPTH
-    with pytest.raises(Refusal, match="at least 5"):
+    with pytest.raises(StatusError, match="at least 5"):
         scale.estimate_scale([2.0] * 4, [2.0] * 4, least=5)
 
 
 @pytest.mark.parametrize(("true", "measured"), [(5.0, 2.0), (1.0, 2.5)])
 def test_a_scale_out_of_bounds_is_refused(true, measured):
-    with pytest.raises(Refusal, match="0.5 to 2") as refused:
+    with pytest.raises(StatusError, match="0.5 to 2") as refused:
         scale.estimate_scale([true], [measured])
     assert refused.value.code == Code.IMPLAUSIBLE
 
@@ -65,8 +65,9 @@ def test_the_camera_height_is_a_reference():
 def test_a_laser_scan_is_a_reference():
     ranges = [np.inf, 3.0, np.nan, 0.01, 3.0]
     points = scale.scan_points(ranges, -0.2, 0.1, 0.1, 10.0)
-    np.testing.assert_allclose(points, [[3 * np.cos(-0.1), 3 * np.sin(-0.1), 0],
-                                        [3 * np.cos(0.2), 3 * np.sin(0.2), 0]])
+    np.testing.assert_allclose(
+        points, [[3 * np.cos(-0.1), 3 * np.sin(-0.1), 0], [3 * np.cos(0.2), 3 * np.sin(0.2), 0]]
+    )
     # The scanner is the camera: its x is the optical z, its y the optical -x.
     optical = np.stack([-points[:, 1], points[:, 2], points[:, 0]], axis=-1)
     true, measured = scale.scan_pairs(flat(2.4), optical)
@@ -94,5 +95,5 @@ def test_the_slow_mode_never_jumps():
     assert ratios.max() <= np.exp(0.01) + 1e-12 and ratios.min() >= 1.0
     assert steps[-1] == pytest.approx(1.5, rel=1e-3)
     assert steps[1] == pytest.approx(np.exp(0.01))
-    with pytest.raises(Refusal):
+    with pytest.raises(StatusError):
         scale.SlowScale(3.0)
