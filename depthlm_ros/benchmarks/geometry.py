@@ -220,7 +220,7 @@ def bench_speed(rounds: int, camera=CAMERA) -> dict[str, float]:
     obstacles = ObstacleMap.of(depth_map, ground)
     box = SweptBox.standing(ground, (0, 0, 0), (0, 0, 1), 3.0, 0.6, 1.0, 1.0)
     steps = {
-        "edge mask": lambda: depth_map.edges(),
+        "edge mask": lambda: depth_map.depth_discontinuities(),
         "cloud with edge mask": lambda: pack_into(cloud, depth_map, rgb, 1.15),
         "median 3 x 3": lambda: filters.median_3x3(depth_map),
         "ground": lambda: fit_ground(depth_map),

@@ -217,9 +217,11 @@ def _obstacle_of(
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is known of cells, (N,): ``along_m`` x in the box; bool ``outside``, ``invalid``,
-    ``hidden``, ``drop`` (missing or lower ground), at most one of them True.
-    """  # noqa: D205
+    """What is known of cells (N,).
+
+    ``along_m``: x in the box. ``outside``, ``invalid``, ``hidden``, ``drop`` (missing or lower
+    ground): bool, at most one of them True.
+    """
 
     along_m: np.ndarray
     outside: np.ndarray

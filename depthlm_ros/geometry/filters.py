@@ -1,6 +1,6 @@
 """Cheap filters of depth maps. None invents a point: each only removes, or takes a neighbour's.
 
-The mask of floating points at depth steps is ``DepthMap.edges``.
+The mask of floating points at depth steps is ``DepthMap.depth_discontinuities``.
 """
 
 from dataclasses import replace

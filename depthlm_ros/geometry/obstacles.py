@@ -17,7 +17,7 @@ class ObstacleRules:
 
     Higher than ``min_height_m``: an obstacle. Lower than ``-max_drop_m``: a drop. Between them:
     ground. Both are at least three of the ground's own residuals: its roughness is no obstacle.
-    ``edge_ratio``: as of ``DepthMap.edges``.
+    ``edge_ratio``: as of ``DepthMap.depth_discontinuities``.
     """
 
     min_height_m: float = 0.05

@@ -113,7 +113,7 @@ def foreground(
     are left out, unless nothing else remains.
     """
     valid = mask & np.isfinite(depth_map.depth_m)
-    inner = valid & ~depth_map.edges(edge_ratio)
+    inner = valid & ~depth_map.depth_discontinuities(edge_ratio)
     if inner.sum() >= _LEAST_PIXELS:
         valid = inner
     if split and valid.sum() >= _LEAST_PIXELS:

@@ -1,4 +1,4 @@
-"""The metric scale of a model's depth, from what is known otherwise: a distance, a height, a range.
+"""The metric scale of a model's depth, from what is known: a distance, a height, a range.
 
 A scale is the median of true / measured over readings, found in logarithms: it multiplies depth.
 """
@@ -17,9 +17,11 @@ LOWEST, HIGHEST = 0.5, 2.0
 
 @dataclass(frozen=True)
 class ScaleEstimate:
-    """``scale``: multiplies measured depth. ``residual``: robust standard deviation (1.4826 MAD)
-    of the single log ratios, a relative error. ``samples``: how many readings it rests on.
-    """  # noqa: D205
+    """A scale and what it rests on.
+
+    ``scale``: multiplies measured depth. ``residual``: robust standard deviation (1.4826 MAD) of
+    the single log ratios, a relative error. ``samples``: how many readings.
+    """
 
     scale: float
     residual: float
@@ -73,7 +75,9 @@ def scan_pairs(depth_map: DepthMap, points_m, edge_ratio: float = 1.15) -> tuple
     pixels = depth_map.camera.project(points)
     inside = depth_map.camera.contains(pixels)
     column, row = np.rint(pixels[inside]).astype(int).T
-    depth = np.where(depth_map.edges(edge_ratio), np.nan, depth_map.depth_m)[row, column]
+    depth = np.where(depth_map.depth_discontinuities(edge_ratio), np.nan, depth_map.depth_m)[
+        row, column
+    ]
     good = np.isfinite(depth)
     return points[inside, 2][good], depth[good].astype(np.float64)
 
@@ -100,7 +104,7 @@ def cone_depth(depth_map: DepthMap, origin_m, axis, half_angle_rad: float) -> fl
     ``axis`` (3,): its direction; both in the optical frame. The 2nd percentile of the distances
     within the cone stands for the nearest, as a sonar needs some surface to answer.
     """
-    points = depth_map.points(depth_map.edges()).reshape(-1, 3).astype(np.float64)
+    points = depth_map.points(depth_map.depth_discontinuities()).reshape(-1, 3).astype(np.float64)
     offset = points - np.asarray(origin_m, np.float64)
     distance = np.linalg.norm(offset, axis=1)
     axis = np.asarray(axis, np.float64) / np.linalg.norm(axis)

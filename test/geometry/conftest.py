@@ -76,5 +76,5 @@ class SmallWorld:
 
 @pytest.fixture
 def world() -> SmallWorld:
-    """An empty floor, seen from 1 m, 0.35 rad downwards."""
+    """Return an empty floor, seen from 1 m, 0.35 rad downwards."""
     return SmallWorld()

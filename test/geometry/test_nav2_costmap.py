@@ -72,6 +72,7 @@ class Costmap:
         self.cost = np.full(shape[:2], UNKNOWN, np.uint8)
 
     def cells(self, points: np.ndarray) -> np.ndarray:
+        """Return the cells (N, 3) of the points that lie on the map."""
         cells = np.floor((points - self.origin) / self.cell).astype(int)
         return cells[((cells >= 0) & (cells < self.marked.shape)).all(axis=1)]
 
@@ -119,18 +120,20 @@ class Costmap:
             self.cost[at[:2]] = LETHAL
 
     def layer_heights(self, points: np.ndarray) -> np.ndarray:
+        """Return the points within the layer's own heights."""
         z = points[:, 2]
         return points[
             (z >= self.params["min_obstacle_height"]) & (z <= self.params["max_obstacle_height"])
         ]
 
     def at(self, x: float, y: float) -> int:
+        """Return the cost at a place [m]."""
         i, j, _ = np.floor((np.array([x, y, 0.0]) - self.origin) / self.cell).astype(int)
         return int(self.cost[i, j])
 
 
 def project_laser(scan, inf_is_valid: bool) -> np.ndarray:
-    """laserScanValidInfCallback and projectLaser_: points (N, 3) of the scan's own frame."""
+    """Return the points (N, 3) that laserScanValidInfCallback and projectLaser_ make of a scan."""
     ranges = scan.ranges_m.astype(np.float64)
     if inf_is_valid:
         ranges = np.where(np.isposinf(ranges), scan.range_max_m - 1e-4, ranges)
@@ -148,11 +151,14 @@ class DepthPublishers:
         self.axes = ground.level_axes()
         self.origin = np.array([0.0, 0.0, ground.height_m])
         self.obstacles = self.globally(self.seen.points(self.seen.in_band(1.8), stride))
-        cloud = depth_map.points(depth_map.edges())[::stride, ::stride].reshape(-1, 3)
+        cloud = depth_map.points(depth_map.depth_discontinuities())[::stride, ::stride].reshape(
+            -1, 3
+        )
         self.points = self.globally(cloud)
         self.scan = scan_of(self.seen, SCAN)
 
     def globally(self, points: np.ndarray) -> np.ndarray:
+        """Take optical points to the global frame."""
         return points.astype(np.float64) @ self.axes.T + self.origin
 
     def voxels(self, costmap: Costmap | None = None) -> Costmap:

@@ -12,7 +12,7 @@ CAMERA = PinholeCamera(100.0, 100.0, 50.0, 40.0, 101, 81)
 
 
 def scene(ratio_90=1.1) -> DepthMap:
-    """A wall at 4 m; before it two plates at 2 m: columns 20 to 40 and 60 to 80, rows 20 to 60."""
+    """Return a wall at 4 m and two plates at 2 m: columns 20 to 40, 60 to 80, rows 20 to 60."""
     depth = np.full((81, 101), 4.0, np.float32)
     depth[20:61, 20:41] = depth[20:61, 60:81] = 2.0
     return DepthMap(depth, CAMERA, ratio_90=ratio_90)
