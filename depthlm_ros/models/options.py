@@ -14,11 +14,12 @@ from depthlm_ros.prompting.marker import ON_MARGIN, SHAPES, Marker
 from depthlm_ros.prompting.prompts import Style
 from depthlm_ros.status import Code, Refusal
 
-DEPTHVLM, DEPTHLM = "DepthVLM", "DepthLM"
-FAMILIES = {"depthvlm": DEPTHVLM, "depthlm-qwen2.5-vl": DEPTHLM, "depthlm-pixtral": DEPTHLM}
+DEPTHVLM, DEPTHLM, COMPACT = "DepthVLM", "DepthLM", "compact DepthVLM"
+FAMILIES = {"compact": COMPACT, "depthvlm": DEPTHVLM, "depthlm-qwen2.5-vl": DEPTHLM, "depthlm-pixtral": DEPTHLM}
 """Checkpoint format (``checkpoint.py``) to family."""
 
 BOTH = (DEPTHVLM, DEPTHLM)
+ALL = (*BOTH, COMPACT)
 LIST = "`depthlm models --options` tells them all"
 _BESIDE = ("model", "name", "device", "dtype", "quantize", "revision")
 _SHOWN = 80
@@ -198,7 +199,7 @@ OPTIONS = (
     Count("longest_edge", None, (DEPTHLM,),
           "cap on the picture's longer side, accounted for in the distance",
           low=112, high=65536, unit="px"),
-    Count("max_pixels", None, BOTH,
+    Count("max_pixels", None, ALL,
           "cap on the area of the picture that the model sees, where memory is short",
           low=4096, high=2**28, unit="px"),
     Count("memory_bytes", None, (DEPTHLM,),
@@ -208,7 +209,7 @@ OPTIONS = (
           low=1, high=4096),
     Flag("published_preprocessing", False, (DEPTHVLM,),
          "resample as the published demo does, not once on the device"),
-    Flag("keep_frame", None, (DEPTHVLM,),
+    Flag("keep_frame", None, (DEPTHVLM, COMPACT),
          "hold the last picture's keys and values, so that questions about it cost less; auto: "
          "where the model can write", none="auto"),
     Flag("cuda_graph", True, BOTH,

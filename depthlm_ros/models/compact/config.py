@@ -61,7 +61,8 @@ class CompactConfig:
     def from_dict(cls, content: dict) -> "CompactConfig":
         """Read the fields of a parsed config.json; keys of other uses are left aside."""
         known = {field.name for field in fields(cls)}
-        values = {name: value for name, value in content.items() if name in known}
+        values = {name: value for name, value in content.items()
+                  if name in known and value is not None}
         if "head_widths" in values:
             values["head_widths"] = tuple(values["head_widths"])
         return cls(**values)

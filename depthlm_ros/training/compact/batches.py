@@ -25,18 +25,21 @@ class BatchConfig:
 
     ``sizes``, ``driving_sizes``: (height, width) of views, one drawn a batch, out of the first
     pool and of the driving pool. ``driving``: share of batches of the latter. ``real``: share of
-    photographs in the other batches. ``zoom``, ``real_zoom``: ranges. ``roll_rad``: of scenes,
-    and twice as much of photographs. ``style``: share of scenes that take a photograph's spectrum.
+    batches of photographs, in views of ``real_sizes``: small ones too, so that a place is seen
+    from far and its scale must be told by sizes instead of being remembered. ``zoom``,
+    ``real_zoom``: ranges. ``roll_rad``: of scenes, and twice as much of photographs. ``style``:
+    share of scenes that take a photograph's spectrum.
     """
 
     batch: int = 8
     sizes: tuple = ((224, 288), (224, 288), (224, 320), (192, 256), (256, 352), (192, 320),
                     (288, 224), (160, 224), (128, 192))
     driving_sizes: tuple = ((128, 416), (160, 320), (192, 448), (192, 320))
+    real_sizes: tuple = ((224, 288), (192, 256), (160, 224), (128, 192), (128, 160), (96, 160))
     driving: float = 0.12
     real: float = 0.25
     zoom: tuple = (0.93, 1.07)
-    real_zoom: tuple = (0.6, 1.15)
+    real_zoom: tuple = (0.45, 1.15)
     roll_rad: float = 0.02
     style: float = 0.3
     speak: bool = True
@@ -68,23 +71,19 @@ class Batches:
     def draw(self) -> dict:
         """Return one batch."""
         rng, config = self.rng, self.config
-        driving = len(self.pools) > 1 and rng.random() < config.driving
-        sizes = config.driving_sizes if driving else config.sizes
+        real = self.real is not None and rng.random() < config.real
+        driving = not real and len(self.pools) > 1 and rng.random() < config.driving
+        sizes = (config.real_sizes if real else
+                 config.driving_sizes if driving else config.sizes)
         size = tuple(sizes[rng.integers(len(sizes))])
-        real = 0 if driving or self.real is None else rng.binomial(config.batch, config.real)
-        parts = [self._scenes(self.pools[int(driving)], config.batch - real, size)]
-        if real:
-            parts.append(self._photographs(real, size))
-        x, depth, principal, things = (
-            [part[k] for part in parts] for k in range(4))
-        x, depth = torch.cat(x), torch.cat(depth)
+        x, depth, principal, things = self._photographs(config.batch, size) if real else \
+            self._scenes(self.pools[int(driving)], config.batch, size)
         images = (self.camera(x) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-        centre = torch.as_tensor(np.concatenate(principal), dtype=torch.float32,
-                                 device=self.device)
+        centre = torch.as_tensor(principal, dtype=torch.float32, device=self.device)
         batch = {"images": images, "principal": centre, "depth": depth,
-                 "real": torch.arange(len(x), device=self.device) >= len(x) - real}
+                 "real": torch.full((len(x),), real, device=self.device)}
         if config.speak:
-            batch |= self._speak(images, depth, centre, sum(things, []))
+            batch |= self._speak(images, depth, centre, things)
         return batch
 
     def _scenes(self, pool: ScenePool, count: int, size: tuple) -> tuple:

@@ -31,6 +31,8 @@ def step_loss(difference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     for stride in (1, 2, 4, 8):
         for axis in (1, 2):
             size = d.shape[axis] - stride
+            if size < 1:
+                continue
             both = valid.narrow(axis, 0, size) & valid.narrow(axis, stride, size)
             change = d.narrow(axis, stride, size) - d.narrow(axis, 0, size)
             change = change.abs().clamp_max(1.0)

@@ -84,8 +84,10 @@ def main(args: list[str] | None = None) -> None:
     pools = _pools(options, device)
     real = real_frames.load(options.real_frames, REAL_WEIGHTS, network.config.canonical_focal_px,
                             device, LEFT_OUT) if options.real_frames else None
+    sizes = {"sizes": (tuple(options.size),)} if options.size else {}
     batches = Batches(pools, real, tokenizer, BatchConfig(
-        batch=options.batch, real=options.real_share, speak=not options.silent), options.seed)
+        batch=options.batch, real=options.real_share, speak=not options.silent, **sizes),
+        options.seed)
     rhythm = Rhythm(pools, (options.scenes_per_step, options.scenes_per_step * 0.2), network,
                     device, _rows(options, network.config.canonical_focal_px),
                     options.measure_every, out)
@@ -174,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=100_000)
     add("--minutes", type=float, default=0.0, help="end by the clock instead")
     add("--batch", type=int, default=8)
+    add("--size", type=int, nargs=2, metavar=("H", "W"), help="one size of views of scenes only")
     add("--lr", type=float, default=1e-3)
     add("--warmup", type=int, default=200)
     add("--tower-rate", type=float, default=0.1)
