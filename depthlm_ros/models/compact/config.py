@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 MODEL_TYPE = "depthlm_compact"
 TOWERS = {
@@ -20,7 +20,7 @@ class CompactConfig:
     ``head_widths``: channels of the depth head at strides 16, 8, 4 and 2.
     ``canonical_focal_px``: the unified focal length. ``min_pixels``, ``max_pixels``: limits of the
     view's area. ``ratio_90``: 90 % of true depths lie within this factor (NaN: not measured).
-    ``speaks``: whether it was trained to write. Raises Refusal(MODEL_ERROR) for values that no
+    ``speaks``: whether it was trained to write. Raises StatusError(MODEL_ERROR) for values that no
     network can be built from.
     """
 
@@ -40,29 +40,47 @@ class CompactConfig:
 
     def __post_init__(self):
         """Refuse what cannot be built."""
-        numbers = (self.vocab_size, self.text_width, self.text_layers, self.text_heads,
-                   self.text_kv_heads, self.text_mlp, *self.head_widths, self.min_pixels)
+        numbers = (
+            self.vocab_size,
+            self.text_width,
+            self.text_layers,
+            self.text_heads,
+            self.text_kv_heads,
+            self.text_mlp,
+            *self.head_widths,
+            self.min_pixels,
+        )
         if self.tower not in TOWERS:
-            raise Refusal(Code.MODEL_ERROR, f"tower = {self.tower!r}: known are "
-                          f"{', '.join(TOWERS)}")
+            raise StatusError(
+                Code.MODEL_ERROR, f"tower = {self.tower!r}: known are {', '.join(TOWERS)}"
+            )
         if len(self.head_widths) != 4 or not all(isinstance(n, int) and n > 0 for n in numbers):
-            raise Refusal(Code.MODEL_ERROR, f"{self}: sizes must be positive whole numbers and "
-                          "head_widths four of them")
+            raise StatusError(
+                Code.MODEL_ERROR,
+                f"{self}: sizes must be positive whole numbers and head_widths four of them",
+            )
         if self.text_width % self.text_heads or self.text_heads % self.text_kv_heads:
-            raise Refusal(Code.MODEL_ERROR, f"text_width = {self.text_width}, text_heads = "
-                          f"{self.text_heads}, text_kv_heads = {self.text_kv_heads}: each must "
-                          "be a multiple of the next")
+            raise StatusError(
+                Code.MODEL_ERROR,
+                f"text_width = {self.text_width}, text_heads = "
+                f"{self.text_heads}, text_kv_heads = {self.text_kv_heads}: each must "
+                "be a multiple of the next",
+            )
         if not self.canonical_focal_px > 0 or self.min_pixels > self.max_pixels:
-            raise Refusal(Code.MODEL_ERROR, f"canonical_focal_px = {self.canonical_focal_px}, "
-                          f"min_pixels = {self.min_pixels}, max_pixels = {self.max_pixels}: must "
-                          "be positive and in order")
+            raise StatusError(
+                Code.MODEL_ERROR,
+                f"canonical_focal_px = {self.canonical_focal_px}, "
+                f"min_pixels = {self.min_pixels}, max_pixels = {self.max_pixels}: must "
+                "be positive and in order",
+            )
 
     @classmethod
     def from_dict(cls, content: dict) -> "CompactConfig":
         """Read the fields of a parsed config.json; keys of other uses are left aside."""
         known = {field.name for field in fields(cls)}
-        values = {name: value for name, value in content.items()
-                  if name in known and value is not None}
+        values = {
+            name: value for name, value in content.items() if name in known and value is not None
+        }
         if "head_widths" in values:
             values["head_widths"] = tuple(values["head_widths"])
         return cls(**values)

@@ -16,13 +16,17 @@ class Fusion(nn.Module):
         super().__init__()
         self.reduce = nn.Conv2d(deep, width, 1)
         self.skip = nn.Conv2d(skip, width, 1)
-        self.refine = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True),
-                                    nn.Conv2d(width, width, 3, padding=1))
+        self.refine = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1),
+        )
 
     def forward(self, deep: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """Map (B, deep, h, w) and (B, skip, 2h, 2w) to (B, width, 2h, 2w)."""
-        up = F.interpolate(self.reduce(deep), size=skip.shape[-2:], mode="bilinear",
-                           align_corners=False)
+        up = F.interpolate(
+            self.reduce(deep), size=skip.shape[-2:], mode="bilinear", align_corners=False
+        )
         x = up + self.skip(skip)
         return F.relu(x + self.refine(x))
 
@@ -32,8 +36,9 @@ class DepthHead(nn.Module):
 
     def __init__(self, state_width: int, pyramid: list, widths: tuple):
         super().__init__()
-        self.project = nn.Sequential(nn.Conv2d(state_width + pyramid[-1], widths[0], 1),
-                                     nn.ReLU(inplace=True))
+        self.project = nn.Sequential(
+            nn.Conv2d(state_width + pyramid[-1], widths[0], 1), nn.ReLU(inplace=True)
+        )
         deep = (widths[0], *widths[:-1])
         skips = pyramid[-2::-1]  # strides 16, 8, 4, 2
         self.fusions = nn.ModuleList(map(Fusion, deep, skips, widths))

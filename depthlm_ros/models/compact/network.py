@@ -44,8 +44,9 @@ class CompactModule(nn.Module):
         channels, width = self.tower.channels, config.text_width
         self.cell = nn.Linear(4 * channels[3] + channels[4], width)
         self.summary = nn.Linear(channels[4], width)
-        self.rays = nn.Sequential(nn.Linear(4 * _RAY_FREQUENCIES + 2, width), nn.GELU(),
-                                  nn.Linear(width, width))
+        self.rays = nn.Sequential(
+            nn.Linear(4 * _RAY_FREQUENCIES + 2, width), nn.GELU(), nn.Linear(width, width)
+        )
         self.language = Qwen3Model(_language_config(config))
         self.head = DepthHead(width, channels, config.head_widths)
 
@@ -70,23 +71,26 @@ class CompactModule(nn.Module):
         v = torch.arange(rows, device=images.device) * STRIDE + (STRIDE - 1) / 2
         pixels = torch.stack(torch.meshgrid(u, v, indexing="xy"), dim=-1).view(1, -1, 2)
         ray = (pixels - principal[:, None]) / self.config.canonical_focal_px
-        turns = ray[..., None] * (torch.pi * 2.0 ** torch.arange(_RAY_FREQUENCIES,
-                                                                 device=ray.device) / 2)
+        turns = ray[..., None] * (
+            torch.pi * 2.0 ** torch.arange(_RAY_FREQUENCIES, device=ray.device) / 2
+        )
         features = torch.cat([ray, turns.sin().flatten(2), turns.cos().flatten(2)], dim=-1)
         return features.to(self.cell.weight.dtype)
 
     def log_depth(self, seen: Seen, states: torch.Tensor) -> torch.Tensor:
         """Return log z-depth (B, H, W); ``states`` (B, >= 1 + h w, W): of the language model."""
-        return self.head(states[:, 1:seen.tokens.shape[1]], seen.pyramid, seen.size)
+        return self.head(states[:, 1 : seen.tokens.shape[1]], seen.pyramid, seen.size)
 
     def states(self, inputs: torch.Tensor, cache=None) -> torch.Tensor:
         """Return the language model's last hidden states (B, n, W) for inputs (B, n, W)."""
-        out = self.language(inputs_embeds=inputs, past_key_values=cache,
-                                  use_cache=cache is not None)
+        out = self.language(
+            inputs_embeds=inputs, past_key_values=cache, use_cache=cache is not None
+        )
         return out.last_hidden_state
 
-    def forward(self, images: torch.Tensor, principal: torch.Tensor,
-                text: torch.Tensor | None = None) -> tuple:
+    def forward(
+        self, images: torch.Tensor, principal: torch.Tensor, text: torch.Tensor | None = None
+    ) -> tuple:
         """Return log z-depth (B, H, W) and, for ``text`` ids (B, n), logits (B, n, vocabulary).
 
         Logits at position k are those of text token k: predicted from what comes before it.
@@ -99,7 +103,7 @@ class CompactModule(nn.Module):
         depth = self.log_depth(seen, states)
         if text is None:
             return depth, None
-        return depth, self.logits(states[:, image - 1:-1])
+        return depth, self.logits(states[:, image - 1 : -1])
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """Return the scores (B, n, vocabulary) of the next token; the embeddings serve twice."""
@@ -112,9 +116,17 @@ class CompactModule(nn.Module):
 
 def _language_config(config: CompactConfig) -> Qwen3Config:
     return Qwen3Config(
-        vocab_size=config.vocab_size, hidden_size=config.text_width,
-        intermediate_size=config.text_mlp, num_hidden_layers=config.text_layers,
-        num_attention_heads=config.text_heads, num_key_value_heads=config.text_kv_heads,
-        head_dim=config.text_width // config.text_heads, max_position_embeddings=2048,
-        tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
-        bos_token_id=None, eos_token_id=None, pad_token_id=None)
+        vocab_size=config.vocab_size,
+        hidden_size=config.text_width,
+        intermediate_size=config.text_mlp,
+        num_hidden_layers=config.text_layers,
+        num_attention_heads=config.text_heads,
+        num_key_value_heads=config.text_kv_heads,
+        head_dim=config.text_width // config.text_heads,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=None,
+    )

@@ -33,8 +33,15 @@ _BATCH_NORM_EPS = 1e-3
 class ConvScale(nn.Module):
     """Convolution without bias, then ``scale`` (constant) and ``bias`` per channel, then ReLU6."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1,
-                 relu: bool = True):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        relu: bool = True,
+    ):
         super().__init__()
         self.stride, self.groups, self.relu = stride, groups, relu
         self.weight = nn.Parameter(torch.empty(outputs, inputs // groups, kernel, kernel))
@@ -49,8 +56,9 @@ class ConvScale(nn.Module):
         padding = self.before
         if self.before != self.after:
             x, padding = F.pad(x, (self.before, self.after, self.before, self.after)), 0
-        weight = self.weight if self.scale is None else self.weight * self.scale[:, None, None,
-                                                                                 None]
+        weight = (
+            self.weight if self.scale is None else self.weight * self.scale[:, None, None, None]
+        )
         x = F.conv2d(x, weight, self.bias, self.stride, padding, 1, self.groups)
         return F.relu6(x) if self.relu else x
 
@@ -92,9 +100,20 @@ class Tower(nn.Module):
             outputs = _round_channels(channels * width)
             fixed = number in (0, len(STAGES) - 1)  # Lite keeps first and last stage's depth
             repeats = repeats if fixed else math.ceil(repeats * depth)
-            self.stages.append(nn.Sequential(*(
-                InvertedResidual(inputs if i == 0 else outputs, outputs, expansion, kernel,
-                                 stride if i == 0 else 1) for i in range(repeats))))
+            self.stages.append(
+                nn.Sequential(
+                    *(
+                        InvertedResidual(
+                            inputs if i == 0 else outputs,
+                            outputs,
+                            expansion,
+                            kernel,
+                            stride if i == 0 else 1,
+                        )
+                        for i in range(repeats)
+                    )
+                )
+            )
             inputs = outputs
             if number in PYRAMID_STAGES:
                 self.channels.append(outputs)

@@ -37,8 +37,9 @@ class Warp:
     def grid(self, device, width: int, height: int) -> torch.Tensor:
         """Return where the views' pixels lie in sources of width x height, for ``grid_sample``."""
         rows, columns = self.size
-        v, u = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns,
-                              device=device), indexing="ij")
+        v, u = torch.meshgrid(
+            torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij"
+        )
         p = torch.stack([u - (columns - 1) / 2, v - (rows - 1) / 2], dim=-1)
         matrix = torch.as_tensor(self.matrix, dtype=torch.float32, device=device)
         centre = torch.as_tensor(self.centre, dtype=torch.float32, device=device)
@@ -46,8 +47,14 @@ class Warp:
         return (at + 0.5) * (2.0 / torch.tensor([width, height], device=device)) - 1.0
 
 
-def draw_warp(size: tuple, sources: np.ndarray, zoom: tuple, roll_rad: float, most_zoom: float,
-              rng: np.random.Generator) -> Warp:
+def draw_warp(
+    size: tuple,
+    sources: np.ndarray,
+    zoom: tuple,
+    roll_rad: float,
+    most_zoom: float,
+    rng: np.random.Generator,
+) -> Warp:
     """Draw similarity transforms for sources of ``sources`` (B, 2) = (width, height) pixels.
 
     ``zoom``: range of the zoom, log-uniform, raised where a source would not fill the view, but
@@ -68,8 +75,9 @@ def draw_warp(size: tuple, sources: np.ndarray, zoom: tuple, roll_rad: float, mo
     return Warp(size, matrix, centre, scale, mirrored)
 
 
-def warp_views(warp: Warp, rgb: torch.Tensor, depth: torch.Tensor,
-               ids: torch.Tensor | None = None) -> tuple:
+def warp_views(
+    warp: Warp, rgb: torch.Tensor, depth: torch.Tensor, ids: torch.Tensor | None = None
+) -> tuple:
     """Resample uint8 (B, H, W, 3), z-depth (B, H, W) and object ids into the views.
 
     Returns rgb float32 (B, 3, h, w) in 0..1, depth float32 (B, h, w) and ids int64 (B, h, w) or
@@ -78,8 +86,7 @@ def warp_views(warp: Warp, rgb: torch.Tensor, depth: torch.Tensor,
     height, width = depth.shape[1:]
     grid = warp.grid(rgb.device, width, height)
     planes = rgb.permute(0, 3, 1, 2).float() / 255
-    view = F.grid_sample(planes, grid, mode="bilinear", padding_mode="border",
-                         align_corners=False)
+    view = F.grid_sample(planes, grid, mode="bilinear", padding_mode="border", align_corners=False)
     x = ((grid[..., 0] + 1) * width / 2).floor().long()
     y = ((grid[..., 1] + 1) * height / 2).floor().long()
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -134,14 +141,20 @@ class Camera:
         batch, _, height, width = x.shape
 
         def grain(channels, height, width):
-            return torch.randn(batch, channels, height, width, device=self.device,
-                               generator=self.generator)
+            return torch.randn(
+                batch, channels, height, width, device=self.device, generator=self.generator
+            )
 
         amount = self._uniform(batch, 0.0, 1.0) ** 2 * 0.05
-        coarse = F.interpolate(grain(3, (height + 1) // 2, (width + 1) // 2), size=(height, width),
-                               mode="bilinear", align_corners=False)
-        return x + amount * (0.6 * grain(1, height, width) + 0.4 * grain(3, height, width)
-                             + 0.8 * coarse)
+        coarse = F.interpolate(
+            grain(3, (height + 1) // 2, (width + 1) // 2),
+            size=(height, width),
+            mode="bilinear",
+            align_corners=False,
+        )
+        return x + amount * (
+            0.6 * grain(1, height, width) + 0.4 * grain(3, height, width) + 0.8 * coarse
+        )
 
     def _soften(self, x: torch.Tensor) -> torch.Tensor:
         """Blur by up to about a pixel and a half, along each axis by its own amount (motion)."""
@@ -151,8 +164,7 @@ class Camera:
             norm = taps[0] + 2 * sum(taps[1:])
             padded = F.pad(x, (3, 3, 0, 0) if axis == 3 else (0, 0, 3, 3), mode="replicate")
             size = x.shape[axis]
-            x = sum(padded.narrow(axis, 3 + k, size) * (taps[abs(k)] / norm)
-                    for k in range(-3, 4))
+            x = sum(padded.narrow(axis, 3 + k, size) * (taps[abs(k)] / norm) for k in range(-3, 4))
         return x
 
     def _jpeg(self, x: torch.Tensor) -> torch.Tensor:
@@ -176,10 +188,72 @@ def _dct_matrix() -> torch.Tensor:
     return matrix
 
 
-_LUMA = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
-         14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
-         18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
-         49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)
+_LUMA = (
+    16,
+    11,
+    10,
+    16,
+    24,
+    40,
+    51,
+    61,
+    12,
+    12,
+    14,
+    19,
+    26,
+    58,
+    60,
+    55,
+    14,
+    13,
+    16,
+    24,
+    40,
+    57,
+    69,
+    56,
+    14,
+    17,
+    22,
+    29,
+    51,
+    87,
+    80,
+    62,
+    18,
+    22,
+    37,
+    56,
+    68,
+    109,
+    103,
+    77,
+    24,
+    35,
+    55,
+    64,
+    81,
+    104,
+    113,
+    92,
+    49,
+    64,
+    78,
+    87,
+    103,
+    121,
+    120,
+    101,
+    72,
+    92,
+    95,
+    98,
+    112,
+    100,
+    103,
+    99,
+)
 """The luminance table of JPEG (ITU-T T.81, annex K.1)."""
 
 
@@ -194,7 +268,7 @@ def borrow_spectrum(x: torch.Tensor, style: torch.Tensor, share: torch.Tensor) -
     amplitude = spectrum.abs()
     mixed = torch.lerp(amplitude, other.abs(), share.view(-1, 1, 1, 1))
     mask = torch.zeros_like(amplitude[:1, :1])
-    mask[..., :reach + 1, :reach + 1] = 1
-    mask[..., -reach:, :reach + 1] = 1
+    mask[..., : reach + 1, : reach + 1] = 1
+    mask[..., -reach:, : reach + 1] = 1
     amplitude = torch.where(mask > 0, mixed, amplitude)
     return torch.fft.irfft2(torch.polar(amplitude, spectrum.angle()), s=x.shape[2:]).clamp(0, 1)

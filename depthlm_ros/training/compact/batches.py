@@ -32,8 +32,17 @@ class BatchConfig:
     """
 
     batch: int = 8
-    sizes: tuple = ((224, 288), (224, 288), (224, 320), (192, 256), (256, 352), (192, 320),
-                    (288, 224), (160, 224), (128, 192))
+    sizes: tuple = (
+        (224, 288),
+        (224, 288),
+        (224, 320),
+        (192, 256),
+        (256, 352),
+        (192, 320),
+        (288, 224),
+        (160, 224),
+        (128, 192),
+    )
     driving_sizes: tuple = ((128, 416), (160, 320), (192, 448), (192, 320))
     real_sizes: tuple = ((224, 288), (192, 256), (160, 224), (128, 192), (128, 160), (96, 160))
     driving: float = 0.12
@@ -53,8 +62,14 @@ class Batches:
     where nothing is learnt.
     """
 
-    def __init__(self, pools: list[ScenePool], real: RealFrames | None, tokenizer,
-                 config: BatchConfig, seed: int = 0):
+    def __init__(
+        self,
+        pools: list[ScenePool],
+        real: RealFrames | None,
+        tokenizer,
+        config: BatchConfig,
+        seed: int = 0,
+    ):
         self.pools, self.real, self.tokenizer, self.config = pools, real, tokenizer, config
         self.device = pools[0].device
         self.rng = np.random.default_rng([seed, 11])
@@ -73,15 +88,21 @@ class Batches:
         rng, config = self.rng, self.config
         real = self.real is not None and rng.random() < config.real
         driving = not real and len(self.pools) > 1 and rng.random() < config.driving
-        sizes = (config.real_sizes if real else
-                 config.driving_sizes if driving else config.sizes)
+        sizes = config.real_sizes if real else config.driving_sizes if driving else config.sizes
         size = tuple(sizes[rng.integers(len(sizes))])
-        x, depth, principal, things = self._photographs(config.batch, size) if real else \
-            self._scenes(self.pools[int(driving)], config.batch, size)
+        x, depth, principal, things = (
+            self._photographs(config.batch, size)
+            if real
+            else self._scenes(self.pools[int(driving)], config.batch, size)
+        )
         images = (self.camera(x) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
         centre = torch.as_tensor(principal, dtype=torch.float32, device=self.device)
-        batch = {"images": images, "principal": centre, "depth": depth,
-                 "real": torch.full((len(x),), real, device=self.device)}
+        batch = {
+            "images": images,
+            "principal": centre,
+            "depth": depth,
+            "real": torch.full((len(x),), real, device=self.device),
+        }
         if config.speak:
             batch |= self._speak(images, depth, centre, things)
         return batch
@@ -102,8 +123,9 @@ class Batches:
     def _photographs(self, count: int, size: tuple) -> tuple:
         real, rng = self.real, self.rng
         rows = rng.choice(len(real), size=count, p=real.weights)
-        warp = augmentation.draw_warp(size, real.size[rows], self.config.real_zoom,
-                                      2 * self.config.roll_rad, 1.7, rng)
+        warp = augmentation.draw_warp(
+            size, real.size[rows], self.config.real_zoom, 2 * self.config.roll_rad, 1.7, rng
+        )
         at = torch.as_tensor(rows, device=self.device)
         x, depth, _ = augmentation.warp_views(warp, real.rgb[at], real.depth[at])
         return x, depth, warp.principal(real.principal[rows]), [None] * count
@@ -115,16 +137,19 @@ class Batches:
         chosen = torch.rand(len(x), device=self.device, generator=self.generator)
         return augmentation.borrow_spectrum(x, style, share * (chosen < self.config.style))
 
-    def _speak(self, images: torch.Tensor, depth: torch.Tensor, principal: torch.Tensor,
-               things: list) -> dict:
+    def _speak(
+        self, images: torch.Tensor, depth: torch.Tensor, principal: torch.Tensor, things: list
+    ) -> dict:
         """Draw a question for each picture, paint its markers, and write text and labels."""
         height, width = depth.shape[1:]
         pixels, known = self._marker_pixels(depth)
         z = depth.flatten(1).gather(1, pixels[..., 1] * width + pixels[..., 0])
         rays = (pixels - principal[:, None]) / self._focal()
         points = torch.cat([rays * z[..., None], z[..., None]], dim=-1).cpu().numpy()
-        turns = [draw(View(seen, points[b] if known[b] else None, (width, height)), self.rng)
-                 for b, seen in enumerate(things)]
+        turns = [
+            draw(View(seen, points[b] if known[b] else None, (width, height)), self.rng)
+            for b, seen in enumerate(things)
+        ]
         markers = torch.tensor([turn.markers for turn in turns], device=self.device)
         for k in range(2):
             self._paint(images, pixels[:, k], markers > k)
@@ -153,13 +178,17 @@ class Batches:
     def _text(self, turns: list[Turn]) -> dict:
         asked = question_ids(self.tokenizer, [turn.question for turn in turns])
         said = reply_ids(self.tokenizer, [turn.reply for turn in turns])
-        pairs = [(a, b) if turn.question else ([], [])
-                 for turn, a, b in zip(turns, asked, said, strict=True)]
+        pairs = [
+            (a, b) if turn.question else ([], [])
+            for turn, a, b in zip(turns, asked, said, strict=True)
+        ]
         rows = [(a + b)[:MOST_TOKENS] for a, b in pairs]
         masks = [([IGNORE] * len(a) + b)[:MOST_TOKENS] for a, b in pairs]
         longest = -(-max(1, *map(len, rows)) // 16) * 16
         pad = self.tokenizer.pad_token_id
         text = [row + [pad] * (longest - len(row)) for row in rows]
         labels = [mask + [IGNORE] * (longest - len(mask)) for mask in masks]
-        return {"text": torch.tensor(text, device=self.device),
-                "labels": torch.tensor(labels, device=self.device)}
+        return {
+            "text": torch.tensor(text, device=self.device),
+            "labels": torch.tensor(labels, device=self.device),
+        }

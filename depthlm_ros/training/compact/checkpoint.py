@@ -12,8 +12,9 @@ from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import CompactModule
 
 
-def write_served(folder: Path, network: CompactModule, tokenizer,
-                 dtype: torch.dtype = torch.float16, **measured) -> Path:
+def write_served(
+    folder: Path, network: CompactModule, tokenizer, dtype: torch.dtype = torch.float16, **measured
+) -> Path:
     """Write config.json, tokenizer and model.safetensors; returns the folder.
 
     ``measured``: further keys of config.json.
@@ -22,8 +23,9 @@ def write_served(folder: Path, network: CompactModule, tokenizer,
     folder.mkdir(parents=True, exist_ok=True)
     served = copy.deepcopy(network).cpu().float()
     served.tower.fold()
-    tensors = {name: value.detach().to(dtype).contiguous()
-               for name, value in served.state_dict().items()}
+    tensors = {
+        name: value.detach().to(dtype).contiguous() for name, value in served.state_dict().items()
+    }
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     config = network.config.as_dict() | {"dtype": str(dtype).removeprefix("torch.")} | measured
     config = {key: None if value != value else value for key, value in config.items()}
@@ -36,8 +38,10 @@ def write_start(folder: Path, network: CompactModule, tokenizer) -> Path:
     """Write what another run can begin from: weights before folding, sizes and tokenizer."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.detach().cpu().contiguous()
-               for name, value in network.state_dict().items()}, folder / "network.safetensors")
+    save_file(
+        {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()},
+        folder / "network.safetensors",
+    )
     (folder / "network.json").write_text(json.dumps(network.config.as_dict(), indent=2))
     tokenizer.save_pretrained(folder)
     return folder
@@ -48,6 +52,7 @@ def read_start(folder: Path) -> tuple[CompactModule, PreTrainedTokenizerFast]:
     folder = Path(folder)
     config = CompactConfig.from_dict(json.loads((folder / "network.json").read_text()))
     network = CompactModule(config)
-    network.load_state_dict({name: value.float() for name, value in load_file(
-        folder / "network.safetensors").items()})
+    network.load_state_dict(
+        {name: value.float() for name, value in load_file(folder / "network.safetensors").items()}
+    )
     return network, PreTrainedTokenizerFast.from_pretrained(folder)

@@ -15,12 +15,20 @@ from depthlm_ros.training.compact.names import NAMES, THINGS
 from depthlm_ros.training.compact.objects import Thing
 
 MOST_BOXES = 6
-TAGS = ("Output the thinking process in <think> </think> and final answer (the {unit} number only,"
-        " without the unit) in <answer> </answer> tags.")
-POINT = ("Point to the {}.", "Locate the {}, report point coordinates in JSON format.",
-         "Where is the {}?")
-FIND = ("Find all {}.", "Locate every {one}, report bbox coordinates in JSON format.",
-        "Locate the {one}, report bbox coordinates in JSON format.")
+TAGS = (
+    "Output the thinking process in <think> </think> and final answer (the {unit} number only,"
+    " without the unit) in <answer> </answer> tags."
+)
+POINT = (
+    "Point to the {}.",
+    "Locate the {}, report point coordinates in JSON format.",
+    "Where is the {}?",
+)
+FIND = (
+    "Find all {}.",
+    "Locate every {one}, report bbox coordinates in JSON format.",
+    "Locate the {one}, report bbox coordinates in JSON format.",
+)
 DESCRIBE = ("What is in this picture?", "Describe the picture.", "What do you see?")
 IS_THERE = ("Is there a {}?", "Do you see a {}?")
 COUNT = ("How many {} are there?",)
@@ -28,14 +36,24 @@ WHICH = {"nearest": min, "farthest": max}
 """Superlatives by depth; leftmost and rightmost go by the box."""
 
 
-AXIS = ("How far is this point from the camera in the forward backward direction?",
-        "The point is around {} meters away from the camera in the forward backward direction.")
-TWO_POINTS = ("How far are these 2 points from each other?",
-              "The points are around {} meters away from each other.")
-SPEED = ("How many meters per second should we move in order to reach this point in exactly {} "
-         "seconds?", "{} / {} = {}m/s")
-TIME = ("How many seconds do we need to reach this point if we move towards it with the speed of "
-        "{}m/s?", "{} / {} = {}s")
+AXIS = (
+    "How far is this point from the camera in the forward backward direction?",
+    "The point is around {} meters away from the camera in the forward backward direction.",
+)
+TWO_POINTS = (
+    "How far are these 2 points from each other?",
+    "The points are around {} meters away from each other.",
+)
+SPEED = (
+    "How many meters per second should we move in order to reach this point in exactly {} "
+    "seconds?",
+    "{} / {} = {}m/s",
+)
+TIME = (
+    "How many seconds do we need to reach this point if we move towards it with the speed of "
+    "{}m/s?",
+    "{} / {} = {}s",
+)
 FIRST = "The point is around {} meters away from the camera."
 MARKER_QUESTIONS = (AXIS[0], TWO_POINTS[0], SPEED[0], TIME[0])
 MARKER_REPLIES = (AXIS[1], TWO_POINTS[1], SPEED[1], TIME[1], FIRST)
@@ -89,16 +107,25 @@ def _marker(view: View, rng: np.random.Generator) -> Turn:
         return _tagged(TWO_POINTS[0], TWO_POINTS[1].format(f"{apart:.2f}"), apart, "meter", 2)
     given = round(float(rng.uniform(1.0, 10.0)), 1)
     value = round(distance, 2) / given
-    (question, division), unit = (SPEED, "meters per second") if kind == "speed" else (
-        TIME, "second")
+    (question, division), unit = (
+        (SPEED, "meters per second") if kind == "speed" else (TIME, "second")
+    )
     worked = division.format(f"{distance:.2f}", f"{given:.1f}", f"{value:.2f}")
-    return _tagged(question.format(f"{given:.1f}"),
-                   f"{FIRST.format(f'{distance:.2f}')} {worked}", value, unit, 1)
+    return _tagged(
+        question.format(f"{given:.1f}"),
+        f"{FIRST.format(f'{distance:.2f}')} {worked}",
+        value,
+        unit,
+        1,
+    )
 
 
 def _tagged(question: str, reply: str, value: float, unit: str, markers: int) -> Turn:
-    return Turn(f"{question} {TAGS.format(unit=unit)}",
-                f"<think> {reply} </think>\n\n<answer> {value:.2f} </answer>", markers)
+    return Turn(
+        f"{question} {TAGS.format(unit=unit)}",
+        f"<think> {reply} </think>\n\n<answer> {value:.2f} </answer>",
+        markers,
+    )
 
 
 def _groups(view: View) -> dict:
@@ -190,8 +217,14 @@ def _side(thing: Thing, size: tuple) -> str:
     return "on the left" if across < 0.36 else "on the right" if across > 0.64 else "ahead"
 
 
-_MAKERS = {"marker": _marker, "point": _point, "find": _find, "is_there": _is_there,
-           "count": _count, "describe": _describe}
+_MAKERS = {
+    "marker": _marker,
+    "point": _point,
+    "find": _find,
+    "is_there": _is_there,
+    "count": _count,
+    "describe": _describe,
+}
 
 
 def _thousandth(value: float, side: int) -> int:

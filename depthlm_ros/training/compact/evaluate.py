@@ -22,17 +22,27 @@ def labelled_photographs(path: Path, focal_px: float) -> list[tuple]:
         entry = json.loads(line)
         rgb = cv2.imread(str(Path(path).parent / entry["image"]))[..., ::-1]
         fx, fy, cx, cy = entry["intrinsics"][:4]
-        rows.append(_view(rgb, (fx, fy, cx, cy), np.array(entry["pixel_coords"], float),
-                          np.array(entry["depth"], float), focal_px))
+        rows.append(
+            _view(
+                rgb,
+                (fx, fy, cx, cy),
+                np.array(entry["pixel_coords"], float),
+                np.array(entry["depth"], float),
+                focal_px,
+            )
+        )
     return rows
 
 
-def _view(rgb: np.ndarray, intrinsics: tuple, pixels: np.ndarray, depth: np.ndarray,
-          focal_px: float) -> tuple:
+def _view(
+    rgb: np.ndarray, intrinsics: tuple, pixels: np.ndarray, depth: np.ndarray, focal_px: float
+) -> tuple:
     fx, fy, cx, cy = intrinsics
     height, width = rgb.shape[:2]
-    size = [max(STRIDE, round(side * focal_px / f / STRIDE) * STRIDE)
-            for side, f in ((width, fx), (height, fy))]
+    size = [
+        max(STRIDE, round(side * focal_px / f / STRIDE) * STRIDE)
+        for side, f in ((width, fx), (height, fy))
+    ]
     scale = np.array(size) / (width, height)
     small = cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_AREA)
     focal = math.sqrt(fx * scale[0] * fy * scale[1])
@@ -50,15 +60,22 @@ def photograph_figures(network: CompactModule, rows: list[tuple], device) -> dic
         log_depth = network(images, centre)[0].float()
         size = torch.tensor([rgb.shape[1], rgb.shape[0]])
         at = ((torch.from_numpy(pixels) + 0.5) * 2 / size - 1).float().to(device)
-        read = F.grid_sample(log_depth[:, None], at[None, None], align_corners=False,
-                             padding_mode="border")[0, 0, 0].cpu().numpy()
+        read = (
+            F.grid_sample(
+                log_depth[:, None], at[None, None], align_corners=False, padding_mode="border"
+            )[0, 0, 0]
+            .cpu()
+            .numpy()
+        )
         d = read - np.log(truth)
         raw.append(np.abs(d) < math.log(1.25))
         scaled.append(np.abs(d - np.median(d)) < math.log(1.25))
         errors.append(np.abs(np.exp(d) - 1))
-    return {"delta1": round(float(np.mean(np.concatenate(raw))), 4),
-            "scaled": round(float(np.mean(np.concatenate(scaled))), 4),
-            "abs_rel": round(float(np.mean(np.concatenate(errors))), 4)}
+    return {
+        "delta1": round(float(np.mean(np.concatenate(raw))), 4),
+        "scaled": round(float(np.mean(np.concatenate(scaled))), 4),
+        "abs_rel": round(float(np.mean(np.concatenate(errors))), 4),
+    }
 
 
 def frame_rows(frames: list[tuple], points: int = 400) -> list[tuple]:
@@ -69,6 +86,12 @@ def frame_rows(frames: list[tuple], points: int = 400) -> list[tuple]:
         v, u = np.nonzero(depth[:height, :width] > 0)
         chosen = rng.integers(len(v), size=points)
         pixels = np.stack([u[chosen], v[chosen]], axis=1).astype(float)
-        rows.append((np.ascontiguousarray(rgb[:height, :width]), principal, pixels,
-                     depth[v[chosen], u[chosen]].astype(float)))
+        rows.append(
+            (
+                np.ascontiguousarray(rgb[:height, :width]),
+                principal,
+                pixels,
+                depth[v[chosen], u[chosen]].astype(float),
+            )
+        )
     return rows

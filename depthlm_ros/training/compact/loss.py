@@ -7,8 +7,9 @@ SKY_M = 150.0
 """The sky must be read as farther than this: beyond the range of any robot."""
 
 
-def silog_per_image(difference: torch.Tensor, valid: torch.Tensor,
-                    focus: torch.Tensor) -> torch.Tensor:
+def silog_per_image(
+    difference: torch.Tensor, valid: torch.Tensor, focus: torch.Tensor
+) -> torch.Tensor:
     """Return sqrt(mean d^2 - focus mean(d)^2) of each picture (Eigen et al., 2014), (B,).
 
     ``difference`` d (B, H, W): log prediction - log truth; ``valid`` bool; ``focus`` (B,) in 0..1:
@@ -40,8 +41,14 @@ def step_loss(difference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     return total / 8
 
 
-def depth_loss(log_depth: torch.Tensor, truth: torch.Tensor, real: torch.Tensor,
-               scene_focus: float, real_focus: float, steps: float) -> dict:
+def depth_loss(
+    log_depth: torch.Tensor,
+    truth: torch.Tensor,
+    real: torch.Tensor,
+    scene_focus: float,
+    real_focus: float,
+    steps: float,
+) -> dict:
     """Return the parts of the depth loss of log z-depth (B, H, W) against z-depth (B, H, W) [m].
 
     ``truth``: 0 unknown, +Inf sky. ``real`` bool (B,): photographs, whose scale weighs by

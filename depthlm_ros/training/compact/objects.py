@@ -39,15 +39,19 @@ def things_of(ids: torch.Tensor, depth: torch.Tensor, names: np.ndarray) -> list
     -1 for what has no name.
     """
     batch, height, width = ids.shape
-    v, u = torch.meshgrid(torch.arange(height, device=ids.device),
-                          torch.arange(width, device=ids.device), indexing="ij")
+    v, u = torch.meshgrid(
+        torch.arange(height, device=ids.device),
+        torch.arange(width, device=ids.device),
+        indexing="ij",
+    )
     u, v = u.expand_as(ids), v.expand_as(ids)
     area = _by_object(ids, torch.ones_like(u), "sum", 0)
     low = [_by_object(ids, x, "amin", 1 << 20) for x in (u, v)]
     high = [_by_object(ids, x, "amax", -1) for x in (u, v)]
     middle = [_by_object(ids, x, "sum", 0) // area.clamp_min(1) for x in (u, v)]
-    away = [x - m.gather(1, ids.flatten(1)).view_as(ids) for x, m in zip((u, v), middle,
-                                                                         strict=True)]
+    away = [
+        x - m.gather(1, ids.flatten(1)).view_as(ids) for x, m in zip((u, v), middle, strict=True)
+    ]
     key = ((away[0] ** 2 + away[1] ** 2) << 20) | (v * width + u)
     best = _by_object(ids, key, "amin", torch.iinfo(torch.int64).max) & ((1 << 20) - 1)
     log = torch.where(torch.isfinite(depth) & (depth > 0), depth.clamp_min(1e-3).log(), 0.0)
@@ -74,7 +78,14 @@ def _list(table: np.ndarray, names: np.ndarray, width: int, height: int) -> list
         area, x0, y0, x1, y1, pixel, log = (int(value) for value in table[k])
         share = area / (width * height)
         clear = share >= LEAST_SHARE and min(x1 - x0, y1 - y0) >= LEAST_SIDE_PX
-        things.append(Thing(NAMES[names[k]], (x0, y0, x1 + 1, y1 + 1),
-                            (pixel % width, pixel // width), share, float(np.exp(log / _FIXED)),
-                            clear))
+        things.append(
+            Thing(
+                NAMES[names[k]],
+                (x0, y0, x1 + 1, y1 + 1),
+                (pixel % width, pixel // width),
+                share,
+                float(np.exp(log / _FIXED)),
+                clear,
+            )
+        )
     return things

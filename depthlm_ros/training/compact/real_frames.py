@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 EDGE_RATIO = 1.08
 """Depth beside a step of this ratio is left out: sensors are wrong by some pixels there."""
@@ -41,19 +41,24 @@ class RealFrames:
 def read_set(folder: Path, focal_px: float) -> list[tuple]:
     """Return (name, rgb, depth [m], principal) of every frame of a set, at ``focal_px``.
 
-    Raises Refusal(BAD_IMAGE) for a frame that is missing or unreadable.
+    Raises StatusError(BAD_IMAGE) for a frame that is missing or unreadable.
     """
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    return [_read_frame(folder, name, frame, float(meta["depth_unit_m"]), focal_px)
-            for name, frame in meta["frames"].items()]
+    return [
+        _read_frame(folder, name, frame, float(meta["depth_unit_m"]), focal_px)
+        for name, frame in meta["frames"].items()
+    ]
 
 
 def _read_frame(folder: Path, name: str, frame: dict, unit_m: float, focal_px: float) -> tuple:
     bgr = cv2.imread(str(folder / "rgb" / f"{name}.jpg"), cv2.IMREAD_COLOR)
     raw = cv2.imread(str(folder / "depth" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
     if bgr is None or raw is None or raw.dtype != np.uint16:
-        raise Refusal(Code.BAD_IMAGE, f"{folder / 'rgb' / name}: must be a JPEG with a 16-bit PNG "
-                      f"of the same name under {folder / 'depth'}; fetch the set again")
+        raise StatusError(
+            Code.BAD_IMAGE,
+            f"{folder / 'rgb' / name}: must be a JPEG with a 16-bit PNG "
+            f"of the same name under {folder / 'depth'}; fetch the set again",
+        )
     height, width = bgr.shape[:2]
     size = (round(width * focal_px / frame["fx"]), round(height * focal_px / frame["fy"]))
     small = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)[..., ::-1]
@@ -80,8 +85,11 @@ def load(root: Path, weights: dict, focal_px: float, device, leave_out=()) -> Re
     """
     rows, chance = [], []
     for name, share in weights.items():
-        frames = [frame for frame in read_set(Path(root) / name, focal_px)
-                  if not frame[0].startswith(tuple(leave_out) or ("\0",))]
+        frames = [
+            frame
+            for frame in read_set(Path(root) / name, focal_px)
+            if not frame[0].startswith(tuple(leave_out) or ("\0",))
+        ]
         rows += frames
         chance += [share / max(1, len(frames))] * len(frames)
     height = max(row[1].shape[0] for row in rows)
@@ -89,9 +97,13 @@ def load(root: Path, weights: dict, focal_px: float, device, leave_out=()) -> Re
     rgb = np.zeros((len(rows), height, width, 3), np.uint8)
     depth = np.zeros((len(rows), height, width), np.float16)
     for k, (_, picture, metres, _) in enumerate(rows):
-        rgb[k, :picture.shape[0], :picture.shape[1]] = picture
-        depth[k, :picture.shape[0], :picture.shape[1]] = metres
-    return RealFrames(torch.from_numpy(rgb).to(device), torch.from_numpy(depth).to(device),
-                      np.array([row[1].shape[1::-1] for row in rows]),
-                      np.array([row[3] for row in rows]), tuple(row[0] for row in rows),
-                      np.array(chance) / sum(chance))
+        rgb[k, : picture.shape[0], : picture.shape[1]] = picture
+        depth[k, : picture.shape[0], : picture.shape[1]] = metres
+    return RealFrames(
+        torch.from_numpy(rgb).to(device),
+        torch.from_numpy(depth).to(device),
+        np.array([row[1].shape[1::-1] for row in rows]),
+        np.array([row[3] for row in rows]),
+        tuple(row[0] for row in rows),
+        np.array(chance) / sum(chance),
+    )

@@ -13,8 +13,8 @@ import torch
 from torch import multiprocessing
 
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.scenes.camera_poses import draw_kind, informative_pose, make_scene
 from depthlm_ros.scenes.render import Pose, render
-from depthlm_ros.scenes.views import draw_kind, make_scene, telling_pose
 from depthlm_ros.training.compact.names import index_of
 
 MOST_OBJECTS = 512
@@ -36,8 +36,14 @@ class Canvas:
 
     def camera(self, focal_px: float) -> PinholeCamera:
         """Return the camera of these views, its principal point in the middle."""
-        return PinholeCamera(focal_px, focal_px, (self.width - 1) / 2, (self.height - 1) / 2,
-                             self.width, self.height)
+        return PinholeCamera(
+            focal_px,
+            focal_px,
+            (self.width - 1) / 2,
+            (self.height - 1) / 2,
+            self.width,
+            self.height,
+        )
 
 
 CANVASES = (Canvas(352, 288), Canvas(448, 192, driving=True))
@@ -48,7 +54,7 @@ def draw_views(canvas: Canvas, seed: int, number: int) -> tuple:
     rng = np.random.default_rng([seed, number, canvas.width])
     kind = "street" if canvas.driving else draw_kind(rng)
     scene = make_scene(kind, [seed, number, canvas.width, 1])
-    poses = [telling_pose(scene, rng) for _ in range(VIEWS)]
+    poses = [informative_pose(scene, rng) for _ in range(VIEWS)]
     if canvas.driving:
         poses = [_at_car_height(pose, rng) for pose in poses]
     return replace(scene, free=None), poses
@@ -57,8 +63,9 @@ def draw_views(canvas: Canvas, seed: int, number: int) -> tuple:
 def _at_car_height(pose: Pose, rng: np.random.Generator) -> Pose:
     forward = pose.rotation[:, 2]
     position = [*pose.position[:2], rng.uniform(*CAR_HEIGHT_M)]
-    return Pose.looking(position, np.arctan2(forward[1], forward[0]), rng.normal(-0.01, 0.03),
-                        rng.normal(0, 0.01))
+    return Pose.looking(
+        position, np.arctan2(forward[1], forward[0]), rng.normal(-0.01, 0.03), rng.normal(0, 0.01)
+    )
 
 
 def _work(canvas: Canvas, seed: int, first: int, step: int, out) -> None:
@@ -80,8 +87,11 @@ class SceneSource:
             context = multiprocessing.get_context("spawn")
             self._queue = context.Queue(maxsize=8 * workers)
             for index in range(workers):
-                worker = context.Process(target=_work, daemon=True, args=(
-                    canvas, seed, start + index, workers, self._queue))
+                worker = context.Process(
+                    target=_work,
+                    daemon=True,
+                    args=(canvas, seed, start + index, workers, self._queue),
+                )
                 worker.start()
                 self._workers.append(worker)
 
@@ -94,8 +104,10 @@ class SceneSource:
             return self._queue.get(timeout=timeout_s)
         except queue.Empty as error:
             alive = sum(worker.is_alive() for worker in self._workers)
-            raise RuntimeError(f"no scene within {timeout_s:g} s: {alive} of "
-                               f"{len(self._workers)} workers are alive") from error
+            raise RuntimeError(
+                f"no scene within {timeout_s:g} s: {alive} of "
+                f"{len(self._workers)} workers are alive"
+            ) from error
 
     def ready(self) -> int:
         """Return about how many scenes can be taken without waiting."""
@@ -138,8 +150,11 @@ class ScenePool:
         at = torch.tensor(rows, device=self.device)
         ids = torch.where(out.object_id < MOST_OBJECTS, out.object_id, 0)
         self.rgb[at], self.ids[at] = out.rgb, ids
-        self.depth[at] = out.depth_m.clamp(max=60000.0).half().masked_fill(
-            ~torch.isfinite(out.depth_m), torch.inf)
+        self.depth[at] = (
+            out.depth_m.clamp(max=60000.0)
+            .half()
+            .masked_fill(~torch.isfinite(out.depth_m), torch.inf)
+        )
         self.names[rows] = np.stack([_names_of(scene) for scene in scenes])
         self._next = (rows[-1] + 1) % self.capacity
         self.count = min(self.capacity, self.count + len(scenes))
@@ -155,5 +170,5 @@ class ScenePool:
 def _names_of(scene) -> np.ndarray:
     names = np.full(MOST_OBJECTS, -1, dtype=np.int16)
     known = [index_of(str(name)) for name in scene.names[:MOST_OBJECTS]]
-    names[:len(known)] = known
+    names[: len(known)] = known
     return names

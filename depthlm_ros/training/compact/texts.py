@@ -17,14 +17,23 @@ def corpus() -> list[str]:
                 lines.append(template.format(word))
             lines += [template.format(word, one=word) for template in conversations.FIND]
             lines += [f"a {word} {side};" for side in ("on the left", "on the right", "ahead")]
-            lines += [f"the {which} {word}" for which in ("nearest", "farthest", "leftmost",
-                                                          "rightmost")]
+            lines += [
+                f"the {which} {word}" for which in ("nearest", "farthest", "leftmost", "rightmost")
+            ]
     asked = prompt()
-    marker = [asked.question, asked.answer(3.21), *conversations.DESCRIBE, "Yes.", "No.",
-              "Nothing I know."]
-    marker += [f"{question} {conversations.TAGS.format(unit=unit)}"
-               for question in conversations.MARKER_QUESTIONS
-               for unit in ("meter", "second", "meters per second")]
+    marker = [
+        asked.question,
+        asked.answer(3.21),
+        *conversations.DESCRIBE,
+        "Yes.",
+        "No.",
+        "Nothing I know.",
+    ]
+    marker += [
+        f"{question} {conversations.TAGS.format(unit=unit)}"
+        for question in conversations.MARKER_QUESTIONS
+        for unit in ("meter", "second", "meters per second")
+    ]
     return lines + (marker + list(conversations.MARKER_REPLIES)) * 20
 
 

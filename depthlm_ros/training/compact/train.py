@@ -28,8 +28,13 @@ from depthlm_ros.training.compact.scene_pool import CANVASES, VIEWS, ScenePool, 
 from depthlm_ros.training.compact.texts import make_tokenizer
 from depthlm_ros.training.compact.trainer import CompactArguments, CompactTrainer
 
-REAL_WEIGHTS = {"hololens_dvmvs": 0.45, "tum_fr1_rpy": 0.2, "pcl_mosd_tabletop": 0.12,
-                "misc_clean_indoor": 0.18, "street_pjlab_apache": 0.05}
+REAL_WEIGHTS = {
+    "hololens_dvmvs": 0.45,
+    "tum_fr1_rpy": 0.2,
+    "pcl_mosd_tabletop": 0.12,
+    "misc_clean_indoor": 0.18,
+    "street_pjlab_apache": 0.05,
+}
 LEFT_OUT = ("fchen_rs",)
 """Real frames that are kept for choosing: the ones taken by RealSense cameras."""
 
@@ -37,8 +42,16 @@ LEFT_OUT = ("fchen_rs",)
 class Rhythm(TrainerCallback):
     """Renders new scenes between steps, and measures from time to time."""
 
-    def __init__(self, pools: list, shares: tuple, network: CompactModule, device, rows: dict,
-                 every: int, out: Path):
+    def __init__(
+        self,
+        pools: list,
+        shares: tuple,
+        network: CompactModule,
+        device,
+        rows: dict,
+        every: int,
+        out: Path,
+    ):
         self.pools, self.shares, self.owed = pools, shares, [0.0] * len(pools)
         self.network, self.device, self.rows = network, device, rows
         self.every, self.out, self.trainer = every, out, None
@@ -59,12 +72,18 @@ class Rhythm(TrainerCallback):
         """Measure the averaged weights and write a line of log.jsonl."""
         self.trainer.average.swap()
         self.network.eval()
-        figures = {name: photograph_figures(self.network, rows, self.device)
-                   for name, rows in self.rows.items()}
+        figures = {
+            name: photograph_figures(self.network, rows, self.device)
+            for name, rows in self.rows.items()
+        }
         self.network.train()
         self.trainer.average.swap()
-        line = {"step": step, "seconds": round(time.monotonic() - self.began),
-                "rendered": [pool.rendered for pool in self.pools], **figures}
+        line = {
+            "step": step,
+            "seconds": round(time.monotonic() - self.began),
+            "rendered": [pool.rendered for pool in self.pools],
+            **figures,
+        }
         print(json.dumps(line), flush=True)
         with (self.out / "measured.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -82,15 +101,32 @@ def main(args: list[str] | None = None) -> None:
     tokenizer, network = _model(options)
     network.to(device)
     pools = _pools(options, device)
-    real = real_frames.load(options.real_frames, REAL_WEIGHTS, network.config.canonical_focal_px,
-                            device, LEFT_OUT) if options.real_frames else None
+    real = (
+        real_frames.load(
+            options.real_frames, REAL_WEIGHTS, network.config.canonical_focal_px, device, LEFT_OUT
+        )
+        if options.real_frames
+        else None
+    )
     sizes = {"sizes": (tuple(options.size),)} if options.size else {}
-    batches = Batches(pools, real, tokenizer, BatchConfig(
-        batch=options.batch, real=options.real_share, speak=not options.silent, **sizes),
-        options.seed)
-    rhythm = Rhythm(pools, (options.scenes_per_step, options.scenes_per_step * 0.2), network,
-                    device, _rows(options, network.config.canonical_focal_px),
-                    options.measure_every, out)
+    batches = Batches(
+        pools,
+        real,
+        tokenizer,
+        BatchConfig(
+            batch=options.batch, real=options.real_share, speak=not options.silent, **sizes
+        ),
+        options.seed,
+    )
+    rhythm = Rhythm(
+        pools,
+        (options.scenes_per_step, options.scenes_per_step * 0.2),
+        network,
+        device,
+        _rows(options, network.config.canonical_focal_px),
+        options.measure_every,
+        out,
+    )
     trainer = CompactTrainer(network, _arguments(options, device), batches, [rhythm])
     rhythm.trainer = trainer
     last = get_last_checkpoint(str(out))
@@ -135,8 +171,9 @@ def _pools(options, device) -> list[ScenePool]:
     for k, pool in enumerate(pools):
         for _ in pool.fill(options.fill if k == 0 else max(VIEWS, options.fill // 5)):
             pass
-    print(f"{[pool.count for pool in pools]} views in {time.monotonic() - began:.0f} s",
-          flush=True)
+    print(
+        f"{[pool.count for pool in pools]} views in {time.monotonic() - began:.0f} s", flush=True
+    )
     return pools
 
 
@@ -153,19 +190,35 @@ def _rows(options, focal_px: float) -> dict:
 
 def _arguments(options, device) -> CompactArguments:
     return CompactArguments(
-        output_dir=str(options.out), max_steps=options.steps, learning_rate=options.lr,
-        weight_decay=0.02, warmup_steps=options.warmup, max_grad_norm=1.0, seed=options.seed,
-        bf16=device.type == "cuda", use_cpu=device.type == "cpu", logging_steps=options.log_every,
-        save_steps=options.save_every, save_total_limit=1, report_to="none", disable_tqdm=True,
-        minutes=options.minutes, tower_rate=options.tower_rate, averaging=options.averaging,
-        frozen_stages=options.frozen_stages, real_focus=options.real_focus,
-        scene_focus=options.scene_focus, text_weight=0.0 if options.silent else 0.5,
-        remove_unused_columns=False)
+        output_dir=str(options.out),
+        max_steps=options.steps,
+        learning_rate=options.lr,
+        weight_decay=0.02,
+        warmup_steps=options.warmup,
+        max_grad_norm=1.0,
+        seed=options.seed,
+        bf16=device.type == "cuda",
+        use_cpu=device.type == "cpu",
+        logging_steps=options.log_every,
+        save_steps=options.save_every,
+        save_total_limit=1,
+        report_to="none",
+        disable_tqdm=True,
+        minutes=options.minutes,
+        tower_rate=options.tower_rate,
+        averaging=options.averaging,
+        frozen_stages=options.frozen_stages,
+        real_focus=options.real_focus,
+        scene_focus=options.scene_focus,
+        text_weight=0.0 if options.silent else 0.5,
+        remove_unused_columns=False,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m depthlm_ros.training.compact.train",
-                                     description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m depthlm_ros.training.compact.train", description=__doc__.split("\n\n")[0]
+    )
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder of the run")
     add("--start", type=Path, help="folder with network.safetensors, network.json and tokenizer")
@@ -197,7 +250,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--measure-every", type=int, default=500)
     add("--silent", action="store_true", help="depth alone, no text")
     return parser
-
 
 
 if __name__ == "__main__":

@@ -52,8 +52,9 @@ class TrainedModule(nn.Module):
         """Return {"loss": scalar}; the parts are kept in ``parts`` for the log."""
         log_depth, logits = self.network(images, principal, text)
         args = self.args
-        parts = depth_loss(log_depth, depth, real, args.scene_focus, args.real_focus,
-                           args.steps_weight)
+        parts = depth_loss(
+            log_depth, depth, real, args.scene_focus, args.real_focus, args.steps_weight
+        )
         if text is not None:
             parts["text"] = args.text_weight * text_loss(logits, labels)
         self.parts = {name: value.detach() for name, value in parts.items()}
@@ -74,8 +75,9 @@ class AveragedWeights(TrainerCallback):
         """Move the average towards the weights."""
         decay = min(self.decay, (1 + state.global_step) / (10 + state.global_step))
         names, values = zip(*self._trained(), strict=True)
-        torch._foreach_lerp_([self.average[name] for name in names],
-                             [value.detach() for value in values], 1 - decay)
+        torch._foreach_lerp_(
+            [self.average[name] for name in names], [value.detach() for value in values], 1 - decay
+        )
 
     def on_save(self, args, state, control, **kwargs):
         """Write the average beside Trainer's checkpoint."""
@@ -129,8 +131,13 @@ class _Endless(IterableDataset):
 class CompactTrainer(Trainer):
     """Trainer with batches from the device, a slower tower, and a schedule by step or clock."""
 
-    def __init__(self, network: CompactModule, args: CompactArguments, batches: Batches,
-                 callbacks: list | None = None):
+    def __init__(
+        self,
+        network: CompactModule,
+        args: CompactArguments,
+        batches: Batches,
+        callbacks: list | None = None,
+    ):
         module = TrainedModule(network, args)
         freeze(network, args.frozen_stages)
         self.average = AveragedWeights(module, args.averaging)
@@ -153,9 +160,16 @@ class CompactTrainer(Trainer):
                     key = (".tower." in name, value.ndim > 1)
                     groups.setdefault(key, []).append(value)
             self.optimizer = torch.optim.AdamW(
-                [{"params": values, "lr": args.learning_rate * (args.tower_rate if tower else 1),
-                  "weight_decay": args.weight_decay if matrix else 0.0}
-                 for (tower, matrix), values in groups.items()], betas=(0.9, 0.98))
+                [
+                    {
+                        "params": values,
+                        "lr": args.learning_rate * (args.tower_rate if tower else 1),
+                        "weight_decay": args.weight_decay if matrix else 0.0,
+                    }
+                    for (tower, matrix), values in groups.items()
+                ],
+                betas=(0.9, 0.98),
+            )
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer=None) -> LambdaLR:

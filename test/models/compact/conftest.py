@@ -10,8 +10,14 @@ from depthlm_ros.models.registry import load
 from depthlm_ros.training.compact.checkpoint import write_served
 from depthlm_ros.training.compact.texts import make_tokenizer
 
-SMALL = dict(text_width=64, text_layers=2, text_heads=2, text_kv_heads=1, text_mlp=96,
-             head_widths=(16, 12, 8, 8))
+SMALL = dict(
+    text_width=64,
+    text_layers=2,
+    text_heads=2,
+    text_kv_heads=1,
+    text_mlp=96,
+    head_widths=(16, 12, 8, 8),
+)
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +38,9 @@ def network(tokenizer):
 
 @pytest.fixture(scope="session")
 def folder(network, tokenizer, tmp_path_factory):
-    return write_served(tmp_path_factory.mktemp("compact"), network, tokenizer, torch.float32,
-                        ratio_90=1.7)
+    return write_served(
+        tmp_path_factory.mktemp("compact"), network, tokenizer, torch.float32, ratio_90=1.7
+    )
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models.base import DenseDepthModel, LanguageModel
 from depthlm_ros.models.compact.tokenizer import END, question_ids, reply_ids
 from depthlm_ros.models.registry import load
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(130.0, 128.0, 82.0, 57.0, 160, 120)
 
@@ -40,7 +40,7 @@ def test_depth_is_that_of_the_training_network(model, network, rgb):
 
 
 def test_an_image_of_another_size_is_refused(model):
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(StatusError) as refused:
         model.depth(np.zeros((10, 10, 3), np.uint8), model.view_of(CAMERA))
     assert refused.value.code is Code.BAD_IMAGE
 
@@ -72,11 +72,12 @@ def test_another_image_is_read_anew(model, network, rgb):
     other = np.ascontiguousarray(rgb[::-1])
     model.reply(rgb, CAMERA, "Find all chairs.", max_tokens=4)
     assert model.reply(other, CAMERA, "Find all chairs.", max_tokens=8) == _greedy(
-        network, model, other, "Find all chairs.", 8)
+        network, model, other, "Find all chairs.", 8
+    )
 
 
 def test_a_question_too_long_for_the_context_is_refused(model, rgb):
-    with pytest.raises(Refusal, match="fewer words") as refused:
+    with pytest.raises(StatusError, match="fewer words") as refused:
         model.reply(rgb, CAMERA, "why " * 3000)
     assert refused.value.code is Code.BAD_QUESTION
 
@@ -87,10 +88,17 @@ def test_a_question_cannot_speak_in_the_templates_voice(tokenizer):
     assert [i for i in ids if i in specials] == [tokenizer.convert_tokens_to_ids("<|im_start|>")]
 
 
-@pytest.mark.parametrize("text", [
-    '[{"point_2d": [412, 188], "label": "door"}]', "[]", "Yes.", "zażółć 7.25 m",
-    "<think> The point is around 3.21 meters away from the camera. </think>\n\n"
-    "<answer> 3.21 </answer>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"point_2d": [412, 188], "label": "door"}]',
+        "[]",
+        "Yes.",
+        "zażółć 7.25 m",
+        "<think> The point is around 3.21 meters away from the camera. </think>\n\n"
+        "<answer> 3.21 </answer>",
+    ],
+)
 def test_any_text_survives_the_tokenizer(tokenizer, text):
     (ids,) = reply_ids(tokenizer, [text])
     assert tokenizer.decode(ids, skip_special_tokens=True) == text
@@ -117,5 +125,5 @@ def test_a_config_that_does_not_fit_the_tensors_is_refused(folder, tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((folder / "config.json").read_text()) | {"text_layers": 3}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(Refusal, match="missing"):
+    with pytest.raises(StatusError, match="missing"):
         load(str(tmp_path), "cpu")

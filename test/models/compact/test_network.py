@@ -1,4 +1,7 @@
-"""The compact network: sizes, causality, rays, and text that is predicted from what precedes it."""
+"""The compact network: sizes, causality, rays.
+
+And text that is predicted from what precedes it.
+"""
 
 import math
 
@@ -7,12 +10,17 @@ import torch
 
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import CompactModule
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 
 
 def _images(batch=1, height=64, width=96):
-    return torch.randint(0, 256, (batch, height, width, 3), dtype=torch.uint8,
-                         generator=torch.Generator().manual_seed(0))
+    return torch.randint(
+        0,
+        256,
+        (batch, height, width, 3),
+        dtype=torch.uint8,
+        generator=torch.Generator().manual_seed(0),
+    )
 
 
 CENTRE = torch.tensor([[47.5, 31.5]])
@@ -68,10 +76,16 @@ def test_a_principal_point_elsewhere_is_another_camera(network):
     assert (here - there).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("wrong, told", [
-    ({"tower": "resnet50"}, "efficientnet-lite0"), ({"text_width": 250}, "multiple"),
-    ({"head_widths": (1, 2)}, "four"), ({"canonical_focal_px": 0.0}, "positive"),
-    ({"text_layers": 0}, "positive")])
+@pytest.mark.parametrize(
+    "wrong, told",
+    [
+        ({"tower": "resnet50"}, "efficientnet-lite0"),
+        ({"text_width": 250}, "multiple"),
+        ({"head_widths": (1, 2)}, "four"),
+        ({"canonical_focal_px": 0.0}, "positive"),
+        ({"text_layers": 0}, "positive"),
+    ],
+)
 def test_sizes_that_cannot_be_built_are_refused(wrong, told):
-    with pytest.raises(Refusal, match=told):
+    with pytest.raises(StatusError, match=told):
         CompactConfig(**wrong)

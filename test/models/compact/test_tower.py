@@ -9,8 +9,10 @@ from depthlm_ros.models.compact.tower import ConvScale, Tower
 LITE0_CHANNELS, LITE2_CHANNELS = [16, 24, 40, 112, 320], [16, 24, 48, 120, 352]
 
 
-@pytest.mark.parametrize("name, channels, blocks", [
-    ("efficientnet-lite0", LITE0_CHANNELS, 16), ("efficientnet-lite2", LITE2_CHANNELS, 21)])
+@pytest.mark.parametrize(
+    "name, channels, blocks",
+    [("efficientnet-lite0", LITE0_CHANNELS, 16), ("efficientnet-lite2", LITE2_CHANNELS, 21)],
+)
 def test_the_pyramid_has_the_published_channels_and_depth(name, channels, blocks):
     tower = Tower(name)
     pyramid = tower(torch.zeros(1, 3, 64, 96))
@@ -64,8 +66,11 @@ def _state(tower):
 
 
 def _norm(x, state, name):
-    return F.batch_norm(x, *(state[f"{name}.{part}"] for part in (
-        "running_mean", "running_var", "weight", "bias")), eps=1e-3)
+    return F.batch_norm(
+        x,
+        *(state[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")),
+        eps=1e-3,
+    )
 
 
 def test_pretrained_weights_give_what_batch_normalisation_gives():

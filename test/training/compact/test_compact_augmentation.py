@@ -11,8 +11,13 @@ from depthlm_ros.training.compact.augmentation import Warp, draw_warp, warp_view
 
 
 def _warp(size, matrix, centre, zoom=1.0):
-    return Warp(size, np.array([matrix], float), np.array([centre], float), np.array([zoom]),
-                np.array([False]))
+    return Warp(
+        size,
+        np.array([matrix], float),
+        np.array([centre], float),
+        np.array([zoom]),
+        np.array([False]),
+    )
 
 
 def _pictures(height=6, width=8):
@@ -37,8 +42,9 @@ def test_a_zoom_divides_depth_and_moves_the_principal_point():
     warp = _warp((4, 8), np.eye(2) / 2, (3.5, 2.5), zoom=2.0)
     _, metres, _ = warp_views(warp, rgb, depth)
     # Source columns 2..5 and rows 2..3, each pixel twice; depth is halved.
-    expected = torch.arange(48).view(6, 8)[2:4, 2:6].repeat_interleave(2, 0).repeat_interleave(
-        2, 1)
+    expected = (
+        torch.arange(48).view(6, 8)[2:4, 2:6].repeat_interleave(2, 0).repeat_interleave(2, 1)
+    )
     torch.testing.assert_close(metres[0], (expected + 1) / 2)
     np.testing.assert_allclose(warp.principal(np.array([[3.5, 2.5]])), [[3.5, 1.5]])
     np.testing.assert_allclose(warp.principal(np.array([[4.5, 2.5]])), [[5.5, 1.5]])

@@ -76,8 +76,11 @@ def test_pointing_is_in_thousandths_and_absent_things_are_an_empty_list(view):
 
 
 def test_finding_lists_every_box_from_left_to_right(view):
-    found = [turn for turn in _turns(conversations._find, view) if "chair" in turn.question
-             and "armchair" not in turn.question]
+    found = [
+        turn
+        for turn in _turns(conversations._find, view)
+        if "chair" in turn.question and "armchair" not in turn.question
+    ]
     assert found
     for turn in found:
         boxes = json.loads(turn.reply)

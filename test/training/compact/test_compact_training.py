@@ -10,8 +10,8 @@ import torch
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import CompactModule
 from depthlm_ros.models.registry import load
+from depthlm_ros.scenes.camera_poses import make_scene
 from depthlm_ros.scenes.render import Pose
-from depthlm_ros.scenes.views import make_scene
 from depthlm_ros.training.compact import real_frames, train
 from depthlm_ros.training.compact.batches import IGNORE, BatchConfig, Batches
 from depthlm_ros.training.compact.checkpoint import read_start, write_start
@@ -108,7 +108,7 @@ def test_the_distance_in_the_reply_is_that_of_the_marked_pixel(pool, tokenizer):
         target = (int(u) + 1, int(row))
         z = batch["depth"][k, target[1], target[0]].item()
         ray = (np.array(target) - batch["principal"][k].numpy()) / 90.0
-        expected = z * np.sqrt(1 + (ray ** 2).sum())
+        expected = z * np.sqrt(1 + (ray**2).sum())
         answer = float(text.rsplit("<answer> ", 1)[1].split(" ")[0])
         assert answer == pytest.approx(expected, abs=0.006 + 1e-3 * expected)
         assert v >= row
@@ -126,8 +126,16 @@ def test_a_batch_of_photographs_has_no_names_and_says_that_it_is_real(pool, toke
 
 
 def test_a_start_is_read_as_it_was_written(tokenizer, tmp_path):
-    network = CompactModule(CompactConfig(vocab_size=len(tokenizer), text_width=64, text_heads=2,
-                                          text_kv_heads=1, text_layers=1, text_mlp=64))
+    network = CompactModule(
+        CompactConfig(
+            vocab_size=len(tokenizer),
+            text_width=64,
+            text_heads=2,
+            text_kv_heads=1,
+            text_layers=1,
+            text_mlp=64,
+        )
+    )
     write_start(tmp_path, network, tokenizer)
     again, words = read_start(tmp_path)
     assert again.config == network.config or str(again.config) == str(network.config)
@@ -137,34 +145,69 @@ def test_a_start_is_read_as_it_was_written(tokenizer, tmp_path):
 
 
 def test_frozen_stages_have_no_gradient():
-    network = CompactModule(CompactConfig(text_width=64, text_heads=2, text_kv_heads=1,
-                                          text_layers=1, text_mlp=64))
+    network = CompactModule(
+        CompactConfig(text_width=64, text_heads=2, text_kv_heads=1, text_layers=1, text_mlp=64)
+    )
     freeze(network, 2)
     held = [name for name, p in network.named_parameters() if not p.requires_grad]
-    assert held and all(name.startswith(("tower.stem", "tower.stages.0.", "tower.stages.1."))
-                        for name in held)
+    assert held and all(
+        name.startswith(("tower.stem", "tower.stages.0.", "tower.stages.1.")) for name in held
+    )
 
 
 @pytest.mark.slow
 def test_a_run_learns_stops_and_goes_on_and_its_result_is_served(tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "CANVASES", (CANVAS,))
     monkeypatch.setattr(train, "REAL_WEIGHTS", {"room": 1.0})
-    small = CompactModule(CompactConfig(vocab_size=len(tokenizer), text_width=64, text_heads=2,
-                                        text_kv_heads=1, text_layers=1, text_mlp=64,
-                                        head_widths=(16, 12, 8, 8)))
+    small = CompactModule(
+        CompactConfig(
+            vocab_size=len(tokenizer),
+            text_width=64,
+            text_heads=2,
+            text_kv_heads=1,
+            text_layers=1,
+            text_mlp=64,
+            head_widths=(16, 12, 8, 8),
+        )
+    )
     start = write_start(tmp_path / "start", small, tokenizer)
     out = tmp_path / "run"
-    arguments = ["--start", str(start), "--out", str(out), "--batch", "2", "--pool", "6",
-                 "--fill", "3", "--size", "96", "128", "--log-every", "1", "--save-every", "2",
-                 "--measure-every", "2", "--warmup", "1", "--scenes-per-step", "0"]
+    arguments = [
+        "--start",
+        str(start),
+        "--out",
+        str(out),
+        "--batch",
+        "2",
+        "--pool",
+        "6",
+        "--fill",
+        "3",
+        "--size",
+        "96",
+        "128",
+        "--log-every",
+        "1",
+        "--save-every",
+        "2",
+        "--measure-every",
+        "2",
+        "--warmup",
+        "1",
+        "--scenes-per-step",
+        "0",
+    ]
     train.main([*arguments, "--steps", "2"])
     assert (out / "checkpoint-2" / "averaged.safetensors").is_file()
     train.main([*arguments, "--steps", "4"])
     lines = [json.loads(line) for line in (out / "measured.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 2, 4, 4]
     before, after = read_start(start)[0], read_start(out / "start")[0]
-    moved = {name for name, p in after.named_parameters()
-             if not torch.equal(p, dict(before.named_parameters())[name])}
+    moved = {
+        name
+        for name, p in after.named_parameters()
+        if not torch.equal(p, dict(before.named_parameters())[name])
+    }
     assert any(name.startswith("head.") for name in moved)
     assert not any(name.startswith("tower.stem") for name in moved)
     assert load(str(out / "served"), "cpu").name == str(out / "served")
