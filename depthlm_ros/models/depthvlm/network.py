@@ -1,11 +1,11 @@
 """DepthVLM's network: a stock Qwen3-VL whose features a head turns into a dense metric map.
 
 Knows what goes in, in which order, and which features come out. Disk and hub are
-``checkpoint.py``'s, pixels ``models/runtime/image_patches.py``'s. While training, every layer is
-transformers' own and only the order of their calls is here, so that nothing is computed that a
-depth map does not need: no text after the image (attention is causal), no vocabulary logits, and
-position tables once per image size. Once frozen, leaner equals of the layers take over
-(``models/runtime/fused_layers.py``, ``models/depthvlm/dpt_fused.py``).
+``models/weights/checkpoint.py``'s, pixels ``models/runtime/image_patches.py``'s. While training,
+every layer is transformers' own and only the order of their calls is here, so that nothing is
+computed that a depth map does not need: no text after the image (attention is causal), no
+vocabulary logits, and position tables once per image size. Once frozen, leaner equals of the
+layers take over (``models/runtime/fused_layers.py``, ``models/depthvlm/dpt_fused.py``).
 """
 
 import copy

@@ -1,7 +1,7 @@
 """Where a checkpoint's folder is, and what a user is told when it does not get there.
 
 Free of torch, so that names can be listed at once. How it gets there:
-``models/weights/hub_download.py``; what is in the folder: ``checkpoint.py``.
+``models/weights/hub_download.py``; what is in the folder: ``models/weights/checkpoint.py``.
 """
 
 import errno

@@ -30,7 +30,7 @@ def network(tokenizer):
     torch.manual_seed(3)
     network = CompactModule(CompactConfig(vocab_size=len(tokenizer), **SMALL)).eval()
     with torch.no_grad():
-        for name, value in network.tower.named_buffers():
+        for value in network.tower.buffers():
             value.uniform_(0.5, 1.0)
         network.head.scale.weight.normal_(std=0.1)
     return network

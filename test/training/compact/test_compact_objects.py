@@ -16,7 +16,7 @@ from depthlm_ros.training.compact.scene_pool import MOST_OBJECTS
 
 @pytest.fixture
 def seen():
-    """A door of 10 x 20 px at 2 m with a hole, and a cup of 2 x 2 px, before a wall."""
+    """Show a door of 10 x 20 px at 2 m with a hole, and a cup of 2 x 2 px, before a wall."""
     ids = torch.full((1, 40, 60), 1)
     depth = torch.full((1, 40, 60), 4.0)
     ids[0, 10:30, 20:30], depth[0, 10:30, 20:30] = 2, 2.0
