@@ -57,7 +57,7 @@ def figures_of(model, samples) -> dict:
 
 
 def publish(options: argparse.Namespace) -> dict:
-    """Measure the network in half precision, as it ships, and write FOLDER; returns the figures."""
+    """Measure the network as it ships, in half precision, and write it; returns the figures."""
     network, tokenizer = read_start(options.start)
     with tempfile.TemporaryDirectory() as folder:
         model = registry.load(
@@ -90,6 +90,10 @@ def publish(options: argparse.Namespace) -> dict:
 
 def card(parameters: int, figures: dict, widest: str, history: str) -> str:
     """Return the model card as Markdown. ``history``: how the weights came to be."""
+    header = (
+        "| data | pictures | delta1 | delta1, median set right | AbsRel | "
+        "delta1 of the best constant | 90 % within a factor of |\n" + "| --- " * 7 + "|"
+    )
     rows = "\n".join(
         f"| {name} | {row['pictures']} | {row['delta1']:.3f} | {row['delta1_scaled']:.3f} | "
         f"{row['abs_rel']:.3f} | {row['best_constant']['delta1']:.3f} | {row['ratio_90']:.2f} |"
@@ -104,8 +108,7 @@ a robot with a GPU take a published checkpoint: `depthlm models`.
 
 ## What it reaches
 
-| data | pictures | delta1 | delta1, median set right | AbsRel | delta1 of the best constant | 90 % within a factor of |
-| --- | --- | --- | --- | --- | --- | --- |
+{header}
 {rows}
 
 The intervals of answers rest on the widest factor, {figures[widest]["ratio_90"]:.2f}, measured on
