@@ -24,7 +24,7 @@ setup(
     install_requires=["setuptools"],
     extras_require={
         "quantize": ["torchao>=0.18"],
-        "test": ["hypothesis", "pytest", "ruff", "torchao>=0.18"],
+        "test": ["hypothesis", "pytest", "mypy", "ruff", "torchao>=0.18"],
     },
     zip_safe=False,
     entry_points={
