@@ -1,4 +1,4 @@
-"""One sample type for both papers' annotation lines: an image, its camera, and what is known there.
+"""One sample type for both papers' annotation lines: an image, its camera, its labels.
 
 What a label measures is a field of the sample, never guessed from the method: z-depth along the
 optical axis, or the Euclidean distance from the camera. Both papers' files mix the two

@@ -178,7 +178,7 @@ def _label(value) -> LabelKind:
     kinds = [kind.value for kind in LabelKind]
     if value not in kinds:
         raise _broken(
-            f"label = {value!r}: must be one of {', '.join(kinds)}; the file's path names no known "
+            f"label = {value!r}: must be one of {', '.join(kinds)}; the file's path names no "
             "set whose labels are known, so say it in the line or when opening the file"
         )
     return LabelKind(value)

@@ -30,6 +30,7 @@ class Draws:
         self.values, self.asked = list(values), []
 
     def uniform(self, low, high):
+        """Note the range; return the next value."""
         self.asked.append((low, high))
         return self.values.pop(0)
 
@@ -117,7 +118,7 @@ def test_the_border_of_five_pixels():
 
 @pytest.fixture
 def annotated(tmp_path):
-    """A file of one image, 100 x 60 px at f = 500 px, with points in its middle."""
+    """Write a file of one image, 100 x 60 px at f = 500 px, with points in its middle."""
 
     def write(name="nuscenes.jsonl", pixels=((40, 30), (50, 30)), metres=(4.0, 8.0), folder=""):
         (tmp_path / folder).mkdir(exist_ok=True)

@@ -1,0 +1,136 @@
+"""Tables and a picture of a benchmark, in the papers' layout, their rows beside ours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from depthlm_ros.bench.metrics import best_constant
+from depthlm_ros.datasets import registry
+from depthlm_ros.evaluation.depth_metrics import ALWAYS_M, bootstrap, depth_metrics
+from depthlm_ros.evaluation.published import COLUMNS, ROWS
+
+ERRORS = ("delta2", "delta3", "abs_rel", "rmse", "rmse_log", "silog", "flying", "boundary_f1")
+
+
+@dataclass(frozen=True)
+class SetFigures:
+    """What was measured on one set.
+
+    ``by_points``: every point counts alike (DepthLM); else every image does (DepthVLM). ``low``,
+    ``high``: 95 % interval of delta1 by bootstrap over images.
+    """
+
+    name: str
+    images: int
+    points: int
+    delta1: float
+    low: float
+    high: float
+    always: float
+    best: float
+    errors: dict
+
+
+def figures_of(name: str, records: list, by_points: bool) -> SetFigures:
+    """Return a set's figures from its records."""
+    weights = np.array([row["points"] for row in records], float)
+    weights = weights if by_points else (weights > 0).astype(float)
+
+    def mean(key: str) -> float:
+        values = np.array([_number(row.get(key)) for row in records], float)
+        good = np.isfinite(values) & (weights > 0)
+        return float(np.average(values[good], weights=weights[good])) if good.any() else np.nan
+
+    delta1 = np.array([_number(row["delta1"]) for row in records], float)
+    truths = [np.asarray(row["truth_m"], float) for row in records]
+    constant = best_constant(np.concatenate(truths)) if truths else np.nan
+    errors = {key: mean(key) for key in ERRORS}
+    if by_points and all("predicted_m" in row for row in records):
+        errors |= _pooled_errors(records)
+    return SetFigures(
+        name,
+        len(records),
+        int(sum(row["points"] for row in records)),
+        mean("delta1"),
+        *bootstrap(delta1, weights),
+        _constant_delta1(truths, ALWAYS_M, weights),
+        _constant_delta1(truths, constant, weights),
+        errors,
+    )
+
+
+def _pooled_errors(records: list) -> dict:
+    """Return the errors over all points at once: a root of a mean is no mean of roots."""
+    predicted = [np.array([_number(v) for v in row["predicted_m"]]) for row in records]
+    truths = [np.asarray(row["truth_m"], float) for row in records]
+    pooled = depth_metrics(np.concatenate(predicted), np.concatenate(truths)).as_dict()
+    return {key: pooled[key] for key in ERRORS if key in pooled}
+
+
+def _constant_delta1(truths: list, constant: float, weights: np.ndarray) -> float:
+    shares = [
+        depth_metrics(np.full(t.shape, constant), t).delta1 if len(t) else np.nan for t in truths
+    ]
+    good = np.isfinite(shares) & (weights > 0)
+    return (
+        float(np.average(np.array(shares)[good], weights=weights[good]))
+        if good.any()
+        else float("nan")
+    )
+
+
+def _number(value) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def markdown(bench: str, model: str, found: list[SetFigures], remark: str = "") -> str:
+    """Return the tables as Markdown: delta1 in the paper's layout, then the other figures."""
+    by_name = {figures.name: figures for figures in found}
+    columns = [name for name in COLUMNS[bench] if name in by_name]
+    columns += [name for name in by_name if name not in columns]
+    lines = [f"# {BENCH_TITLES[bench]}: {model}", "", *([remark, ""] if remark else [])]
+    lines += _table(["delta1", *(_title(name) for name in columns), "mean"])
+    for row in ROWS[bench]:
+        cells = [row.delta1.get(name) for name in columns]
+        mean = row.mean if columns == COLUMNS[bench] else _mean(cells)
+        lines.append(_cells(f"{row.name} (published)", [*cells, mean]))
+    ours = [by_name[name] for name in columns]
+    measured = [figures.delta1 for figures in ours]
+    lines.append(_cells(f"**{model}**", [*measured, _mean(measured)]))
+    spans = [f"{f.low:.3f} to {f.high:.3f}" for f in ours]
+    lines.append(f"| 95 % interval | {' | '.join([*spans, ''])} |")
+    for title, key in (("always 2 m, here", "always"), ("best constant, here", "best")):
+        values = [getattr(f, key) for f in ours]
+        lines.append(_cells(title, [*values, _mean(values)]))
+    lines += ["", *_table(["", "images", "points", *ERRORS])]
+    for figures in ours:
+        counts = f"{_title(figures.name)} | {figures.images} | {figures.points}"
+        lines.append(_cells(counts, [figures.errors[key] for key in ERRORS]))
+    return "\n".join([*lines, "", FOOTNOTE, ""])
+
+
+BENCH_TITLES = {"depthlm": "DepthLMBench", "depthvlm": "DepthVLM-Bench"}
+FOOTNOTE = (
+    "delta1: share within a factor of 1.25; a point without a reading counts as wrong. Intervals: "
+    "bootstrap over images. abs_rel, rmse [m], rmse_log, silog: over the points that were read. "
+    "Published rows are the papers' own figures, on the papers' own choice of images and points; "
+    "means are over the sets shown here."
+)
+
+
+def _title(name: str) -> str:
+    return registry.SETS[name].title if name in registry.SETS else name
+
+
+def _table(heads: list) -> list[str]:
+    return [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+
+
+def _cells(name: str, values) -> str:
+    shown = ["" if v is None or not np.isfinite(v) else f"{v:.3f}" for v in values]
+    return f"| {name} | {' | '.join(shown)} |"
+
+
+def _mean(values) -> float:
+    known = [value for value in values if value is not None and np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
