@@ -85,3 +85,41 @@ class Mixture(Sequence):
     def _length(self, which: int) -> int:
         part = self.parts[which]
         return len(self.files[which]) if part is None else len(part)
+
+
+class Shuffled:
+    """A pseudo-random order of ``range(size)`` that takes no memory: a permutation by number.
+
+    A list of a hundred passes over 16 million lines cannot be shuffled as an array (13 GB). Four
+    rounds of a Feistel network over the next even number of bits, walking on where a number lies
+    outside (Black and Rogaway 2002).
+    """
+
+    ROUNDS = 4
+
+    def __init__(self, size: int, seed: int):
+        self.size, self.seed = size, seed
+        self._half = max(1, (max(1, size - 1).bit_length() + 1) // 2)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> int:
+        """Return the number at a place of the order."""
+        if not 0 <= index < self.size:
+            raise IndexError(f"{index} of {self.size}")
+        while True:
+            index = self._permuted(index)
+            if index < self.size:
+                return index
+
+    def _permuted(self, number: int) -> int:
+        import hashlib
+
+        mask = (1 << self._half) - 1
+        left, right = number >> self._half, number & mask
+        for turn in range(self.ROUNDS):
+            word = f"{self.seed}/{turn}/{right}".encode()
+            digest = hashlib.blake2b(word, digest_size=8).digest()
+            left, right = right, left ^ (int.from_bytes(digest, "little") & mask)
+        return left << self._half | right

@@ -1,0 +1,17 @@
+"""Optional packages of the training, imported when they are needed."""
+
+from importlib import import_module
+
+from depthlm_ros.status import Code, Refusal
+
+
+def require(package: str, purpose: str):
+    """Import an optional package; Refusal(UNSUPPORTED) says what to install."""
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise Refusal(
+            Code.UNSUPPORTED,
+            f"{purpose} needs the package {package} ({error}): pip install 'depthlm_ros[train]', "
+            "or the versions of requirements-train.txt",
+        ) from error
