@@ -30,7 +30,7 @@ def stock_pixel_values(rgb: np.ndarray, size: tuple, path: ImagePath) -> tuple:
     (float32 (patches, 3 * 2 * patch * patch), (1, rows, columns)): a still image fills both time
     slices alike.
     """
-    image = torch.from_numpy(np.ascontiguousarray(rgb))[None]
+    image = torch.from_numpy(np.array(rgb))[None]
     patches, (rows, columns) = to_patches(resize(image, *size), path)
     twice = patches[0].unflatten(1, (3, 1, -1)).expand(-1, -1, 2, -1)
     return twice.flatten(1), (1, rows, columns)
@@ -60,7 +60,16 @@ class DepthLMCollator:
             "attention_mask": padded([[1] * len(row) for row in ids], 0),
             "labels": padded(list(labels), -100),
         }
-        return batch | (self._pixtral(flat) if self.is_pixtral else self._qwen(flat, batch))
+        return batch | self.pictures(flat, list(ids))
+
+    def pictures(self, samples: Sequence, rows: list) -> dict:
+        """Return the pictures' part of a batch; ``rows``: the token ids of each conversation."""
+        return self._pixtral(samples) if self.is_pixtral else self._qwen(samples, rows)
+
+    def prompt_tokens(self, sample: TextSample) -> list:
+        """Return the ids of a conversation up to where the reply begins."""
+        family = PixtralFamily if self.is_pixtral else Qwen25Family
+        return self._with_image(self._encode(family.chat(sample.prompt.question)), sample.rgb)
 
     @property
     def _pad(self) -> int:
@@ -68,9 +77,7 @@ class DepthLMCollator:
 
     def _tokens(self, sample: TextSample) -> tuple[list, list]:
         """Return (ids, labels) of one conversation."""
-        family = PixtralFamily if self.is_pixtral else Qwen25Family
-        encode = self._encode
-        prompt = self._with_image(encode(family.chat(sample.prompt.question)), sample.rgb)
+        encode, prompt = self._encode, self.prompt_tokens(sample)
         end = "</s>" if self.is_pixtral else "<|im_end|>"
         ids = prompt + encode(sample.reply + end)
         reply_end = len(ids)
@@ -108,7 +115,7 @@ class DepthLMCollator:
         at = ids.index(image)
         return ids[:at] + tokens + ids[at + 1 :]
 
-    def _qwen(self, samples: list, batch: dict) -> dict:
+    def _qwen(self, samples: Sequence, rows: list) -> dict:
         seen = [
             stock_pixel_values(s.rgb, self.path.fit(s.rgb.shape[1], s.rgb.shape[0]),
                                self.path.image)
@@ -118,7 +125,7 @@ class DepthLMCollator:
         return {
             "pixel_values": torch.cat([values for values, _ in seen]),
             "image_grid_thw": torch.tensor([grid for _, grid in seen]),
-            "mm_token_type_ids": (batch["input_ids"] == image).int(),
+            "mm_token_type_ids": (padded(rows, self._pad) == image).int(),
         }
 
     def _pixtral(self, samples: list) -> dict:
@@ -127,7 +134,7 @@ class DepthLMCollator:
         mean, std = (torch.tensor(v)[:, None, None] for v in (image.mean, image.std))
         planes = []
         for sample in samples:
-            rgb = torch.from_numpy(np.ascontiguousarray(sample.rgb))[None]
+            rgb = torch.from_numpy(np.array(sample.rgb))[None]
             size = self.path.fit(sample.rgb.shape[1], sample.rgb.shape[0])
             x = resize(rgb, *size)[0].permute(2, 0, 1).float() / 255
             planes.append((x - mean) / std)

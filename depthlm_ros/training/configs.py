@@ -196,7 +196,11 @@ def training_arguments(config: TrainConfig, base=None, **more):
         "dataloader_pin_memory": on_gpu,
         "logging_nan_inf_filter": False,
     }
-    return (base or TrainingArguments)(**given | more | config.trainer)
+    told = {  # "no" is False in YAML 1.1
+        key: "no" if value is False and key.endswith("_strategy") else value
+        for key, value in config.trainer.items()
+    }
+    return (base or TrainingArguments)(**given | more | told)
 
 
 def _refused(text: str) -> Refusal:

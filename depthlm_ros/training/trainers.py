@@ -93,7 +93,9 @@ class DepthTrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict=None) -> None:
         super()._save(output_dir, state_dict)
-        finish_folder(output_dir or self.args.output_dir, self.source, self.architecture)
+        if self.args.should_save:
+            folder = output_dir or self.args.output_dir
+            finish_folder(folder, self.source, self.architecture)
 
 
 def run_trainer(trainer: DepthTrainer, config: TrainConfig) -> Path:
