@@ -85,12 +85,14 @@ def write_frame(
 ) -> FrameRecord:
     """Write picture, map and camera of one moment in the published layout; return the record.
 
-    ``place``: (scene, camera's name, time). ``SPLIT/{rgb,depth,intrinsics}/SCENE/TIME_CAMERA``.
+    ``place``: (scene, camera's name, time). ``SPLIT/{rgb,depth,intrinsics}/SCENE/TIME_CAMERA``,
+    below ``SPLIT_points`` for lines of points, whose pictures may be smaller.
     """
     scene, name, moment = place
     stem = f"{scene}/{moment}_{name}"
+    top = settings.split if settings.form == "depthvlm" else f"{settings.split}_points"
     image, depth, intrinsics = (
-        Path(settings.split, folder, stem + ending)
+        Path(top, folder, stem + ending)
         for folder, ending in (("rgb", ".jpg"), ("depth", ".png"), ("intrinsics", ".json"))
     )
     for path in (image, depth, intrinsics):

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from transformers import TrainerCallback
 
-from depthlm_ros.datasets import registry
 from depthlm_ros.training.configs import TrainConfig
 
 COPIED = (

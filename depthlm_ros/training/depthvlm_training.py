@@ -19,7 +19,6 @@ from depthlm_ros.models.depthvlm import DepthVLMSettings
 from depthlm_ros.models.dpt_head import make_head
 from depthlm_ros.training.losses import silog_per_image
 
-
 FEATURE_SOURCES = ("tower+language", "tower+tower", "language+language")
 """Inner layers + last: the published one, and the two that the paper compares with."""
 

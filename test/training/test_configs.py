@@ -36,7 +36,7 @@ def test_every_recipe_is_known():
 
 
 def test_the_weights_of_the_mixture():
-    weights = {entry.file.split("/")[1].split("_")[0]: entry.weight
+    weights = {entry.file.split("/")[1]: entry.weight
                for entry in load_config("depthlm_7b").data}
     assert weights.pop("matterport3d") == 0.1 and set(weights.values()) == {1}
     assert load_config("depthlm_12b").sampling["focal_px"] == 750
