@@ -16,21 +16,22 @@ import numpy as np
 from depthlm_ros.datasets.base import LabelKind
 from depthlm_ros.datasets.curation import CurationSettings, FrameRecord
 from depthlm_ros.datasets.files import must_exist
-from depthlm_ros.datasets.lidar import (
-    at_focal,
-    depth_of_points,
-    motion,
-    moved,
-    write_frame,
-)
+from depthlm_ros.datasets.lidar import at_focal, depth_of_points, motion, moved, write_frame
 from depthlm_ros.datasets.registry import SETS
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CAMERAS = tuple(
     f"ring_{side}"
-    for side in ("front_center", "front_left", "front_right", "side_left", "side_right",
-                 "rear_left", "rear_right")
+    for side in (
+        "front_center",
+        "front_left",
+        "front_right",
+        "side_left",
+        "side_right",
+        "rear_left",
+        "rear_right",
+    )
 )
 EVERY = 1
 
@@ -51,12 +52,16 @@ class Argoverse2:
         """Yield the images of all ring cameras of a log."""
         log = root / _folder(settings.split) / scene
         sweeps = _times(log / "sensors" / "lidar", ".feather")
-        poses = {row["timestamp_ns"]: _motion(row) for row in _rows(
-            log / "city_SE3_egovehicle.feather")}
-        sensors = {row["sensor_name"]: row for row in _rows(
-            log / "calibration" / "egovehicle_SE3_sensor.feather")}
-        intrinsics = {row["sensor_name"]: row for row in _rows(
-            log / "calibration" / "intrinsics.feather")}
+        poses = {
+            row["timestamp_ns"]: _motion(row) for row in _rows(log / "city_SE3_egovehicle.feather")
+        }
+        sensors = {
+            row["sensor_name"]: row
+            for row in _rows(log / "calibration" / "egovehicle_SE3_sensor.feather")
+        }
+        intrinsics = {
+            row["sensor_name"]: row for row in _rows(log / "calibration" / "intrinsics.feather")
+        }
         for name in CAMERAS:
             folder = log / "sensors" / "cameras" / name
             if not folder.is_dir():
@@ -64,7 +69,15 @@ class Argoverse2:
             for moment in _times(folder, ".jpg")[:: settings.every or EVERY]:
                 sweep = min(sweeps, key=lambda t: abs(t - moment))
                 yield self._frame(
-                    log, out, scene, settings, name, moment, sweep, poses, sensors[name],
+                    log,
+                    out,
+                    scene,
+                    settings,
+                    name,
+                    moment,
+                    sweep,
+                    poses,
+                    sensors[name],
                     intrinsics[name],
                 )
 
@@ -72,20 +85,20 @@ class Argoverse2:
         path = log / "sensors" / "cameras" / name / f"{moment}.jpg"
         bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if bgr is None:
-            raise Refusal(Code.BAD_IMAGE, f"{path} cannot be read")
+            raise StatusError(Code.BAD_IMAGE, f"{path} cannot be read")
         numbers = (lens["fx_px"], lens["fy_px"], lens["cx_px"], lens["cy_px"])
         camera = PinholeCamera(*numbers, bgr.shape[1], bgr.shape[0])
         if settings.form == "depthlm":
             bgr, camera, _ = at_focal(bgr, camera)
-        points = moved(_sweep(log / "sensors" / "lidar" / f"{sweep}.feather"),
-                       np.linalg.inv(_motion(sensor)) @ _between(poses, sweep, moment))
+        points = moved(
+            _sweep(log / "sensors" / "lidar" / f"{sweep}.feather"),
+            np.linalg.inv(_motion(sensor)) @ _between(poses, sweep, moment),
+        )
         distance = settings.form == "depthlm" or settings.as_published
         kind = LabelKind.DISTANCE if distance else LabelKind.Z
         depth = depth_of_points(points, camera, kind, last_wins=settings.as_published)
         place = (scene, name, moment)
-        return write_frame(
-            out, settings, place, bgr, depth, camera, kind, SETS[self.name].range_m
-        )
+        return write_frame(out, settings, place, bgr, depth, camera, kind, SETS[self.name].range_m)
 
 
 def _folder(split: str) -> str:
@@ -96,7 +109,9 @@ def _between(poses: dict, then: int, now: int) -> np.ndarray:
     """Return the motion from the ego frame of one time to that of another."""
     missing = [t for t in (then, now) if t not in poses]
     if missing:
-        raise Refusal(Code.BAD_CAMERA_INFO, f"no ego pose at {missing[0]} ns: is the log whole?")
+        raise StatusError(
+            Code.BAD_CAMERA_INFO, f"no ego pose at {missing[0]} ns: is the log whole?"
+        )
     return np.linalg.inv(poses[now]) @ poses[then]
 
 
@@ -125,7 +140,7 @@ def _feather(path: Path):
     try:
         from pyarrow import feather
     except ImportError as error:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"Argoverse2's tables need pyarrow ({error}): pip install 'depthlm_ros[data]'",
         ) from error

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 SEED = 42
 SHARED_AGAIN, REPLACED_AGAIN = 10, 5
@@ -49,7 +49,7 @@ def choose_images(
     pick that has none is replaced from its group's shuffled rest, at most five rounds.
     """
     if budget < 1:
-        raise Refusal(Code.UNSUPPORTED, f"budget = {budget} images: must be at least 1")
+        raise StatusError(Code.UNSUPPORTED, f"budget = {budget} images: must be at least 1")
     members: dict = {}
     for index, group in enumerate(groups):
         members.setdefault(group, []).append(index)

@@ -22,7 +22,7 @@ from depthlm_ros.datasets.base import DepthFile, LabelKind, convert
 from depthlm_ros.datasets.depth_reading import CANONICAL_FOCAL_PX, canonical_size, read_masked
 from depthlm_ros.datasets.registry import ANY_RANGE, SETS
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 FORMS = ("depthlm", "depthvlm")
 POINTS = 100
@@ -56,9 +56,9 @@ class CurationSettings:
     def __post_init__(self):
         """Refuse what no line can be."""
         if self.form not in FORMS:
-            raise Refusal(Code.UNSUPPORTED, f"form {self.form!r}: must be one of {FORMS}")
+            raise StatusError(Code.UNSUPPORTED, f"form {self.form!r}: must be one of {FORMS}")
         if self.points < 1 or (self.every is not None and self.every < 1):
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED, f"points {self.points}, every {self.every}: must be at least 1"
             )
 
@@ -91,7 +91,7 @@ class Curator(Protocol):
     name: str
 
     def scenes(self, root: Path, split: str) -> list[str]:
-        """Return the scenes of a split; Refusal(NO_FRAME) where the files are not there."""
+        """Return the scenes of a split; StatusError(NO_FRAME) where the files are not there."""
 
     def frames(
         self, root: Path, out: Path, scene: str, settings: CurationSettings
@@ -139,9 +139,9 @@ def depthlm_line(record: FrameRecord, root: Path, settings: CurationSettings) ->
 
 
 def depthvlm_line(record: FrameRecord, root: Path, settings: CurationSettings) -> dict | None:
-    """Return a line that names the map; Refusal(UNSUPPORTED) for a set without maps."""
+    """Return a line that names the map; StatusError(UNSUPPORTED) for a set without maps."""
     if record.depth is None:
-        raise Refusal(Code.UNSUPPORTED, f"{record.image}: this set gives points and no maps")
+        raise StatusError(Code.UNSUPPORTED, f"{record.image}: this set gives points and no maps")
     camera, depth = record.camera, record.depth
     line = {
         "scene": record.scene,
@@ -205,12 +205,14 @@ def prepare(
     """Curate a set's split; returns the annotation file, ``NAME_..._SPLIT.jsonl`` in ``out``.
 
     ``part`` = (i, n): every nth scene from the ith, for several machines; the file is written by
-    whoever finds all parts complete. Raises Refusal for files that are not as the set's own.
+    whoever finds all parts complete. Raises StatusError for files that are not as the set's own.
     """
     root, out = Path(root), Path(out)
     scenes = sorted(curator.scenes(root, settings.split))
     if not scenes:
-        raise Refusal(Code.NO_FRAME, f"{root}: {curator.name} has no scenes of {settings.split}")
+        raise StatusError(
+            Code.NO_FRAME, f"{root}: {curator.name} has no scenes of {settings.split}"
+        )
     mine = scenes[part[0] :: part[1]]
     work = partial(curate_scene, curator, root, out, settings)
     for done, _ in enumerate(_map(work, mine, workers), start=1):

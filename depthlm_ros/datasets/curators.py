@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 _AT = {
     "argoverse2": "argoverse2:Argoverse2",
@@ -20,9 +20,9 @@ NAMES = tuple(_AT)
 
 
 def curator_of(name: str):
-    """Return a set's curator; Refusal(NOT_FOUND) with the sets that there are."""
+    """Return a set's curator; StatusError(NOT_FOUND) with the sets that there are."""
     if name not in _AT:
-        raise Refusal(Code.NOT_FOUND, f"no curator of {name!r}: known are {', '.join(NAMES)}")
+        raise StatusError(Code.NOT_FOUND, f"no curator of {name!r}: known are {', '.join(NAMES)}")
     module, _, attribute = _AT[name].partition(":")
     found = getattr(import_module(f"depthlm_ros.datasets.{module}"), attribute)
     return found() if isinstance(found, type) else found

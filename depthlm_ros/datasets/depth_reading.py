@@ -12,7 +12,7 @@ from PIL import Image
 
 from depthlm_ros.datasets.base import DepthFile, Sample
 from depthlm_ros.datasets.registry import ANY_RANGE
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CROPPED = ("taskonomy", "hm3d")
 MOST_PX = 1024
@@ -27,7 +27,7 @@ def canonical_size(width: int, height: int, fx: float, focal: float = CANONICAL_
 def read_raw(file: DepthFile) -> np.ndarray:
     """Return the stored depth in metres, float32 (H, W); 0 where it is not finite.
 
-    Raises Refusal(BAD_IMAGE) for a file that is missing or of another size.
+    Raises StatusError(BAD_IMAGE) for a file that is missing or of another size.
     """
     if file.format == "binary_float32":
         raw = _read_float32(file)
@@ -92,7 +92,7 @@ def load_dense(sample: Sample, range_m: tuple = ANY_RANGE) -> tuple[np.ndarray, 
     """Return (rgb uint8 (H, W, 3), depth float32 (H, W) [m], 0 unknown) at the canonical size.
 
     Both resampled and cropped as above; without a canonical size the image stays as it is, and the
-    depth map too. Raises Refusal(BAD_IMAGE).
+    depth map too. Raises StatusError(BAD_IMAGE).
     """
     if sample.depth is None:
         raise _bad(sample.image, f"{sample.place}: the line names no depth map (depth_path)")
@@ -120,5 +120,5 @@ def _read_float32(file: DepthFile) -> np.ndarray:
     return raw.reshape(height, width)
 
 
-def _bad(path, text: str) -> Refusal:
-    return Refusal(Code.BAD_IMAGE, f"{path} {text}")
+def _bad(path, text: str) -> StatusError:
+    return StatusError(Code.BAD_IMAGE, f"{path} {text}")

@@ -16,7 +16,7 @@ from depthlm_ros.datasets.depth_reading import read_rgb
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.prompting.marker import Marker, draw, place
 from depthlm_ros.prompting.prompts import Prompt, Style, prompt, ray_answer
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CROP_HEIGHT, CROP_WIDTH = (700.0, 1200.0), (1000.0, 1400.0)
 SQUEEZE = (1.0, 1.3)
@@ -132,14 +132,15 @@ def make_samples(
     """Return up to ``config.points`` training samples of one image; [] where none can be made.
 
     None: fewer than two labelled points, all of them cut off, or the drawn one at the border: the
-    caller goes on to the next line, as published. Raises Refusal(BAD_IMAGE) for a broken image.
+    caller goes on to the next line, as published. Raises StatusError(BAD_IMAGE) for a broken
+    image.
     """
     points = sample.points
     if points is None or len(points) < 2:
         return []
     image = read_rgb(sample.image)
     if image.size != (sample.camera.width, sample.camera.height):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE,
             f"{sample.place}: {sample.image} is {image.size[0]} x {image.size[1]} px, the line "
             f"says {sample.camera.width} x {sample.camera.height}: correct the intrinsics",

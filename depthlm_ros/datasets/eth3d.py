@@ -1,8 +1,8 @@
 """ETH3D high-resolution training images: undistorted pictures, depth of the DISTORTED ones.
 
 ``multi_view_training_dslr_undistorted/SCENE/images/dslr_images_undistorted/*.JPG`` with COLMAP's
-``dslr_calibration_undistorted/{cameras,images}.txt`` (PINHOLE), depth as raw float32 of 6048 x 4032
-in ``SCENE/ground_truth_depth/dslr_images/*.JPG``, and the lens of the distorted images in
+``dslr_calibration_undistorted/{cameras,images}.txt`` (PINHOLE), depth as raw float32 of 6048 x
+4032 in ``SCENE/ground_truth_depth/dslr_images/*.JPG``, and the lens of the distorted images in
 ``dslr_calibration_jpg/{cameras,images}.txt`` (THIN_PRISM_FISHEYE).
 
 The two pictures differ by up to 150 px. Here points of the depth map go through the lens to the
@@ -21,7 +21,7 @@ from depthlm_ros.datasets.depth_reading import read_masked
 from depthlm_ros.datasets.files import must_exist, read_text
 from depthlm_ros.datasets.registry import SETS
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 UNDISTORTED = "multi_view_training_dslr_undistorted"
 INDOOR = ("delivery_area", "kicker", "office", "pipes", "relief", "relief_2", "terrains")
@@ -88,8 +88,11 @@ class ETH3D:
         """Yield the images of a scene."""
         base = Path(UNDISTORTED, scene)
         straight = read_colmap(root / base / "dslr_calibration_undistorted")
-        bent = read_colmap(root / _depth_home(root, scene) / "dslr_calibration_jpg") \
-            if settings.form == "depthlm" else {}
+        bent = (
+            read_colmap(root / _depth_home(root, scene) / "dslr_calibration_jpg")
+            if settings.form == "depthlm"
+            else {}
+        )
         for name in sorted(straight)[:: settings.every or 1]:
             camera = _pinhole(*straight[name], name)
             image = base / "images" / "dslr_images_undistorted" / name
@@ -113,7 +116,7 @@ def _depth_home(root: Path, scene: str) -> Path:
     for folder in (Path("depthmap", scene), Path("multi_view_training_dslr_jpg", scene)):
         if (root / folder / "ground_truth_depth").is_dir():
             return folder
-    raise Refusal(
+    raise StatusError(
         Code.NO_FRAME,
         f"{root}: no ground_truth_depth of {scene} below depthmap or multi_view_training_dslr_jpg",
     )
@@ -157,12 +160,14 @@ def _lines(path: Path) -> list[str]:
 def _pinhole(model: tuple, size: tuple, name: str) -> PinholeCamera:
     kind, (fx, fy, cx, cy, *rest) = model
     if kind != "PINHOLE" or rest:
-        raise Refusal(Code.BAD_CAMERA_INFO, f"{name}: camera {kind}: must be PINHOLE")
+        raise StatusError(Code.BAD_CAMERA_INFO, f"{name}: camera {kind}: must be PINHOLE")
     return PinholeCamera(fx, fy, cx - 0.5, cy - 0.5, *size)  # COLMAP counts from the corner
 
 
 def _lens(model: tuple, size: tuple, name: str) -> ThinPrismFisheye:
     kind, numbers = model
     if kind != "THIN_PRISM_FISHEYE" or len(numbers) != 12:
-        raise Refusal(Code.BAD_CAMERA_INFO, f"{name}: camera {kind}: must be THIN_PRISM_FISHEYE")
+        raise StatusError(
+            Code.BAD_CAMERA_INFO, f"{name}: camera {kind}: must be THIN_PRISM_FISHEYE"
+        )
     return ThinPrismFisheye(numbers, *size)

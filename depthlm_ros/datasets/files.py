@@ -4,22 +4,24 @@ from pathlib import Path
 
 import numpy as np
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 
 def must_exist(path: Path, what: str) -> Path:
-    """Return a path that is there; Refusal(NO_FRAME) says what it should hold."""
+    """Return a path that is there; StatusError(NO_FRAME) says what it should hold."""
     if not path.exists():
-        raise Refusal(Code.NO_FRAME, f"{path} is missing: must hold {what}; check --root")
+        raise StatusError(Code.NO_FRAME, f"{path} is missing: must hold {what}; check --root")
     return path
 
 
 def read_text(path: Path) -> str:
-    """Return a text file's content; Refusal(NO_FRAME)."""
+    """Return a text file's content; StatusError(NO_FRAME)."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(Code.NO_FRAME, f"{path}: cannot be read ({error}); check --root") from error
+        raise StatusError(
+            Code.NO_FRAME, f"{path}: cannot be read ({error}); check --root"
+        ) from error
 
 
 def read_list(path: Path) -> list[str]:
@@ -33,9 +35,9 @@ def read_numbers(path: Path, count: int) -> np.ndarray:
     try:
         numbers = np.array([float(word) for word in words[:count]])
     except ValueError as error:
-        raise Refusal(Code.BAD_CAMERA_INFO, f"{path}: {error}: must hold numbers") from error
+        raise StatusError(Code.BAD_CAMERA_INFO, f"{path}: {error}: must hold numbers") from error
     if len(numbers) < count:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO, f"{path}: holds {len(numbers)} numbers: must be {count}"
         )
     return numbers

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 _CHUNK = 1 << 24
 
@@ -24,13 +24,13 @@ class LineIndex:
     """
 
     def __init__(self, path: Path, keep: bool = True):
-        """Find the lines; ``keep``: look for ``FILE.idx`` and write it. Refusal(NO_FRAME)."""
+        """Find the lines; ``keep``: look for ``FILE.idx`` and write it. StatusError(NO_FRAME)."""
         self.path = Path(path)
         self._pid, self._map = None, None
         try:
             state = self.path.stat()
         except OSError as error:
-            raise Refusal(Code.NO_FRAME, f"{path}: cannot be read ({error})") from error
+            raise StatusError(Code.NO_FRAME, f"{path}: cannot be read ({error})") from error
         stamp = np.array([state.st_size, state.st_mtime_ns], np.int64)
         rows = _stored(self.path, stamp) if keep else None
         if rows is None:
@@ -39,7 +39,7 @@ class LineIndex:
                 _store(self.path, stamp, rows)
         self.starts, self.numbers = rows
         if not len(self.starts):
-            raise Refusal(Code.NO_FRAME, f"{path}: is empty; give one JSON object a line")
+            raise StatusError(Code.NO_FRAME, f"{path}: is empty; give one JSON object a line")
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -112,14 +112,16 @@ class JsonList:
     """A plain JSON list in the place of a ``LineIndex``: small files of DepthLM may be one."""
 
     def __init__(self, path: Path):
-        """Read all of it; Refusal(NO_FRAME) where it is no list of objects."""
+        """Read all of it; StatusError(NO_FRAME) where it is no list of objects."""
         self.path = Path(path)
         try:
             items = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise Refusal(Code.NO_FRAME, f"{path}: cannot be read as JSON ({error})") from error
+            raise StatusError(
+                Code.NO_FRAME, f"{path}: cannot be read as JSON ({error})"
+            ) from error
         if not isinstance(items, list) or not items:
-            raise Refusal(Code.NO_FRAME, f"{path}: must be a JSON list of objects, not empty")
+            raise StatusError(Code.NO_FRAME, f"{path}: must be a JSON list of objects, not empty")
         self._items = [json.dumps(item).encode() for item in items]
 
     def __len__(self) -> int:
@@ -140,5 +142,5 @@ def open_lines(path: Path, keep: bool = True) -> LineIndex | JsonList:
         with open(path, "rb") as file:
             first = file.read(4096).lstrip()[:1]
     except OSError as error:
-        raise Refusal(Code.NO_FRAME, f"{path}: cannot be read ({error})") from error
+        raise StatusError(Code.NO_FRAME, f"{path}: cannot be read ({error})") from error
     return JsonList(path) if first == b"[" else LineIndex(path, keep)

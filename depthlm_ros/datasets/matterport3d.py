@@ -1,9 +1,10 @@
 """Matterport3D: undistorted colour and depth images with one .conf file of cameras a scene.
 
-``SCENE/undistorted_color_images/*_iC_Y.jpg`` (1280 x 1024), ``undistorted_depth_images/*_dC_Y.png``
-(uint16, 4000 to a metre), ``undistorted_camera_parameters/SCENE.conf``: each ``intrinsics_matrix``
-line holds for the ``scan`` lines after it. Splits: ``scenes_{train,val,test}.txt``. As published,
-DepthVLM's lines take the LAST matrix of the file for all images.
+``SCENE/undistorted_color_images/*_iC_Y.jpg`` (1280 x 1024),
+``undistorted_depth_images/*_dC_Y.png`` (uint16, 4000 to a metre),
+``undistorted_camera_parameters/SCENE.conf``: each ``intrinsics_matrix`` line holds for the
+``scan`` lines after it. Splits: ``scenes_{train,val,test}.txt``. As published, DepthVLM's lines
+take the LAST matrix of the file for all images.
 """
 
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from depthlm_ros.datasets.curation import CurationSettings, FrameRecord
 from depthlm_ros.datasets.files import read_list, read_text
 from depthlm_ros.datasets.readers import image_size
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 SCALE = 4000.0
 RANGE_M = (0.05, 50.0)
+
 
 class Matterport3D:
     """The set's curator."""
@@ -65,4 +67,4 @@ def read_scans(conf: Path) -> Iterator[tuple]:
                     raise ValueError("a scan before any intrinsics_matrix")
                 yield rest[0], rest[1], matrix
         except (ValueError, IndexError) as error:
-            raise Refusal(Code.BAD_CAMERA_INFO, f"{conf}, line {number}: {error}") from error
+            raise StatusError(Code.BAD_CAMERA_INFO, f"{conf}, line {number}: {error}") from error

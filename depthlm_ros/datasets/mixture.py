@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 PASSES = 100
 """The mixed list is this many times as long as all files together; steps bound a run."""
@@ -38,7 +38,7 @@ class Mixture(Sequence):
 
     ``make(sample, rng)`` returns a list; an empty one sends the search to the next index, with a
     new draw of the data set, as published. ``parts``: line indices that are used of each file
-    (None: all). Raises Refusal(NO_FRAME) where a thousand lines in a row give nothing.
+    (None: all). Raises StatusError(NO_FRAME) where a thousand lines in a row give nothing.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Mixture(Sequence):
         parts: Sequence | None = None,
     ):
         if len(files) != len(weights) or not files or not min(weights) >= 0 or not sum(weights):
-            raise Refusal(
+            raise StatusError(
                 Code.NO_FRAME,
                 f"{len(files)} files and weights {list(weights)}: one weight of 0 or more each, "
                 "not all 0",
@@ -76,7 +76,7 @@ class Mixture(Sequence):
                 row = int(self.parts[which][row])
             if made := self.make(self.files[which][row], rng):
                 return made
-        raise Refusal(
+        raise StatusError(
             Code.NO_FRAME,
             f"{ATTEMPTS} lines from {index} on give no sample: are there two labelled points an "
             "image, off the border, and is the focal length right?",

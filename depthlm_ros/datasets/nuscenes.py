@@ -1,9 +1,9 @@
 """NuScenes: six cameras and a lidar; the set's own JSON tables are read as they are.
 
-``VERSION/{scene,sample,sample_data,calibrated_sensor,ego_pose,sensor}.json`` (v1.0-trainval), files
-below ``samples/``. Key frames; the sweep is brought from the lidar's time to the camera's through
-the two ego poses. As published, both scripts leave the ego motion out and cut pixels off instead
-of rounding them. DepthLM measures the ten mini scenes and trains on the rest.
+``VERSION/{scene,sample,sample_data,calibrated_sensor,ego_pose,sensor}.json`` (v1.0-trainval),
+files below ``samples/``. Key frames; the sweep is brought from the lidar's time to the camera's
+through the two ego poses. As published, both scripts leave the ego motion out and cut pixels off
+instead of rounding them. DepthLM measures the ten mini scenes and trains on the rest.
 """
 
 import json
@@ -20,7 +20,7 @@ from depthlm_ros.datasets.files import must_exist, read_text
 from depthlm_ros.datasets.lidar import depth_of_points, motion, moved, write_frame
 from depthlm_ros.datasets.registry import SETS
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 VERSION = "v1.0-trainval"
 CAMERAS = tuple(
@@ -59,7 +59,7 @@ class NuScenes:
         row = data[name]
         bgr = cv2.imread(str(root / row["filename"]), cv2.IMREAD_COLOR)
         if bgr is None:
-            raise Refusal(Code.BAD_IMAGE, f"{root / row['filename']} cannot be read")
+            raise StatusError(Code.BAD_IMAGE, f"{root / row['filename']} cannot be read")
         calibrated = _table(root, "calibrated_sensor")[row["calibrated_sensor_token"]]
         matrix = calibrated["camera_intrinsic"]
         camera = PinholeCamera.from_matrix(matrix, bgr.shape[1], bgr.shape[0])
@@ -122,5 +122,5 @@ def _read_sweep(path: Path) -> np.ndarray:
     """Return the points (N, 3) of a .pcd.bin: five float32 a point."""
     raw = np.fromfile(must_exist(path, "a lidar sweep"), "<f4")
     if raw.size % 5:
-        raise Refusal(Code.BAD_IMAGE, f"{path} holds {raw.size} numbers: must be five a point")
+        raise StatusError(Code.BAD_IMAGE, f"{path} holds {raw.size} numbers: must be five a point")
     return raw.reshape(-1, 5)[:, :3].astype(float)

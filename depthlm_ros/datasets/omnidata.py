@@ -17,7 +17,7 @@ from depthlm_ros.datasets.curation import CurationSettings, FrameRecord
 from depthlm_ros.datasets.files import must_exist, read_text
 from depthlm_ros.datasets.registry import SETS
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 SCALE = 512.0
 
@@ -68,7 +68,7 @@ class Omnidata:
         try:
             side, fov = int(info["resolution"]), float(info["field_of_view_rads"])
         except (KeyError, ValueError, TypeError) as error:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"{image}: its point_info must hold resolution and field_of_view_rads ({error!r})",
             ) from error

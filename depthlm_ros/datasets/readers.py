@@ -18,7 +18,7 @@ from depthlm_ros.datasets import registry
 from depthlm_ros.datasets.base import DepthFile, LabelKind, Points, Sample
 from depthlm_ros.datasets.line_index import open_lines
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 BORDER_PX = 1.0
 """How far outside a label may lie: published scripts round to the nearest pixel, also outwards."""
@@ -32,8 +32,8 @@ class AnnotationFile(Sequence):
 
     ``image_root``, ``depth_root``: folders that the paths are below (default: the file's own).
     ``label``: what labels measure where a line does not say; None: the default of the set that
-    the file's path speaks of. Raises Refusal(NO_FRAME) for a file that cannot be read, and on
-    access Refusal(BAD_IMAGE or BAD_CAMERA_INFO) for a broken line.
+    the file's path speaks of. Raises StatusError(NO_FRAME) for a file that cannot be read, and on
+    access StatusError(BAD_IMAGE or BAD_CAMERA_INFO) for a broken line.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class AnnotationFile(Sequence):
         place = self.lines.place(index)
         try:
             return self._sample(json.loads(self.lines[index]), place)
-        except Refusal as refusal:
-            raise Refusal(refusal.code, f"{place}: {refusal.text}") from refusal
+        except StatusError as refusal:
+            raise StatusError(refusal.code, f"{place}: {refusal.text}") from refusal
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             text = f"{place}: {type(error).__name__}: {str(error)[:200]}; see docs/training.md"
-            raise Refusal(Code.BAD_IMAGE, text) from error
+            raise StatusError(Code.BAD_IMAGE, text) from error
 
     @property
     def range_m(self) -> tuple:
@@ -141,7 +141,7 @@ def open_mixture(
 ) -> list[AnnotationFile]:
     """Open several files joined by ";", with as many image roots, or one for all.
 
-    Raises Refusal(NO_FRAME) for a number of roots that does not fit.
+    Raises StatusError(NO_FRAME) for a number of roots that does not fit.
     """
     names = [name for name in files.split(";") if name]
     images = _spread("image roots", image_roots, len(names))
@@ -153,14 +153,14 @@ def open_mixture(
 def _spread(what: str, joined: str, count: int) -> list[str]:
     parts = joined.split(";")
     if len(parts) not in (1, count):
-        raise Refusal(
+        raise StatusError(
             Code.NO_FRAME, f"{len(parts)} {what} for {count} files: give one, or one for each"
         )
     return parts * count if len(parts) == 1 else parts
 
 
-def _broken(text: str) -> Refusal:
-    return Refusal(Code.BAD_IMAGE, text)
+def _broken(text: str) -> StatusError:
+    return StatusError(Code.BAD_IMAGE, text)
 
 
 def _path(line: dict, *keys: str) -> str:
@@ -219,7 +219,7 @@ def _camera(values, image: Path) -> PinholeCamera:
 
 
 def image_size(image: Path) -> tuple:
-    """Return (W, H) of an image file from its header; Refusal(BAD_IMAGE)."""
+    """Return (W, H) of an image file from its header; StatusError(BAD_IMAGE)."""
     from PIL import Image
 
     try:

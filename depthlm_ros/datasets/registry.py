@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from depthlm_ros.datasets.base import LabelKind
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 Z, DISTANCE = LabelKind.Z, LabelKind.DISTANCE
 
@@ -215,9 +215,9 @@ ANY_RANGE = (0.0, float("inf"))
 
 
 def named(name: str) -> DatasetInfo:
-    """Return a set by name; Refusal(NOT_FOUND) with the known ones."""
+    """Return a set by name; StatusError(NOT_FOUND) with the known ones."""
     if name not in SETS:
-        raise Refusal(Code.NOT_FOUND, f"data set {name!r}: must be one of {', '.join(SETS)}")
+        raise StatusError(Code.NOT_FOUND, f"data set {name!r}: must be one of {', '.join(SETS)}")
     return SETS[name]
 
 

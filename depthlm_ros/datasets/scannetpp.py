@@ -22,7 +22,7 @@ from depthlm_ros.datasets.depth_reading import read_masked
 from depthlm_ros.datasets.files import must_exist, read_list, read_text
 from depthlm_ros.datasets.registry import SETS
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 SIZE, DEPTH_SIZE = (1920, 1440), (256, 192)
 EVERY = 10
@@ -119,7 +119,9 @@ def _images(phone: Path, root: Path, out: Path, scene: str, names: list) -> dict
         number += 1
     capture.release()
     if not found:
-        raise Refusal(Code.BAD_IMAGE, f"{video}: no frame can be read of it; extract it to rgb/")
+        raise StatusError(
+            Code.BAD_IMAGE, f"{video}: no frame can be read of it; extract it to rgb/"
+        )
     return found
 
 
@@ -149,7 +151,7 @@ def read_depth_bin(data: bytes) -> Iterator[np.ndarray]:
 
     Either one zlib stream of float32 metres, or for every frame a little-endian length of four
     bytes and an lz4 block of uint16 millimetres (or a zlib stream of float32). Raises
-    Refusal(BAD_IMAGE) for anything else.
+    StatusError(BAD_IMAGE) for anything else.
     """
     width, height = DEPTH_SIZE
     whole = _unzipped(data)
@@ -162,7 +164,7 @@ def read_depth_bin(data: bytes) -> Iterator[np.ndarray]:
         length = int.from_bytes(data[at : at + 4], "little")
         block, at = data[at + 4 : at + 4 + length], at + 4 + length
         if len(block) < length:
-            raise Refusal(Code.BAD_IMAGE, f"depth.bin is cut short at byte {at - length}")
+            raise StatusError(Code.BAD_IMAGE, f"depth.bin is cut short at byte {at - length}")
         yield _frame(block, height, width)
 
 
@@ -181,7 +183,7 @@ def _frame(block: bytes, height: int, width: int) -> np.ndarray:
     try:
         from lz4.block import decompress
     except ImportError as error:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED, f"depth.bin needs lz4 ({error}): pip install lz4"
         ) from error
     raw = decompress(block, uncompressed_size=2 * height * width)

@@ -8,7 +8,8 @@ import numpy as np
 from depthlm_ros.datasets.base import Sample
 from depthlm_ros.datasets.depth_reading import read_masked, read_rgb, resize_nearest
 from depthlm_ros.datasets.readers import AnnotationFile
-from depthlm_ros.picture import colourise, contact_sheet
+from depthlm_ros.visualization.colormap import colourise
+from depthlm_ros.visualization.contact_sheet import contact_sheet
 
 LARGEST_PX = 640
 COLUMNS = 3

@@ -1,10 +1,10 @@
 """SUN RGB-D and the NYUv2 images in it.
 
-``SENSOR/SOURCE/.../{image,depth_bfx,depth}/`` with ``intrinsics.txt`` (3 x 3, row by row). Depth is
-stored in millimetres, rotated left by three bits: raw / 8000 metres. As published, DepthLM's lines
-divide by 10000, which makes every label 0.8 of the truth. NYUv2 is ``kv1/NYUdata``. Splits: lists
-of image folders below the root, ``train.txt`` and ``test.txt``, or the set's own ``allsplit.mat``
-(read with scipy).
+``SENSOR/SOURCE/.../{image,depth_bfx,depth}/`` with ``intrinsics.txt`` (3 x 3, row by row). Depth
+is stored in millimetres, rotated left by three bits: raw / 8000 metres. As published, DepthLM's
+lines divide by 10000, which makes every label 0.8 of the truth. NYUv2 is ``kv1/NYUdata``. Splits:
+lists of image folders below the root, ``train.txt`` and ``test.txt``, or the set's own
+``allsplit.mat`` (read with scipy).
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from depthlm_ros.datasets.files import must_exist, read_list, read_numbers
 from depthlm_ros.datasets.readers import image_size
 from depthlm_ros.datasets.registry import SETS
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 SCALE, PUBLISHED_SCALE = 8000.0, 10000.0
 NYU = "kv1/NYUdata"
@@ -69,7 +69,7 @@ def _only(folder: Path) -> Path:
     """Return the one image of a folder."""
     found = sorted(p for p in must_exist(folder, "one image").iterdir() if p.is_file())
     if len(found) != 1:
-        raise Refusal(Code.NO_FRAME, f"{folder}: holds {len(found)} files: must be one image")
+        raise StatusError(Code.NO_FRAME, f"{folder}: holds {len(found)} files: must be one image")
     return found[0]
 
 
@@ -85,7 +85,7 @@ def _listed_in_mat(path: Path, split: str) -> list[str]:
     try:
         from scipy.io import loadmat
     except ImportError as error:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"{path} needs scipy ({error}): pip install scipy, or write {split}.txt with one image "
             "folder a line",

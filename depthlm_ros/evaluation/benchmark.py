@@ -22,13 +22,8 @@ from depthlm_ros.datasets.base import LabelKind
 from depthlm_ros.datasets.readers import AnnotationFile
 from depthlm_ros.evaluation.depth_metrics import depth_metrics
 from depthlm_ros.evaluation.predictions import Predictor, edges_of
-from depthlm_ros.evaluation.protocols import (
-    POINTS,
-    WorkItem,
-    depthlm_items,
-    depthvlm_items,
-)
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.evaluation.protocols import POINTS, WorkItem, depthlm_items, depthvlm_items
+from depthlm_ros.status import Code, StatusError
 
 KEPT_TRUTHS = 200
 """Truths of a dense record that the constants are measured on."""
@@ -81,7 +76,7 @@ def parse_set(text: str) -> BenchSet:
     name, equals, rest = text.partition("=")
     parts = rest.split(";")
     if not equals or not name or not parts[0] or len(parts) > 3:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED, f"--sets {text!r}: must be NAME=FILE.jsonl[;IMAGE_ROOT[;DEPTH_ROOT]]"
         )
     roots = [Path(part) for part in parts[1:] if part]
@@ -95,7 +90,7 @@ def shard_of(text: str | None) -> tuple[int, int]:
         return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     index, _, count = text.partition("/")
     if not (index.isdecimal() and count.isdecimal() and 0 <= int(index) < int(count)):
-        raise Refusal(Code.UNSUPPORTED, f"--shard {text!r}: must be I/N with 0 <= I < N")
+        raise StatusError(Code.UNSUPPORTED, f"--shard {text!r}: must be I/N with 0 <= I < N")
     return int(index), int(count)
 
 
@@ -109,7 +104,7 @@ def measure_set(
 ) -> Path:
     """Measure what is missing of one set's shard; returns the file of records.
 
-    Raises Refusal(UNSUPPORTED) for a folder with records of another configuration.
+    Raises StatusError(UNSUPPORTED) for a folder with records of another configuration.
     """
     items = list(config.items(one.file))[: config.limit]
     each = math.ceil(len(items) / shard[1])
@@ -152,7 +147,7 @@ def _lines_done(path: Path, head: dict) -> set:
         path.write_bytes(kept)
     rows = [json.loads(row) for row in kept.splitlines()]
     if rows and rows[0] != head:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"{path} holds records of {rows[0].get('settings')}, not of {head['settings']}: give "
             "another --out, or remove it",
@@ -195,7 +190,7 @@ def _some(truth: np.ndarray, line: int) -> list:
 def read_records(out: Path) -> dict[str, list]:
     """Return the records of a folder by set, all shards, in the order of the lines.
 
-    Raises Refusal(NO_FRAME) where there are none.
+    Raises StatusError(NO_FRAME) where there are none.
     """
     found: dict = {}
     for path in sorted(Path(out).glob("*_shard*.jsonl")):
@@ -204,7 +199,7 @@ def read_records(out: Path) -> dict[str, list]:
         found.setdefault(name, []).extend(row for row in rows if "line" in row)
     found = {name: sorted(rows, key=lambda row: row["line"]) for name, rows in found.items()}
     if not any(found.values()):
-        raise Refusal(Code.NO_FRAME, f"{out} holds no records: measure something first")
+        raise StatusError(Code.NO_FRAME, f"{out} holds no records: measure something first")
     return found
 
 

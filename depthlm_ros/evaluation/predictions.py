@@ -6,13 +6,13 @@ import numpy as np
 
 from depthlm_ros.datasets.base import LabelKind, Sample, convert
 from depthlm_ros.datasets.depth_reading import crop_of, load_dense, read_masked, read_rgb
-from depthlm_ros.estimator import DepthEstimator, marker_points, read_points
+from depthlm_ros.estimator import DepthEstimator, marker_points, sample_points
 from depthlm_ros.evaluation.depth_metrics import edge_metrics
 from depthlm_ros.evaluation.protocols import WorkItem, to_truth_size
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models.base import DenseDepthModel
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 FARTHEST_M = 1000.0
 
@@ -64,7 +64,7 @@ class Predictor:
         xy = sample.camera.normalise(item.pixels)
         if self.is_dense:
             depth_map = DepthEstimator(self.model, 0.0, FARTHEST_M).depth(frame)
-            read = np.array([p.depth_m for p in read_points(depth_map, item.pixels)])
+            read = np.array([p.depth_m for p in sample_points(depth_map, item.pixels)])
             return convert(read, xy, LabelKind.Z, sample.label)
         readings = marker_points(self.model, frame, item.pixels, 0.0, FARTHEST_M)
         read = np.array([point.distance_m for point in readings])
@@ -74,10 +74,10 @@ class Predictor:
     def whole(self, item: WorkItem, range_m: tuple) -> tuple:
         """Return (prediction, truth), float (H, W) [m] of the truth's size and kind; 0 unknown.
 
-        Raises Refusal(UNSUPPORTED) for a model that answers point by point.
+        Raises StatusError(UNSUPPORTED) for a model that answers point by point.
         """
         if not self.is_dense:
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED,
                 f"{self.model.name} answers point by point: measure it with --mode sparse",
             )
@@ -128,7 +128,7 @@ def _frame(sample: Sample) -> Frame:
     rgb = np.ascontiguousarray(np.asarray(read_rgb(sample.image)))
     camera = sample.camera
     if rgb.shape[:2] != (camera.height, camera.width):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE,
             f"{sample.place}: {sample.image} is {rgb.shape[1]} x {rgb.shape[0]} px, the line says "
             f"{camera.width} x {camera.height}: correct the line",

@@ -15,15 +15,11 @@ import cv2
 import numpy as np
 
 from depthlm_ros.datasets.base import Sample
-from depthlm_ros.datasets.depth_reading import (
-    crop_of,
-    read_masked,
-    resize_nearest,
-)
+from depthlm_ros.datasets.depth_reading import crop_of, read_masked, resize_nearest
 from depthlm_ros.datasets.depthlm_sampling import MARGIN_PX, off_the_border
 from depthlm_ros.datasets.mixture import scannet_part
 from depthlm_ros.datasets.readers import AnnotationFile
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 POINTS, SEED = 8192, 42
 BENCHES = ("depthlm", "depthvlm")
@@ -62,7 +58,7 @@ def depthlm_items(
     """
     lines = scannet_part(file.path.resolve(), len(file), train=False)
     if mode not in ("random", "all"):
-        raise Refusal(Code.UNSUPPORTED, f"mode {mode!r}: must be random or all")
+        raise StatusError(Code.UNSUPPORTED, f"mode {mode!r}: must be random or all")
     drawn = None
     if mode == "random":
         drawn = _drawn(file, lines, count, as_published, focal_px, seed)
@@ -82,7 +78,7 @@ def _drawn(file, lines, count: int, as_published: bool, focal_px: float, seed: i
     rng = random.Random(seed)
     first = _count(file[int(lines[0])])
     if not first:
-        raise Refusal(Code.NO_FRAME, f"{file.path}: the first image has no labelled point")
+        raise StatusError(Code.NO_FRAME, f"{file.path}: the first image has no labelled point")
     picked: dict = {}
     sizes: dict = {}
     draws = [
@@ -127,14 +123,14 @@ def depthvlm_items(
     grid they are of, and the truth found there replaces the line's: see ``published_points``.
     """
     if mode not in ("sparse", "dense"):
-        raise Refusal(Code.UNSUPPORTED, f"mode {mode!r}: must be sparse or dense")
+        raise StatusError(Code.UNSUPPORTED, f"mode {mode!r}: must be sparse or dense")
     for line in range(len(file)):
         sample = file[line]
         if mode == "dense":
             yield WorkItem(line, sample, np.empty((0, 2)), np.empty(0), dense=True)
             continue
         if sample.points is None:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_IMAGE, f"{sample.place}: has no pixel_coords; measure densely instead"
             )
         if as_published:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depthlm_ros.bench.metrics import best_constant
 from depthlm_ros.datasets import registry
 from depthlm_ros.evaluation.depth_metrics import ALWAYS_M, bootstrap, depth_metrics
+from depthlm_ros.evaluation.metrics import best_constant
 from depthlm_ros.evaluation.published import COLUMNS, ROWS
 
 ERRORS = ("delta2", "delta3", "abs_rel", "rmse", "rmse_log", "silog", "flying", "boundary_f1")

@@ -58,8 +58,7 @@ def loss_picture(history: list[dict], keys: tuple = ("loss", "lm_loss", "pixel_d
         if not curve:
             continue
         points = [
-            (60 + (width - 80) * step / last,
-             20 + (height - 60) * (high - math.log10(v)) / span)
+            (60 + (width - 80) * step / last, 20 + (height - 60) * (high - math.log10(v)) / span)
             for step, v in curve
         ]
         line = np.round(np.array(points)).astype(np.int32)[:, None]
@@ -112,23 +111,25 @@ def model_card(config: TrainConfig, state, parameters: dict) -> str:
     losses = [e["loss"] for e in state.log_history if "loss" in e]
     span = f"loss {losses[0]:.4f} to {losses[-1]:.4f}" if losses else "no loss was logged"
     trained = f"{parameters['trained'] / 1e6:.1f} of {parameters['all'] / 1e6:.1f} million"
-    return "\n".join([
-        f"# {Path(config.out).name}",
-        "",
-        f"Method `{config.method}`, begun from `{config.model}`; {trained} parameters trained, "
-        f"{state.global_step} steps of {config.global_batch} samples ({span}). Peak rate "
-        f"{config.learning_rate:.3g} (published {config.published_lr:g} at a batch of "
-        f"{config.published_batch}, scaled by the root of the batches' ratio), seed "
-        f"{config.seed}, text mask `{config.label_mask}`. Written {date.today():%d %B %Y}.",
-        "",
-        "| data | lines | weight | licence |",
-        "| --- | --- | --- | --- |",
-        *rows,
-        "",
-        "The weights are bound by the terms of the model they were begun from and of the data "
-        "above; what they measure is only as good as `depthlm bench accuracy` says.",
-        "",
-    ])
+    return "\n".join(
+        [
+            f"# {Path(config.out).name}",
+            "",
+            f"Method `{config.method}`, begun from `{config.model}`; {trained} parameters trained, "
+            f"{state.global_step} steps of {config.global_batch} samples ({span}). Peak rate "
+            f"{config.learning_rate:.3g} (published {config.published_lr:g} at a batch of "
+            f"{config.published_batch}, scaled by the root of the batches' ratio), seed "
+            f"{config.seed}, text mask `{config.label_mask}`. Written {date.today():%d %B %Y}.",
+            "",
+            "| data | lines | weight | licence |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+            "The weights are bound by the terms of the model they were begun from and of the data "
+            "above; what they measure is only as good as `depthlm bench accuracy` says.",
+            "",
+        ]
+    )
 
 
 def count_parameters(model) -> dict:

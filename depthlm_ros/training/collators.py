@@ -13,18 +13,19 @@ import torch
 import torch.nn.functional as F
 
 from depthlm_ros.datasets.depthlm_sampling import TextSample
-from depthlm_ros.models.depthlm_families import PixtralFamily, Qwen25Family
-from depthlm_ros.models.depthvlm import DEPTH_QUESTION, PREFIX, SUFFIX
-from depthlm_ros.models.preprocess import ImagePath, published_resize, resize, to_patches
-from depthlm_ros.models.preprocess_depthlm import DepthLMPath
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.models.depthlm.families import PixtralFamily, Qwen25Family
+from depthlm_ros.models.depthlm.preprocess import DepthLMPreprocessConfig
+from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION, PREFIX, SUFFIX
+from depthlm_ros.models.depthvlm.published_preprocess import published_resize
+from depthlm_ros.models.runtime.image_patches import ImagePreprocessConfig, resize, to_patches
+from depthlm_ros.status import Code, StatusError
 from depthlm_ros.training.text_labels import depthlm_labels, depthvlm_labels, padded
 
 FIXED_REPLY = "OK, I will estimate the depth map of this image."
 """What DepthVLM learns to say to the depth question: one sentence for every sample."""
 
 
-def stock_pixel_values(rgb: np.ndarray, size: tuple, path: ImagePath) -> tuple:
+def stock_pixel_values(rgb: np.ndarray, size: tuple, path: ImagePreprocessConfig) -> tuple:
     """Return one picture, uint8 (H, W, 3), as a Qwen-VL takes it, resampled to (W, H) ``size``.
 
     (float32 (patches, 3 * 2 * patch * patch), (1, rows, columns)): a still image fills both time
@@ -40,12 +41,12 @@ def stock_pixel_values(rgb: np.ndarray, size: tuple, path: ImagePath) -> tuple:
 class DepthLMCollator:
     """Lists of ``TextSample`` to a batch for the stock model of a DepthLM family.
 
-    ``mask``: as in ``text_labels.depthlm_labels``. Raises Refusal(UNSUPPORTED) for a conversation
-    longer than ``max_length`` tokens. Padding on the right.
+    ``mask``: as in ``text_labels.depthlm_labels``. Raises StatusError(UNSUPPORTED) for a
+    conversation longer than ``max_length`` tokens. Padding on the right.
     """
 
     tokenizer: object
-    path: DepthLMPath
+    path: DepthLMPreprocessConfig
     is_pixtral: bool = False
     mask: str = "reply"
     max_length: int = 4096
@@ -86,7 +87,7 @@ class DepthLMCollator:
             if self.mask == "published":
                 ids = ids + encode("<|im_start|>assistant\n")
         if len(ids) > self.max_length:
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED,
                 f"a conversation of {len(ids)} tokens: must have at most max_length = "
                 f"{self.max_length}; crop the pictures smaller, or raise it",
@@ -117,8 +118,9 @@ class DepthLMCollator:
 
     def _qwen(self, samples: Sequence, rows: list) -> dict:
         seen = [
-            stock_pixel_values(s.rgb, self.path.fit(s.rgb.shape[1], s.rgb.shape[0]),
-                               self.path.image)
+            stock_pixel_values(
+                s.rgb, self.path.fit(s.rgb.shape[1], s.rgb.shape[0]), self.path.image
+            )
             for s in samples
         ]
         (image,) = self.tokenizer.convert_tokens_to_ids(["<|image_pad|>"])
@@ -168,7 +170,7 @@ class DepthVLMCollator:
     """
 
     tokenizer: object
-    path: ImagePath
+    path: ImagePreprocessConfig
     with_reply: bool = True
     mask: str = "reply"
     published_preprocessing: bool = False
@@ -218,7 +220,7 @@ class DepthVLMCollator:
             return ids, [-100] * len(ids)
         ids = ids + self._encode(f"{sample.reply}<|im_end|>\n")
         if len(ids) > self.max_length:
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED,
                 f"a conversation of {len(ids)} tokens: must have at most max_length = "
                 f"{self.max_length}; a picture of {grid[2] * self.path.patch} x "

@@ -16,7 +16,7 @@ import yaml
 
 from depthlm_ros.datasets.base import LabelKind
 from depthlm_ros.datasets.readers import AnnotationFile
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 RECIPES = Path(__file__).parent / "recipes"
 METHODS = ("depthlm_sft", "depthlm_grpo", "depthvlm")
@@ -36,7 +36,7 @@ class DataEntry:
     dataset: str | None = None
 
     def open(self) -> AnnotationFile:
-        """Open the file; Refusal(NO_FRAME)."""
+        """Open the file; StatusError(NO_FRAME)."""
         roots = (Path(root) if root else None for root in (self.image_root, self.depth_root))
         label = LabelKind(self.label) if self.label else None
         return AnnotationFile(Path(self.file), *roots, label, self.dataset)
@@ -51,8 +51,8 @@ class TrainConfig:
     ``published_lr``: the paper's; ``global_batch``: samples a step here; ``samples``: how many a
     run sees (None: ``epochs`` times all lines). ``label_mask``: which tokens are learned, "reply"
     or "published" (``text_labels.py``). ``sampling``: of ``SamplingConfig``; ``depth``: of
-    ``DepthStage`` (``depthvlm_stages.py``); ``grpo``: of ``rewards.py``. ``lora``: peft's LoraConfig,
-    None to train whole weights. ``trainer``: of transformers' TrainingArguments.
+    ``DepthStage`` (``depthvlm_stages.py``); ``grpo``: of ``rewards.py``. ``lora``: peft's
+    LoraConfig, None to train whole weights. ``trainer``: of transformers' TrainingArguments.
     """
 
     method: str
@@ -108,7 +108,8 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> TrainConfig:
     """Read a recipe: a file, or the name of one of ``training/recipes``.
 
     ``overrides``: KEY=VALUE each, KEY with dots for what lies deeper (``trainer.max_steps=10``,
-    ``data.0.file=...``), VALUE in YAML. Raises Refusal(UNSUPPORTED) for an unknown key or value.
+    ``data.0.file=...``), VALUE in YAML. Raises StatusError(UNSUPPORTED) for an unknown key or
+    value.
     """
     file = Path(path) if Path(path).suffix else RECIPES / f"{path}.yaml"
     try:
@@ -203,5 +204,5 @@ def training_arguments(config: TrainConfig, base=None, **more):
     return (base or TrainingArguments)(**given | more | told)
 
 
-def _refused(text: str) -> Refusal:
-    return Refusal(Code.UNSUPPORTED, text)
+def _refused(text: str) -> StatusError:
+    return StatusError(Code.UNSUPPORTED, text)

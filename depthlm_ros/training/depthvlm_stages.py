@@ -13,10 +13,10 @@ from transformers import Qwen3VLConfig
 
 from depthlm_ros.datasets.depth_reading import load_dense
 from depthlm_ros.datasets.readers import AnnotationFile
-from depthlm_ros.models.checkpoint import DEPTHVLM, QWEN3_VL, Checkpoint
-from depthlm_ros.models.depthvlm import DEPTH_QUESTION, DepthVLMSettings
-from depthlm_ros.models.hub import find
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION, DepthVLMSettings
+from depthlm_ros.models.weights.checkpoint import DEPTHVLM, QWEN3_VL, Checkpoint
+from depthlm_ros.models.weights.hub import find
+from depthlm_ros.status import Code, StatusError
 from depthlm_ros.training.collators import FIXED_REPLY, DenseSample, DepthVLMCollator
 from depthlm_ros.training.configs import TrainConfig, training_arguments
 from depthlm_ros.training.depthvlm_training import FEATURE_SOURCES, DepthVLMForTraining
@@ -58,9 +58,9 @@ class DepthStage:
     def __post_init__(self):
         """Refuse what is no stage."""
         if self.stage not in (1, 2):
-            raise Refusal(Code.UNSUPPORTED, f"depth.stage = {self.stage}: must be 1 or 2")
+            raise StatusError(Code.UNSUPPORTED, f"depth.stage = {self.stage}: must be 1 or 2")
         if self.feature_source not in FEATURE_SOURCES:
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED,
                 f"depth.feature_source = {self.feature_source!r}: must be one of "
                 f"{', '.join(FEATURE_SOURCES)}",
@@ -68,18 +68,18 @@ class DepthStage:
 
 
 def stage_of(config: TrainConfig) -> DepthStage:
-    """Return the recipe's ``depth`` section; Refusal(UNSUPPORTED) for an unknown key."""
+    """Return the recipe's ``depth`` section; StatusError(UNSUPPORTED) for an unknown key."""
     known = {field.name for field in fields(DepthStage)}
     if extra := sorted(set(config.depth) - known):
-        raise Refusal(Code.UNSUPPORTED, f"depth: unknown {extra}; known are {sorted(known)}")
+        raise StatusError(Code.UNSUPPORTED, f"depth: unknown {extra}; known are {sorted(known)}")
     return DepthStage(**config.depth)
 
 
 class DenseDataset(Dataset):
     """The samples of all files of a recipe, one after the other; shuffled by the trainer.
 
-    An image without any valid depth gives way to the next, as published. Raises Refusal(NO_FRAME)
-    where a thousand in a row have none.
+    An image without any valid depth gives way to the next, as published. Raises
+    StatusError(NO_FRAME) where a thousand in a row have none.
     """
 
     def __init__(self, files: list[AnnotationFile], focal_px: float = 1000.0):
@@ -102,7 +102,7 @@ class DenseDataset(Dataset):
                 return DenseSample(
                     rgb, depth, sample.prompt or DEPTH_QUESTION, sample.solution or FIXED_REPLY
                 )
-        raise Refusal(
+        raise StatusError(
             Code.NO_FRAME, f"{ATTEMPTS} images from {index} on have no depth in their set's range"
         )
 
@@ -118,11 +118,11 @@ class DenseDataset(Dataset):
 def open_base(config: TrainConfig) -> tuple[Checkpoint, Qwen3VLConfig]:
     """Return the checkpoint to begin from, and its config with the head's fields.
 
-    Raises Refusal(UNSUPPORTED) for a model of another family.
+    Raises StatusError(UNSUPPORTED) for a model of another family.
     """
     stage, checkpoint = stage_of(config), Checkpoint.open(find(config.model))
     if checkpoint.format not in (DEPTHVLM, QWEN3_VL):
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"{config.model} is a {checkpoint.format}: DepthVLM trains a Qwen3-VL or a DepthVLM",
         )

@@ -15,8 +15,8 @@ from torch import nn
 from transformers import Qwen3VLForConditionalGeneration
 from transformers.utils import ModelOutput
 
-from depthlm_ros.models.depthvlm import DepthVLMSettings
-from depthlm_ros.models.dpt_head import make_head
+from depthlm_ros.models.depthvlm.depth_heads import make_head
+from depthlm_ros.models.depthvlm.network import DepthVLMSettings
 from depthlm_ros.training.losses import silog_per_image
 
 FEATURE_SOURCES = ("tower+language", "tower+tower", "language+language")

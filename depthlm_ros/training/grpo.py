@@ -15,9 +15,9 @@ from transformers import ProcessorMixin
 
 from depthlm_ros.datasets.depthlm_sampling import TextSample
 from depthlm_ros.datasets.mixture import Shuffled
-from depthlm_ros.models.checkpoint import DEPTHLM_PIXTRAL
+from depthlm_ros.models.weights.checkpoint import DEPTHLM_PIXTRAL
 from depthlm_ros.prompting.prompts import prompt
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 from depthlm_ros.training import sft
 from depthlm_ros.training.callbacks import LossPicture, count_parameters, finish_folder, model_card
 from depthlm_ros.training.collators import DepthLMCollator
@@ -43,13 +43,15 @@ class GRPOSettings:
 
     @classmethod
     def of(cls, config: TrainConfig) -> "GRPOSettings":
-        """Read the section; Refusal(UNSUPPORTED) for an unknown key or a group of one."""
+        """Read the section; StatusError(UNSUPPORTED) for an unknown key or a group of one."""
         known = {field.name for field in fields(cls)}
         if extra := sorted(set(config.grpo) - known):
-            raise Refusal(Code.UNSUPPORTED, f"grpo: unknown {extra}; known are {sorted(known)}")
+            raise StatusError(
+                Code.UNSUPPORTED, f"grpo: unknown {extra}; known are {sorted(known)}"
+            )
         settings = cls(**config.grpo)
         if settings.group < 2 or config.per_device_batch % settings.group:
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED,
                 f"grpo.group = {settings.group}, per_device_batch = {config.per_device_batch}: "
                 "a group has at least two replies, and a batch is whole groups",
@@ -150,8 +152,11 @@ def questions(config: TrainConfig):
         for place in range(len(order)):
             for sample in mixture[order[place]]:
                 chat = [{"role": "user", "content": sample.prompt.question}]
-                yield {"prompt": chat, "image": Image.fromarray(sample.rgb),
-                       "metres": sample.metres}
+                yield {
+                    "prompt": chat,
+                    "image": Image.fromarray(sample.rgb),
+                    "metres": sample.metres,
+                }
 
     return datasets.IterableDataset.from_generator(rows)
 

@@ -2,15 +2,15 @@
 
 from importlib import import_module
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 
 def require(package: str, purpose: str):
-    """Import an optional package; Refusal(UNSUPPORTED) says what to install."""
+    """Import an optional package; StatusError(UNSUPPORTED) says what to install."""
     try:
         return import_module(package)
     except ImportError as error:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"{purpose} needs the package {package} ({error}): pip install 'depthlm_ros[train]', "
             "or the versions of requirements-train.txt",

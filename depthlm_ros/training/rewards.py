@@ -8,10 +8,12 @@ import re
 from collections.abc import Callable, Sequence
 
 from depthlm_ros.prompting.parsing import parse_answer
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 WITHIN = 1.25
-_FORM = re.compile(r"\s*<think>(?:(?!</?think>).)*</think>\s*<answer>[^<>]*</answer>\s*", re.DOTALL)
+_FORM = re.compile(
+    r"\s*<think>(?:(?!</?think>).)*</think>\s*<answer>[^<>]*</answer>\s*", re.DOTALL
+)
 
 
 def format_reward(text: str) -> float:
@@ -52,10 +54,12 @@ def reward_functions(name: str) -> list[Callable]:
     """Return the two reward functions as TRL calls them: form, and the named one.
 
     Each takes the completions (conversations, or text) and the column ``metres``. Raises
-    Refusal(UNSUPPORTED) for an unknown name.
+    StatusError(UNSUPPORTED) for an unknown name.
     """
     if name not in REWARDS:
-        raise Refusal(Code.UNSUPPORTED, f"grpo.reward = {name!r}: must be one of {list(REWARDS)}")
+        raise StatusError(
+            Code.UNSUPPORTED, f"grpo.reward = {name!r}: must be one of {list(REWARDS)}"
+        )
     score = REWARDS[name]
 
     def form(completions: Sequence, **_) -> list[float]:

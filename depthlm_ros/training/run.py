@@ -8,7 +8,7 @@ import argparse
 import sys
 from importlib import import_module
 
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 from depthlm_ros.training.configs import load_config
 
 RUNS = {
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         config = load_config(options.recipe, options.set)
         require("accelerate", "training")
         folder = import_module(RUNS[config.method]).run(config)
-    except Refusal as refusal:
+    except StatusError as refusal:
         print(refusal, file=sys.stderr)
         return 2
     print(f"done: {folder}")

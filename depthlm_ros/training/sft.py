@@ -8,12 +8,12 @@ from pathlib import Path
 
 from depthlm_ros.datasets.depthlm_sampling import SamplingConfig, make_samples
 from depthlm_ros.datasets.mixture import Mixture, scannet_part
-from depthlm_ros.models.checkpoint import DEPTHLM_PIXTRAL, DEPTHLM_QWEN, Checkpoint
-from depthlm_ros.models.depthlm_families import PixtralFamily, Qwen25Family
-from depthlm_ros.models.hub import find
+from depthlm_ros.models.depthlm.families import PixtralFamily, Qwen25Family
 from depthlm_ros.models.options import MarkerOption
+from depthlm_ros.models.weights.checkpoint import DEPTHLM_PIXTRAL, DEPTHLM_QWEN, Checkpoint
+from depthlm_ros.models.weights.hub import find
 from depthlm_ros.prompting.marker import Marker
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 from depthlm_ros.training.collators import DepthLMCollator
 from depthlm_ros.training.configs import TrainConfig, training_arguments
 from depthlm_ros.training.trainers import (
@@ -43,7 +43,7 @@ def sampling_of(config: TrainConfig) -> SamplingConfig:
     try:
         return SamplingConfig(**told)
     except TypeError as error:
-        raise Refusal(Code.UNSUPPORTED, f"sampling: {error}") from error
+        raise StatusError(Code.UNSUPPORTED, f"sampling: {error}") from error
 
 
 class SampleMaker:
@@ -73,11 +73,11 @@ def mixture_of(config: TrainConfig) -> Mixture:
 def open_base(config: TrainConfig) -> tuple:
     """Return (checkpoint, family, tokenizer, path of pictures) of the model to begin from.
 
-    Raises Refusal(UNSUPPORTED) for a model of another family.
+    Raises StatusError(UNSUPPORTED) for a model of another family.
     """
     checkpoint = Checkpoint.open(find(config.model))
     if checkpoint.format not in FAMILIES:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"{config.model} is a {checkpoint.format}: DepthLM trains a Qwen2.5-VL or a Pixtral",
         )

@@ -8,12 +8,7 @@ from transformers import Trainer
 from transformers.trainer_utils import get_last_checkpoint
 
 from depthlm_ros.datasets.mixture import Mixture, Shuffled
-from depthlm_ros.training.callbacks import (
-    LossPicture,
-    count_parameters,
-    finish_folder,
-    model_card,
-)
+from depthlm_ros.training.callbacks import LossPicture, count_parameters, finish_folder, model_card
 from depthlm_ros.training.configs import TrainConfig
 
 
@@ -66,8 +61,9 @@ class DepthTrainer(Trainer):
         """Add the last micro-batch's parts of the loss, as published."""
         model = self.accelerator.unwrap_model(self.model)
         model = getattr(model, "base_model", model) if hasattr(model, "peft_config") else model
-        parts = getattr(getattr(model, "model", model), "last_losses", None) \
-            or getattr(model, "last_losses", {})
+        parts = getattr(getattr(model, "model", model), "last_losses", None) or getattr(
+            model, "last_losses", {}
+        )
         if "loss" in logs:
             logs = logs | {name: float(value) for name, value in parts.items()}
         super().log(logs, *args, **kwargs)

@@ -1,4 +1,7 @@
-"""Each set's curation on a small tree in its own format; geometry by another route than the code's."""
+"""Each set's curation on a small tree in its own format.
+
+Geometry by another route than the code's.
+"""
 
 import json
 import math
@@ -16,7 +19,7 @@ from depthlm_ros.datasets.curation import CurationSettings, prepare
 from depthlm_ros.datasets.curators import NAMES, curator_of
 from depthlm_ros.datasets.readers import AnnotationFile
 from depthlm_ros.datasets.show import sheet
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 
 
 def image(path, width, height, value=90):
@@ -54,10 +57,14 @@ def by_hand(z, u, v, fx, fy, cx, cy):
 def taskonomy(root, name="taskonomy"):
     info = {"taskonomy": "point_info", "hm3d": "fixatedpose"}[name]
     image(root / f"rgb/{name}/s1/point_3_view_1_domain_rgb.png", 512, 512)
-    depth16(root / f"depth_zbuffer/{name}/s1/point_3_view_1_domain_depth_zbuffer.png",
-            one_pixel(512, 512, 100, 400, 1024))
-    text(root / f"point_info/{name}/s1/point_3_view_1_domain_{info}.json",
-         json.dumps({"resolution": 512, "field_of_view_rads": math.pi / 2}))
+    depth16(
+        root / f"depth_zbuffer/{name}/s1/point_3_view_1_domain_depth_zbuffer.png",
+        one_pixel(512, 512, 100, 400, 1024),
+    )
+    text(
+        root / f"point_info/{name}/s1/point_3_view_1_domain_{info}.json",
+        json.dumps({"resolution": 512, "field_of_view_rads": math.pi / 2}),
+    )
     text(root / "train_val_test_fullplus.csv", "id,train,val,test\ns1,1,0,0\ns2,0,1,0\n")
     text(root / "metadata.csv", "scene,split\ns1,train\ns2,val\n")
 
@@ -70,7 +77,8 @@ def test_omnidata(tmp_path, name):
     assert line["intrinsics"] == [256, 256, 255.5, 255.5, 512, 512]
     assert line["pixel_coords"] == [[400, 100]] and line["label"] == "distance"
     assert line["depth"][0] == pytest.approx(
-        by_hand(2.0, 400, 100, 256, 256, 255.5, 255.5), abs=1e-4)
+        by_hand(2.0, 400, 100, 256, 256, 255.5, 255.5), abs=1e-4
+    )
     (z,) = lines_of(name, tmp_path, tmp_path / "z", label="z")
     assert z["depth"] == [2.0] and z["label"] == "z"
     (vlm,) = lines_of(name, tmp_path, tmp_path / "vlm", form="depthvlm")
@@ -78,19 +86,23 @@ def test_omnidata(tmp_path, name):
     assert vlm["canonical_size"] == [2000, 2000]  # cropped to 1024 by the reader
     file = AnnotationFile(tmp_path / f"vlm/{name}_pixel_depth_train.jsonl", tmp_path)
     assert file[0].depth.path.is_file() and file.info.name == name
-    with pytest.raises(Refusal, match="has no scenes of test"):
+    with pytest.raises(StatusError, match="has no scenes of test"):
         lines_of(name, tmp_path, tmp_path / "none", split="test")
 
 
 def matterport(root):
-    conf = ("intrinsics_matrix 100 0 39.5  0 102 29.5  0 0 1\n"
-            "scan a_d0_0.png a_i0_0.jpg 1 0 0 0\nintrinsics_matrix 200 0 40  0 201 30  0 0 1\n"
-            "scan a_d1_0.png a_i1_0.jpg 1 0 0 0\n")
+    conf = (
+        "intrinsics_matrix 100 0 39.5  0 102 29.5  0 0 1\n"
+        "scan a_d0_0.png a_i0_0.jpg 1 0 0 0\nintrinsics_matrix 200 0 40  0 201 30  0 0 1\n"
+        "scan a_d1_0.png a_i1_0.jpg 1 0 0 0\n"
+    )
     text(root / "m1/undistorted_camera_parameters/m1.conf", conf)
     for camera in (0, 1):
         image(root / f"m1/undistorted_color_images/a_i{camera}_0.jpg", 80, 60)
-        depth16(root / f"m1/undistorted_depth_images/a_d{camera}_0.png",
-                one_pixel(60, 80, 50, 10, 12000))
+        depth16(
+            root / f"m1/undistorted_depth_images/a_d{camera}_0.png",
+            one_pixel(60, 80, 50, 10, 12000),
+        )
     text(root / "scenes_train.txt", "m1\nm2\n")
 
 
@@ -117,7 +129,10 @@ def sun(root):
 
 
 def test_sun_rgbd_and_nyu(tmp_path):
-    """Raw 16000 / 8000 = 2 m (rotated bits: 2000 mm << 3); as published 1.6 m, NYU from `depth`."""
+    """Raw 16000 / 8000 = 2 m (rotated bits: 2000 mm << 3).
+
+    As published 1.6 m, NYU from `depth`.
+    """
     sun(tmp_path)
     assert ((16000 >> 3) | (16000 << 13) & 0xFFFF) / 1000 == 2.0
     settings = {"split": "test", "label": "z"}
@@ -128,8 +143,9 @@ def test_sun_rgbd_and_nyu(tmp_path):
     published = {**settings, "as_published": True}
     assert lines_of("sunrgbd", tmp_path, tmp_path / "sp", **published)[0]["depth"] == [1.6]
     assert lines_of("nyuv2", tmp_path, tmp_path / "np", **published)[0]["depth"] == [2.0]
-    (vlm,) = lines_of("nyuv2", tmp_path, tmp_path / "v", split="test", form="depthvlm",
-                      as_published=True)
+    (vlm,) = lines_of(
+        "nyuv2", tmp_path, tmp_path / "v", split="test", form="depthvlm", as_published=True
+    )
     assert vlm["depth_scale"] == 8000 and vlm["depth_path"].endswith("depth_bfx/a.png")
 
 
@@ -153,8 +169,10 @@ def test_ibims1(tmp_path):
 
 def scannet(root, **how):
     phone = root / "data/s1/iphone"
-    frames = {f"frame_{n:06d}": {"intrinsic": [[1400, 0, 960], [0, 1410, 720], [0, 0, 1]]}
-              for n in range(0, 20)}
+    frames = {
+        f"frame_{n:06d}": {"intrinsic": [[1400, 0, 960], [0, 1410, 720], [0, 0, 1]]}
+        for n in range(0, 20)
+    }
     text(phone / "pose_intrinsic_imu.json", json.dumps(frames))
     text(root / "splits/nvs_sem_train.txt", "s1\n")
     for n in (0, 10):
@@ -191,8 +209,13 @@ def test_scannetpps_depth_bin(tmp_path, kind):
     else:
         data = b""
         for frame in maps:
-            block = zlib.compress(frame.tobytes()) if kind == "zlib" else lz4.block.compress(
-                (frame * 1000).astype(np.uint16).tobytes(), store_size=False)
+            block = (
+                zlib.compress(frame.tobytes())
+                if kind == "zlib"
+                else lz4.block.compress(
+                    (frame * 1000).astype(np.uint16).tobytes(), store_size=False
+                )
+            )
             data += struct.pack("<I", len(block)) + block
     (phone / "depth.bin").write_bytes(data)
     lines = lines_of("scannetpp", tmp_path, tmp_path / "out", label="z")
@@ -205,8 +228,9 @@ def test_scannetpps_video_is_read_frame_by_frame(tmp_path):
     for file in (phone / "rgb").iterdir():
         file.unlink()
     (phone / "rgb").rmdir()
-    writer = cv2.VideoWriter(str(phone / "rgb.mkv"), cv2.VideoWriter_fourcc(*"MJPG"), 30,
-                             (192, 144))
+    writer = cv2.VideoWriter(
+        str(phone / "rgb.mkv"), cv2.VideoWriter_fourcc(*"MJPG"), 30, (192, 144)
+    )
     assert writer.isOpened()
     for n in range(12):
         writer.write(np.full((144, 192, 3), 10 * n, np.uint8))
@@ -273,22 +297,56 @@ def nuscenes(root):
 
     table("scene", [{"token": "s", "name": "scene-0001"}, {"token": "m", "name": "scene-0061"}])
     table("sample", [{"token": "k", "scene_token": "s", "timestamp": 1}])
-    table("sensor", [{"token": "L", "channel": "LIDAR_TOP"}, {"token": "C", "channel": "CAM_FRONT"}])
+    table(
+        "sensor", [{"token": "L", "channel": "LIDAR_TOP"}, {"token": "C", "channel": "CAM_FRONT"}]
+    )
     # The camera looks along the car's x: its z is x, its x is -y, its y is -z.
     look = [0.5, -0.5, 0.5, -0.5]
-    table("calibrated_sensor", [
-        {"token": "cl", "sensor_token": "L", "rotation": [1, 0, 0, 0], "translation": [1, 0, 2]},
-        {"token": "cc", "sensor_token": "C", "rotation": look, "translation": [1.5, 0, 1.5],
-         "camera_intrinsic": [[100, 0, 79.5], [0, 100, 44.5], [0, 0, 1]]}])
-    table("ego_pose", [
-        {"token": "pl", "rotation": [1, 0, 0, 0], "translation": [100, 50, 0]},
-        {"token": "pc", "rotation": [1, 0, 0, 0], "translation": [101, 50, 0]}])  # 1 m ahead
+    table(
+        "calibrated_sensor",
+        [
+            {
+                "token": "cl",
+                "sensor_token": "L",
+                "rotation": [1, 0, 0, 0],
+                "translation": [1, 0, 2],
+            },
+            {
+                "token": "cc",
+                "sensor_token": "C",
+                "rotation": look,
+                "translation": [1.5, 0, 1.5],
+                "camera_intrinsic": [[100, 0, 79.5], [0, 100, 44.5], [0, 0, 1]],
+            },
+        ],
+    )
+    table(
+        "ego_pose",
+        [
+            {"token": "pl", "rotation": [1, 0, 0, 0], "translation": [100, 50, 0]},
+            {"token": "pc", "rotation": [1, 0, 0, 0], "translation": [101, 50, 0]},
+        ],
+    )  # 1 m ahead
     common = {"sample_token": "k", "is_key_frame": True, "timestamp": 5}
-    table("sample_data", [
-        {"token": "dl", "calibrated_sensor_token": "cl", "ego_pose_token": "pl",
-         "filename": "samples/LIDAR_TOP/a.pcd.bin", **common},
-        {"token": "dc", "calibrated_sensor_token": "cc", "ego_pose_token": "pc",
-         "filename": "samples/CAM_FRONT/a.jpg", **common}])
+    table(
+        "sample_data",
+        [
+            {
+                "token": "dl",
+                "calibrated_sensor_token": "cl",
+                "ego_pose_token": "pl",
+                "filename": "samples/LIDAR_TOP/a.pcd.bin",
+                **common,
+            },
+            {
+                "token": "dc",
+                "calibrated_sensor_token": "cc",
+                "ego_pose_token": "pc",
+                "filename": "samples/CAM_FRONT/a.jpg",
+                **common,
+            },
+        ],
+    )
     image(root / "samples/CAM_FRONT/a.jpg", 160, 90)
     (root / "samples/LIDAR_TOP").mkdir()
     points = np.array([[10.0, 2.0, 0.5, 0, 0], [20.0, 4.0, 0.7, 0, 0]], "<f4")
@@ -325,16 +383,43 @@ def argoverse(root):
         path.parent.mkdir(parents=True, exist_ok=True)
         feather.write_feather(pa.Table.from_pylist(rows), path)
 
-    write(log / "city_SE3_egovehicle.feather", [
-        {"timestamp_ns": 100, **still, "tx_m": 5.0, "ty_m": 0.0, "tz_m": 0.0},
-        {"timestamp_ns": 130, **still, "tx_m": 6.0, "ty_m": 0.0, "tz_m": 0.0},
-        {"timestamp_ns": 900, **still, "tx_m": 9.0, "ty_m": 0.0, "tz_m": 0.0}])
-    write(log / "calibration/egovehicle_SE3_sensor.feather", [
-        {"sensor_name": "ring_front_center", "qw": 0.5, "qx": -0.5, "qy": 0.5, "qz": -0.5,
-         "tx_m": 1.5, "ty_m": 0.0, "tz_m": 1.5}])
-    write(log / "calibration/intrinsics.feather", [
-        {"sensor_name": "ring_front_center", "fx_px": 1600.0, "fy_px": 1600.0, "cx_px": 79.5,
-         "cy_px": 59.5, "width_px": 160, "height_px": 120}])
+    write(
+        log / "city_SE3_egovehicle.feather",
+        [
+            {"timestamp_ns": 100, **still, "tx_m": 5.0, "ty_m": 0.0, "tz_m": 0.0},
+            {"timestamp_ns": 130, **still, "tx_m": 6.0, "ty_m": 0.0, "tz_m": 0.0},
+            {"timestamp_ns": 900, **still, "tx_m": 9.0, "ty_m": 0.0, "tz_m": 0.0},
+        ],
+    )
+    write(
+        log / "calibration/egovehicle_SE3_sensor.feather",
+        [
+            {
+                "sensor_name": "ring_front_center",
+                "qw": 0.5,
+                "qx": -0.5,
+                "qy": 0.5,
+                "qz": -0.5,
+                "tx_m": 1.5,
+                "ty_m": 0.0,
+                "tz_m": 1.5,
+            }
+        ],
+    )
+    write(
+        log / "calibration/intrinsics.feather",
+        [
+            {
+                "sensor_name": "ring_front_center",
+                "fx_px": 1600.0,
+                "fy_px": 1600.0,
+                "cx_px": 79.5,
+                "cy_px": 59.5,
+                "width_px": 160,
+                "height_px": 120,
+            }
+        ],
+    )
     for time, x in ((100, 21.0), (900, 77.0)):
         write(log / f"sensors/lidar/{time}.feather", [{"x": x, "y": 0.5, "z": 1.9}])
     image(log / "sensors/cameras/ring_front_center/130.jpg", 160, 120)
@@ -357,8 +442,9 @@ def test_argoverse2(tmp_path):
     raw = np.array(Image.open(out / right["depth_path"]))
     assert raw.max() == round(18.5 * 256) and raw.shape == (120, 160)
     wrong = tmp_path / "w"
-    (line,) = lines_of("argoverse2", tmp_path, wrong, split="test", form="depthvlm",
-                       as_published=True)
+    (line,) = lines_of(
+        "argoverse2", tmp_path, wrong, split="test", form="depthvlm", as_published=True
+    )
     raw = np.array(Image.open(wrong / line["depth_path"]))
     assert line["label"] == "distance" and raw.max() == round(math.hypot(18.5, 0.5, 0.4) * 256)
 
@@ -396,18 +482,19 @@ def test_labels_can_be_looked_at(tmp_path):
     path = prepare(curator_of("matterport3d"), tmp_path, tmp_path / "out", CurationSettings())
     points = sheet(AnnotationFile(path, tmp_path), [0, 1])
     assert points.ndim == 3 and points.shape[1] > 900
-    path = prepare(curator_of("matterport3d"), tmp_path, tmp_path / "v",
-                   CurationSettings(form="depthvlm"))
+    path = prepare(
+        curator_of("matterport3d"), tmp_path, tmp_path / "v", CurationSettings(form="depthvlm")
+    )
     assert not np.array_equal(sheet(AnnotationFile(path, tmp_path), [0, 1]), points)
 
 
 def test_what_is_missing_is_named(tmp_path):
     assert len(NAMES) >= 10
-    with pytest.raises(Refusal, match="known are argoverse2"):
+    with pytest.raises(StatusError, match="known are argoverse2"):
         curator_of("kitti")
     for name in NAMES:
-        with pytest.raises(Refusal, match=r"missing|cannot be read|has no scenes"):
+        with pytest.raises(StatusError, match=r"missing|cannot be read|has no scenes"):
             prepare(curator_of(name), tmp_path, tmp_path / "o", CurationSettings(split="test"))
-    with pytest.raises(Refusal, match="must be one of"):
+    with pytest.raises(StatusError, match="must be one of"):
         CurationSettings(form="kitti")
     assert Path(tmp_path).is_dir()

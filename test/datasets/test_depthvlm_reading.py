@@ -23,7 +23,7 @@ from depthlm_ros.datasets.depth_reading import (
     resize_nearest,
 )
 from depthlm_ros.datasets.readers import AnnotationFile
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 
 
 def save(path, array):
@@ -39,12 +39,12 @@ def test_raw_over_scale_and_what_is_not_finite_is_unknown(tmp_path):
     np.array([1.5, np.inf, np.nan, 2.0], "<f4").tofile(raw)
     file = DepthFile(raw, 1.0, "binary_float32", size=(2, 2))
     np.testing.assert_array_equal(read_raw(file), [[1.5, 0], [0, 2]])
-    with pytest.raises(Refusal, match="holds 4 numbers: must be 3 x 2"):
+    with pytest.raises(StatusError, match="holds 4 numbers: must be 3 x 2"):
         read_raw(DepthFile(raw, 1.0, "binary_float32", size=(3, 2)))
-    with pytest.raises(Refusal, match="is missing"):
+    with pytest.raises(StatusError, match="is missing"):
         read_raw(DepthFile(tmp_path / "none.png", 1.0))
     save(tmp_path / "rgb.png", np.zeros((2, 2, 3), np.uint8))
-    with pytest.raises(Refusal, match="has one channel"):
+    with pytest.raises(StatusError, match="has one channel"):
         read_raw(DepthFile(tmp_path / "rgb.png", 1.0))
 
 
@@ -56,7 +56,7 @@ def test_masks_and_range_come_before_the_resize(tmp_path):
     np.testing.assert_allclose(read_masked(file, (0.5, 25.0)), [[0, 1.0, 0, 0]], rtol=1e-6)
     np.testing.assert_allclose(read_masked(file, (0.1, 30.0)), [[0.1, 1.0, 0, 30.0]], rtol=1e-6)
     save(tmp_path / "m.png", np.zeros((3, 3), np.uint8))
-    with pytest.raises(Refusal, match="is a mask of"):
+    with pytest.raises(StatusError, match="is a mask of"):
         read_masked(file)
 
 

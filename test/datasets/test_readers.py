@@ -11,7 +11,7 @@ from depthlm_ros.datasets import registry
 from depthlm_ros.datasets.base import LabelKind, Points, convert
 from depthlm_ros.datasets.line_index import LineIndex, open_lines
 from depthlm_ros.datasets.readers import AnnotationFile, open_mixture
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 DEPTHLM = {
     "image": "/rgb/a.png",
@@ -107,7 +107,7 @@ def test_labels_say_what_they_measure(written):
     assert of == {"argoverse2": "distance", "nuscenes": "z", "ibims1": "z", "eth3d": "distance"}
     told = AnnotationFile(written(DEPTHLM | {"label": "distance"}))[0]
     assert told.label is LabelKind.DISTANCE
-    with pytest.raises(Refusal, match="label = None: must be one of z, distance"):
+    with pytest.raises(StatusError, match="label = None: must be one of z, distance"):
         AnnotationFile(written(DEPTHLM, name="mine.jsonl"))[0]
     assert AnnotationFile(written(DEPTHLM, name="mine.jsonl"), label="z")[0].label == "z"
 
@@ -135,14 +135,14 @@ def test_z_and_distance_are_turned_into_each_other():
 def test_a_broken_line_is_named(written, change, rule):
     file = AnnotationFile(written(DEPTHLM, "", DEPTHLM | change))
     assert len(file) == 2
-    with pytest.raises(Refusal, match=rf"nuscenes_val.jsonl, line 3: .*{rule}"):
+    with pytest.raises(StatusError, match=rf"nuscenes_val.jsonl, line 3: .*{rule}"):
         file[1]
 
 
 def test_text_that_is_no_json_is_named(written):
-    with pytest.raises(Refusal, match="line 2: JSONDecodeError"):
+    with pytest.raises(StatusError, match="line 2: JSONDecodeError"):
         AnnotationFile(written(DEPTHLM, "{'image'"))[1]
-    with pytest.raises(Refusal, match="line 2: a line must be a JSON object"):
+    with pytest.raises(StatusError, match="line 2: a line must be a JSON object"):
         AnnotationFile(written(DEPTHLM, "[1]"))[1]
 
 
@@ -168,10 +168,10 @@ def test_a_json_list_is_a_file_too(written):
     lines = open_lines(written(json.dumps([DEPTHLM, DEPTHLM])))
     assert len(lines) == 2 and lines.place(1).endswith("item 2")
     assert json.loads(lines[1])["depth"] == [1.5, 2.5, None]
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         open_lines(written("[]"))
     assert caught.value.code == Code.NO_FRAME
-    with pytest.raises(Refusal, match="is empty"):
+    with pytest.raises(StatusError, match="is empty"):
         open_lines(written(""))
 
 
@@ -180,7 +180,7 @@ def test_several_files_share_one_root_or_have_their_own(written):
     files = open_mixture(f"{one};{two}", "/i", "/d1;/d2")
     assert str(files[1][0].depth.path) == "/d2/depth/b.png" and files[1].info.name == "ddad"
     assert str(files[0][0].image) == "/i/rgb/a.png"
-    with pytest.raises(Refusal, match="2 image roots for 3 files"):
+    with pytest.raises(StatusError, match="2 image roots for 3 files"):
         open_mixture(f"{one};{two};{one}", "/i;/j")
 
 
@@ -203,7 +203,7 @@ def test_sets_are_told_from_paths_in_the_published_order():
     assert registry.of_path("/data/Matterport/mp3d_pixel_depth_test.jsonl").name == "matterport3d"
     assert registry.of_path("/waymo/argoverse.jsonl").name == "argoverse2"
     assert registry.of_path("/mine.jsonl") is None
-    with pytest.raises(Refusal, match="must be one of argoverse2, waymo"):
+    with pytest.raises(StatusError, match="must be one of argoverse2, waymo"):
         registry.named("kitti")
 
 

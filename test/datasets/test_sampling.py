@@ -20,7 +20,7 @@ from depthlm_ros.datasets.mixture import Mixture, scannet_part
 from depthlm_ros.datasets.readers import AnnotationFile
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.prompting.marker import Marker
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 
 
 class Draws:
@@ -210,7 +210,7 @@ def test_the_ablations_change_the_words_or_the_marker(annotated):
 def test_an_image_of_another_size_is_refused(annotated, tmp_path):
     file = annotated()
     picture(90, 60).save(tmp_path / "a.png")
-    with pytest.raises(Refusal, match="line 1.*is 90 x 60 px, the line says 100 x 60"):
+    with pytest.raises(StatusError, match="line 1.*is 90 x 60 px, the line says 100 x 60"):
         make_samples(file[0], SamplingConfig(), np.random.default_rng(0))
 
 
@@ -235,9 +235,9 @@ def test_the_mixture_goes_on_where_a_line_gives_nothing():
     mixture = Mixture([Numbers(range(10))], [1], lambda s, r: [s] if s % 4 == 3 else [], seed=1)
     assert [mixture[i][0] for i in range(5)] == [3, 3, 3, 3, 7]
     nothing = Mixture([Numbers(range(10))], [1], lambda s, r: [])
-    with pytest.raises(Refusal, match="1000 lines from 2 on give no sample"):
+    with pytest.raises(StatusError, match="1000 lines from 2 on give no sample"):
         nothing[2]
-    with pytest.raises(Refusal, match="one weight of 0 or more each"):
+    with pytest.raises(StatusError, match="one weight of 0 or more each"):
         Mixture([Numbers(range(3))], [1, 2], lambda s, r: [s])
 
 

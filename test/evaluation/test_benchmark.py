@@ -16,7 +16,7 @@ from depthlm_ros.evaluation.benchmark import (
 from depthlm_ros.evaluation.predictions import Constant, Predictor
 from depthlm_ros.evaluation.report import figures_of, markdown
 from depthlm_ros.models.base import DistanceReading
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 
 CAMERA = [100, 100, 49.5, 29.5, 100, 60]
 
@@ -36,7 +36,10 @@ class Words:
 
 @pytest.fixture
 def points_file(tmp_path):
-    """Write three images whose labels are 2 m, 2 m and 40 m, at pixel (89.5, 29.5): ray x = 0.4."""
+    """Write three images whose labels are 2 m, 2 m and 40 m, at pixel (89.5.
+
+    29.5): ray x = 0.4.
+    """
     lines = []
     for index, metres in enumerate((2.0, 2.0, 40.0)):
         Image.fromarray(np.zeros((60, 100, 3), np.uint8)).save(tmp_path / f"{index}.png")
@@ -127,7 +130,7 @@ def test_depthvlm_bench_sparse_and_dense(maps_file, tmp_path):
     assert (row["delta1"], row["points"], row["flying"]) == (0.5, 1500, 1.0)
     # flying: at the truth's scale (median 1.5) a flat map lies between front and back, at 3 m
     assert len(row["truth_m"]) == 200 and "predicted_m" not in row
-    with pytest.raises(Refusal, match="words answers point by point"):
+    with pytest.raises(StatusError, match="words answers point by point"):
         run(Predictor(Words(2.0)), f"mine={maps_file}", dense, tmp_path / "words")
 
 
@@ -185,7 +188,7 @@ def test_a_run_goes_on_where_it_stopped(points_file, tmp_path):
     assert drop == [{k: v for k, v in row.items() if k != "seconds"} for row in first]
     assert path.read_text().splitlines()[1] == whole[1]  # not measured again
     assert calls[-1] == ("mine", 3, 3)
-    with pytest.raises(Refusal, match="holds records of .*give another --out"):
+    with pytest.raises(StatusError, match="holds records of .*give another --out"):
         run(Predictor(Constant(3.0)), f"mine={points_file}", config, out)
 
 
@@ -201,7 +204,7 @@ def test_shards_share_the_images(points_file, tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("WORLD_SIZE", "8")
     assert shard_of(None) == (3, 8)
-    with pytest.raises(Refusal, match="must be I/N"):
+    with pytest.raises(StatusError, match="must be I/N"):
         shard_of("4/4")
 
 
@@ -221,7 +224,7 @@ def test_the_report_has_the_papers_layout(points_file, tmp_path):
 
 
 def test_what_cannot_be_measured_is_refused(tmp_path):
-    with pytest.raises(Refusal, match="must be NAME=FILE"):
+    with pytest.raises(StatusError, match="must be NAME=FILE"):
         parse_set("ibims1")
-    with pytest.raises(Refusal, match="holds no records"):
+    with pytest.raises(StatusError, match="holds no records"):
         read_records(tmp_path)

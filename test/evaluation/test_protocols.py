@@ -9,7 +9,7 @@ from PIL import Image
 
 from depthlm_ros.datasets.readers import AnnotationFile
 from depthlm_ros.evaluation.protocols import depthlm_items, depthvlm_items, published_points
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 
 
 def depthlm_file(tmp_path, counts, name="ibims1.jsonl", pixel=lambda n: [20 + n, 30]):
@@ -76,7 +76,7 @@ def test_every_point_once(tmp_path):
     # At f_uni = 1250 px the image is 1.25 times as large: 4 becomes 5, which is inside.
     larger = depthlm_items(file, mode="all", as_published=True, focal_px=1250.0)
     assert asked(larger) == {0: [1, 2, 3, 4], 1: [1, 2]}
-    with pytest.raises(Refusal, match="must be random or all"):
+    with pytest.raises(StatusError, match="must be random or all"):
         next(depthlm_items(file, mode="dense"))
 
 
@@ -164,8 +164,8 @@ def test_dense_items_have_no_points(tmp_path):
     file = depthvlm_file(tmp_path, ramp(4, 8))
     (item,) = depthvlm_items(file, "dense")
     assert item.dense and not len(item.pixels)
-    with pytest.raises(Refusal, match="must be sparse or dense"):
+    with pytest.raises(StatusError, match="must be sparse or dense"):
         next(depthvlm_items(file, "random"))
     file = depthvlm_file(tmp_path, ramp(4, 8), pixel_coords=None)
-    with pytest.raises(Refusal, match="has no pixel_coords"):
+    with pytest.raises(StatusError, match="has no pixel_coords"):
         next(depthvlm_items(file))

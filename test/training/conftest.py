@@ -92,9 +92,15 @@ def depthlm_data(tmp_path_factory):
         rgb, depth = ramp(index, 64, 48)
         Image.fromarray(rgb).save(folder / f"{index}.png")
         pixels = [[12 + 7 * n, 10 + 5 * n] for n in range(6)]
-        lines.append({"image": f"{index}.png", "intrinsics": [60, 60, 31.5, 23.5, 64, 48],
-                      "pixel_coords": pixels, "label": "z",
-                      "depth": [round(float(depth[v, u]), 3) for u, v in pixels]})
+        lines.append(
+            {
+                "image": f"{index}.png",
+                "intrinsics": [60, 60, 31.5, 23.5, 64, 48],
+                "pixel_coords": pixels,
+                "label": "z",
+                "depth": [round(float(depth[v, u]), 3) for u, v in pixels],
+            }
+        )
     path = folder / "train.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines))
     return path
@@ -111,9 +117,17 @@ def depthvlm_data(tmp_path_factory):
         Image.fromarray(rgb).save(folder / f"{index}.png")
         raw = np.zeros_like(depth) if index == 3 else depth * 1000
         Image.fromarray(raw.astype(np.uint16)).save(folder / f"d{index}.png")
-        lines.append({"image": f"{index}.png", "depth_path": f"d{index}.png", "depth_scale": 1000,
-                      "original_rgb_size": [width, height], "original_fx": 100.0, "label": "z",
-                      "canonical_size": [width, height]})
+        lines.append(
+            {
+                "image": f"{index}.png",
+                "depth_path": f"d{index}.png",
+                "depth_scale": 1000,
+                "original_rgb_size": [width, height],
+                "original_fx": 100.0,
+                "label": "z",
+                "canonical_size": [width, height],
+            }
+        )
     path = folder / "train.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines))
     return path

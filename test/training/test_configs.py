@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 from depthlm_ros.training.configs import RECIPES, load_config, training_arguments
 
 PUBLISHED = {  # batch, rate, samples, clip, warm-up, per GPU
@@ -36,8 +36,7 @@ def test_every_recipe_is_known():
 
 
 def test_the_weights_of_the_mixture():
-    weights = {entry.file.split("/")[1]: entry.weight
-               for entry in load_config("depthlm_7b").data}
+    weights = {entry.file.split("/")[1]: entry.weight for entry in load_config("depthlm_7b").data}
     assert weights.pop("matterport3d") == 0.1 and set(weights.values()) == {1}
     assert load_config("depthlm_12b").sampling["focal_px"] == 750
 
@@ -51,9 +50,16 @@ def test_a_smaller_batch_has_a_rate_by_the_square_root():
 
 
 def test_overrides_lead_into_the_recipe(tmp_path):
-    config = load_config("depthlm_3b", [
-        f"out={tmp_path}", "trainer.max_steps=7", "data.0.file=mine.jsonl", "lora={r: 8}",
-        "sampling.points=3"])
+    config = load_config(
+        "depthlm_3b",
+        [
+            f"out={tmp_path}",
+            "trainer.max_steps=7",
+            "data.0.file=mine.jsonl",
+            "lora={r: 8}",
+            "sampling.points=3",
+        ],
+    )
     assert config.trainer["max_steps"] == 7 and config.data[0].file == "mine.jsonl"
     assert config.lora == {"r": 8} and config.sampling == {"focal_px": 1000, "points": 3}
     arguments = training_arguments(config)
@@ -77,10 +83,10 @@ def test_overrides_lead_into_the_recipe(tmp_path):
     ],
 )
 def test_what_makes_no_sense_is_refused(overrides, rule):
-    with pytest.raises(Refusal, match=rule):
+    with pytest.raises(StatusError, match=rule):
         load_config("depthlm_3b", overrides)
 
 
 def test_an_unknown_recipe_names_the_known_ones():
-    with pytest.raises(Refusal, match="recipes here are depthlm_12b, depthlm_3b"):
+    with pytest.raises(StatusError, match="recipes here are depthlm_12b, depthlm_3b"):
         load_config("depthlm_1b")

@@ -7,7 +7,7 @@ import pytest
 
 from depthlm_ros.models import registry
 from depthlm_ros.prompting.prompts import prompt
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 from depthlm_ros.training import grpo
 from depthlm_ros.training.configs import load_config
 from depthlm_ros.training.rewards import answered_m, format_reward, reward_functions
@@ -60,17 +60,31 @@ def test_the_four_rewards(name, rewards):
 
 
 def test_an_unknown_reward_is_refused():
-    with pytest.raises(Refusal, match="must be one of"):
+    with pytest.raises(StatusError, match="must be one of"):
         reward_functions("l3")
 
 
 def recipe(out, model, data, *more):
-    return load_config("depthlm_grpo_3b", [
-        f"out={out}", f"model={model}", f"data=[{{file: {data}, label: z}}]", "dtype=float32",
-        "sampling={focal_px: 60}", "samples=null", "global_batch=4", "per_device_batch=4",
-        "grpo={group: 2, max_reply_tokens: 6}", "trainer.gradient_checkpointing=false",
-        "trainer.max_steps=2", "trainer.disable_tqdm=true", "trainer.save_strategy=no",
-        "published_lr=1e-3", *more])
+    return load_config(
+        "depthlm_grpo_3b",
+        [
+            f"out={out}",
+            f"model={model}",
+            f"data=[{{file: {data}, label: z}}]",
+            "dtype=float32",
+            "sampling={focal_px: 60}",
+            "samples=null",
+            "global_batch=4",
+            "per_device_batch=4",
+            "grpo={group: 2, max_reply_tokens: 6}",
+            "trainer.gradient_checkpointing=false",
+            "trainer.max_steps=2",
+            "trainer.disable_tqdm=true",
+            "trainer.save_strategy=no",
+            "published_lr=1e-3",
+            *more,
+        ],
+    )
 
 
 def test_a_run_end_to_end(tmp_path, reference_folder, depthlm_data):
@@ -82,15 +96,16 @@ def test_a_run_end_to_end(tmp_path, reference_folder, depthlm_data):
 
 
 def test_groups_and_batches_must_fit(tmp_path):
-    with pytest.raises(Refusal, match="a batch is whole groups"):
+    with pytest.raises(StatusError, match="a batch is whole groups"):
         grpo.GRPOSettings.of(recipe(tmp_path, "m", "d", "grpo.group=3"))
-    with pytest.raises(Refusal, match=r"grpo: unknown \['kl'\]"):
+    with pytest.raises(StatusError, match=r"grpo: unknown \['kl'\]"):
         grpo.GRPOSettings.of(recipe(tmp_path, "m", "d", "grpo.kl=1"))
 
 
 def test_the_rewards_are_logged(tmp_path, reference_folder, depthlm_data):
-    config = recipe(tmp_path, reference_folder("depthlm_qwen_tiny"), depthlm_data,
-                    "trainer.max_steps=1")
+    config = recipe(
+        tmp_path, reference_folder("depthlm_qwen_tiny"), depthlm_data, "trainer.max_steps=1"
+    )
     trainer, _ = grpo.make_trainer(config)
     trainer.train()
     log = trainer.state.log_history[0]

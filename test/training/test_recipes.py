@@ -12,14 +12,18 @@ from safetensors.torch import load_file
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
-from depthlm_ros.models.preprocess import to_patches
-from depthlm_ros.status import Refusal
+from depthlm_ros.models.runtime.image_patches import to_patches
+from depthlm_ros.status import StatusError
 from depthlm_ros.training import depthvlm_stages, run, sft
 from depthlm_ros.training.configs import load_config
 
 COMMON = [
-    "trainer.warmup_steps=0", "trainer.gradient_checkpointing=false", "trainer.logging_steps=1",
-    "trainer.dataloader_num_workers=0", "trainer.disable_tqdm=true", "trainer.save_steps=1000",
+    "trainer.warmup_steps=0",
+    "trainer.gradient_checkpointing=false",
+    "trainer.logging_steps=1",
+    "trainer.dataloader_num_workers=0",
+    "trainer.disable_tqdm=true",
+    "trainer.save_steps=1000",
     "dtype=float32",
 ]
 HEAD = "depth.head={widths: [16, 16, 16, 16], fusion: 16, output: [8, 8]}"
@@ -27,17 +31,42 @@ HEAD = "depth.head={widths: [16, 16, 16, 16], fusion: 16, output: [8, 8]}"
 
 def depthlm(out, model, data, *more):
     entry = f"data=[{{file: {data}, label: z}}]"
-    return load_config("depthlm_3b", [
-        *COMMON, f"out={out}", f"model={model}", entry, "sampling={focal_px: 60}", "samples=null",
-        "global_batch=4", "per_device_batch=4", "published_batch=4", "published_lr=5e-3",
-        "trainer.max_grad_norm=1.0", *more])
+    return load_config(
+        "depthlm_3b",
+        [
+            *COMMON,
+            f"out={out}",
+            f"model={model}",
+            entry,
+            "sampling={focal_px: 60}",
+            "samples=null",
+            "global_batch=4",
+            "per_device_batch=4",
+            "published_batch=4",
+            "published_lr=5e-3",
+            "trainer.max_grad_norm=1.0",
+            *more,
+        ],
+    )
 
 
 def depthvlm(out, model, data, stage, *more):
-    return load_config("depthvlm_4b_stage1", [
-        *COMMON, f"out={out}", f"model={model}", f"data=[{{file: {data}}}]",
-        f"depth.stage={stage}", "depth.focal_px=100", "global_batch=4", "per_device_batch=2",
-        "published_batch=4", "published_lr=3e-3", *more])
+    return load_config(
+        "depthvlm_4b_stage1",
+        [
+            *COMMON,
+            f"out={out}",
+            f"model={model}",
+            f"data=[{{file: {data}}}]",
+            f"depth.stage={stage}",
+            "depth.focal_px=100",
+            "global_batch=4",
+            "per_device_batch=2",
+            "published_batch=4",
+            "published_lr=3e-3",
+            *more,
+        ],
+    )
 
 
 def weights(folder):
@@ -52,8 +81,14 @@ def losses(folder):
 @pytest.mark.parametrize("name", ["depthlm_qwen_tiny", "depthlm_pixtral_tiny"])
 def test_depthlm_learns_and_is_served(name, tmp_path, reference_folder, depthlm_data):
     """Both families: the loss falls on four pictures, and the folder loads as a DepthLM."""
-    config = depthlm(tmp_path, reference_folder(name), depthlm_data, "trainer.max_steps=20",
-                     "trainer.save_steps=20", "sampling.focal_px=60")
+    config = depthlm(
+        tmp_path,
+        reference_folder(name),
+        depthlm_data,
+        "trainer.max_steps=20",
+        "trainer.save_steps=20",
+        "sampling.focal_px=60",
+    )
     folder = sft.run(config)
     found = losses(tmp_path)
     assert np.mean(found[-3:]) < 0.5 * found[0]
@@ -70,8 +105,13 @@ def test_depthlm_learns_and_is_served(name, tmp_path, reference_folder, depthlm_
 def test_depthlm_resumed_equals_uninterrupted(tmp_path, reference_folder, depthlm_data):
     """Eight steps at once, and four, stopped, and four more: the same weights, bit by bit."""
     model = reference_folder("depthlm_qwen_tiny")
-    more = ("trainer.save_steps=4", "trainer.max_steps=8", "label_mask=published",
-            "sampling.points=2", "trainer.lr_scheduler_type=constant")
+    more = (
+        "trainer.save_steps=4",
+        "trainer.max_steps=8",
+        "label_mask=published",
+        "sampling.points=2",
+        "trainer.lr_scheduler_type=constant",
+    )
     whole = sft.run(depthlm(tmp_path / "whole", model, depthlm_data, *more))
     first = (*more, "trainer.max_steps=4")
     sft.run(depthlm(tmp_path / "parts", model, depthlm_data, *first))
@@ -82,18 +122,36 @@ def test_depthlm_resumed_equals_uninterrupted(tmp_path, reference_folder, depthl
 
 def test_depthvlm_in_two_stages(tmp_path, stock_qwen3, depthvlm_data):
     """Stage 1 changes the head alone; stage 2 all but the tower; both fall; the node loads it."""
-    stage1 = depthvlm_stages.run(depthvlm(
-        tmp_path / "1", stock_qwen3, depthvlm_data, 1, HEAD, "trainer.max_steps=12",
-        "trainer.save_steps=12", "published_lr=1e-2"))
+    stage1 = depthvlm_stages.run(
+        depthvlm(
+            tmp_path / "1",
+            stock_qwen3,
+            depthvlm_data,
+            1,
+            HEAD,
+            "trainer.max_steps=12",
+            "trainer.save_steps=12",
+            "published_lr=1e-2",
+        )
+    )
     found = losses(tmp_path / "1")
     assert np.mean(found[-3:]) < 0.8 * found[0]
     stock, one = weights(stock_qwen3), weights(stage1)
     assert all(torch.equal(stock[name], one[name]) for name in stock)
     assert any(name.startswith("depth_head.") for name in one)
 
-    stage2 = depthvlm_stages.run(depthvlm(
-        tmp_path / "2", stage1, depthvlm_data, 2, "trainer.max_steps=12", "trainer.save_steps=12",
-        "published_lr=2e-3", "trainer.gradient_checkpointing=true"))
+    stage2 = depthvlm_stages.run(
+        depthvlm(
+            tmp_path / "2",
+            stage1,
+            depthvlm_data,
+            2,
+            "trainer.max_steps=12",
+            "trainer.save_steps=12",
+            "published_lr=2e-3",
+            "trainer.gradient_checkpointing=true",
+        )
+    )
     found = losses(tmp_path / "2")
     assert np.mean(found[-3:]) < 0.7 * found[0]
     log = json.loads(next((tmp_path / "2").glob("checkpoint-*/trainer_state.json")).read_text())
@@ -127,7 +185,7 @@ def test_the_trained_network_and_the_served_one_are_the_same(small_depthvlm, dep
         both = trained(**batch)
         for depth, sample in zip(both.depth, (trainer[0], trainer[1]), strict=True):
             size = served.path.fit(sample.rgb.shape[1], sample.rgb.shape[0])
-            from depthlm_ros.models.preprocess import resize
+            from depthlm_ros.models.runtime.image_patches import resize
 
             image = resize(torch.from_numpy(sample.rgb)[None], *size)
             own = served.module(*to_patches(image, served.path)).depth[0]
@@ -182,8 +240,11 @@ def test_the_papers_other_heads_and_sources_train(more, stock_qwen3, depthvlm_da
 
 def test_lora_is_merged_into_what_is_served(tmp_path, small_depthvlm, depthvlm_data):
     model = small_depthvlm
-    folder = depthvlm_stages.run(depthvlm(
-        tmp_path, model, depthvlm_data, 2, "lora={r: 4, lora_alpha: 8}", "trainer.max_steps=3"))
+    folder = depthvlm_stages.run(
+        depthvlm(
+            tmp_path, model, depthvlm_data, 2, "lora={r: 4, lora_alpha: 8}", "trainer.max_steps=3"
+        )
+    )
     before, after = weights(model), weights(folder)
     assert set(before) == set(after)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -192,13 +253,15 @@ def test_lora_is_merged_into_what_is_served(tmp_path, small_depthvlm, depthvlm_d
     assert registry.load(str(folder), "cpu").name
 
 
-def test_another_familys_model_is_refused(tmp_path, reference_folder, depthlm_data,
-                                          depthvlm_data, capsys):
-    with pytest.raises(Refusal, match="DepthLM trains a Qwen2.5-VL or a Pixtral"):
+def test_another_familys_model_is_refused(
+    tmp_path, reference_folder, depthlm_data, depthvlm_data, capsys
+):
+    with pytest.raises(StatusError, match="DepthLM trains a Qwen2.5-VL or a Pixtral"):
         sft.run(depthlm(tmp_path, reference_folder("depthvlm_tiny"), depthlm_data))
-    with pytest.raises(Refusal, match="DepthVLM trains a Qwen3-VL or a DepthVLM"):
+    with pytest.raises(StatusError, match="DepthVLM trains a Qwen3-VL or a DepthVLM"):
         depthvlm_stages.run(
-            depthvlm(tmp_path, reference_folder("depthlm_qwen_tiny"), depthvlm_data, 1))
+            depthvlm(tmp_path, reference_folder("depthlm_qwen_tiny"), depthvlm_data, 1)
+        )
     assert run.main(["depthlm_9b"]) == 2
     assert "recipes here are" in capsys.readouterr().err
 
@@ -208,18 +271,47 @@ def test_two_processes_equal_one_with_twice_the_accumulation(
 ):
     """Batches of 2: two gloo processes, against one that adds up two."""
     model = small_depthvlm
-    more = [*COMMON, f"model={model}", f"data=[{{file: {depthvlm_data}}}]", "depth.stage=2",
-            "depth.focal_px=100", "global_batch=4", "per_device_batch=2", "published_batch=4",
-            "published_lr=3e-3", "trainer.max_steps=3", "trainer.lr_scheduler_type=constant"]
+    more = [
+        *COMMON,
+        f"model={model}",
+        f"data=[{{file: {depthvlm_data}}}]",
+        "depth.stage=2",
+        "depth.focal_px=100",
+        "global_batch=4",
+        "per_device_batch=2",
+        "published_batch=4",
+        "published_lr=3e-3",
+        "trainer.max_steps=3",
+        "trainer.lr_scheduler_type=constant",
+    ]
     alone = tmp_path / "alone"
     assert run.main(["depthvlm_4b_stage1", *_sets([*more, f"out={alone}"])]) == 0
     both = tmp_path / "both"
-    code = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
-            "-m", "depthlm_ros.training.run", "depthvlm_4b_stage1",
-            *_sets([*more, f"out={both}", "trainer.ddp_backend=gloo",
-                    "trainer.ddp_find_unused_parameters=true"])]
-    done = subprocess.run(code, capture_output=True, text=True, timeout=240,
-                          env=os.environ | {"OMP_NUM_THREADS": "1"})
+    code = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--standalone",
+        "-m",
+        "depthlm_ros.training.run",
+        "depthvlm_4b_stage1",
+        *_sets(
+            [
+                *more,
+                f"out={both}",
+                "trainer.ddp_backend=gloo",
+                "trainer.ddp_find_unused_parameters=true",
+            ]
+        ),
+    ]
+    done = subprocess.run(
+        code,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
     one, two = weights(alone / "checkpoint"), weights(both / "checkpoint")
     start = weights(model)

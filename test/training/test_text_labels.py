@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from depthlm_ros.datasets.depthlm_sampling import TextSample
-from depthlm_ros.models.preprocess import ImagePath
-from depthlm_ros.models.preprocess_depthlm import DepthLMPath
-from depthlm_ros.models.tiny import tiny_tokenizer
+from depthlm_ros.models.depthlm.preprocess import DepthLMPreprocessConfig
+from depthlm_ros.models.depthvlm.tiny import tiny_tokenizer
+from depthlm_ros.models.runtime.image_patches import ImagePreprocessConfig
 from depthlm_ros.prompting.prompts import prompt
 from depthlm_ros.training.collators import (
     FIXED_REPLY,
@@ -20,7 +20,7 @@ from depthlm_ros.training.collators import (
 from depthlm_ros.training.losses import silog, silog_per_image
 from depthlm_ros.training.text_labels import padded
 
-PATH = ImagePath(patch=14, min_pixels=28 * 28)
+PATH = ImagePreprocessConfig(patch=14, min_pixels=28 * 28)
 
 
 def test_silog_of_images_and_of_all_their_pixels_differ():
@@ -73,10 +73,11 @@ def tokenizer():
 
 
 def test_the_reply_alone_is_learned(tokenizer):
-    batch = DepthLMCollator(tokenizer, DepthLMPath(PATH))([text_sample()])
+    batch = DepthLMCollator(tokenizer, DepthLMPreprocessConfig(PATH))([text_sample()])
     assert learned(tokenizer, batch) == (
         "<think> The point is around 3.47 meters away from the camera. </think>\n\n"
-        "<answer> 3.47 </answer><|im_end|>")
+        "<answer> 3.47 </answer><|im_end|>"
+    )
     (image,) = tokenizer.convert_tokens_to_ids(["<|image_pad|>"])
     assert (batch["input_ids"] == image).sum() == 2  # 56 x 28 px: two tokens of 28 x 28
     assert batch["image_grid_thw"].tolist() == [[1, 2, 4]]
@@ -85,13 +86,14 @@ def test_the_reply_alone_is_learned(tokenizer):
 
 
 def test_as_published_everything_but_image_and_padding_is_learned(tokenizer):
-    collator = DepthLMCollator(tokenizer, DepthLMPath(PATH), mask="published")
+    collator = DepthLMCollator(tokenizer, DepthLMPreprocessConfig(PATH), mask="published")
     batch = collator([text_sample(), text_sample(112, 56)])
     question = prompt().question
     expected = (
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
         f"<|vision_start|><|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n"
-        f"{prompt().answer(3.47)}<|im_end|>\n<|im_start|>assistant\n")
+        f"{prompt().answer(3.47)}<|im_end|>\n<|im_start|>assistant\n"
+    )
     assert learned(tokenizer, batch, 0) == learned(tokenizer, batch, 1) == expected
     short, long = batch["attention_mask"].sum(1).tolist()
     assert long - short == 8 - 2 and batch["input_ids"].shape == (2, long)
@@ -99,13 +101,16 @@ def test_as_published_everything_but_image_and_padding_is_learned(tokenizer):
 
 
 def test_several_points_an_image_are_several_conversations(tokenizer):
-    batch = DepthLMCollator(tokenizer, DepthLMPath(PATH))([[text_sample(), text_sample()]])
+    batch = DepthLMCollator(tokenizer, DepthLMPreprocessConfig(PATH))(
+        [[text_sample(), text_sample()]]
+    )
     assert batch["input_ids"].shape[0] == 2
 
 
 def dense_sample(width=64, height=32):
-    return DenseSample(np.zeros((height, width, 3), np.uint8),
-                       np.ones((height, width), np.float32))
+    return DenseSample(
+        np.zeros((height, width, 3), np.uint8), np.ones((height, width), np.float32)
+    )
 
 
 def test_the_masks_of_depthvlm(tokenizer):
@@ -113,7 +118,7 @@ def test_the_masks_of_depthvlm(tokenizer):
 
     The image has eight tokens: the mask ends seven before the prompt does.
     """
-    path = ImagePath(patch=8, min_pixels=16 * 16)
+    path = ImagePreprocessConfig(patch=8, min_pixels=16 * 16)
     reply = DepthVLMCollator(tokenizer, path)([dense_sample()])
     assert learned(tokenizer, reply) == f"{FIXED_REPLY}<|im_end|>\n"
     published = DepthVLMCollator(tokenizer, path, mask="published")([dense_sample()])
@@ -129,7 +134,7 @@ def test_the_masks_of_depthvlm(tokenizer):
 
 def test_the_truth_may_be_brought_to_the_rounded_focal_length(tokenizer):
     """70 x 34 px become 64 x 32: the focal length is sqrt(64 / 70 x 32 / 34) of what it was."""
-    path = ImagePath(patch=8, min_pixels=16 * 16)
+    path = ImagePreprocessConfig(patch=8, min_pixels=16 * 16)
     plain = DepthVLMCollator(tokenizer, path)([dense_sample(70, 34)])
     exact = DepthVLMCollator(tokenizer, path, exact_focal=True)([dense_sample(70, 34)])
     assert plain["image_grid_thw"].tolist() == [[1, 4, 8]]

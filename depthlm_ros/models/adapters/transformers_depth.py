@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstima
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 METRIC = ("depth_anything", "depth_pro", "glpn", "zoedepth")
 LEAST_INVERSE, MOST_INVERSE = 1e-4, 1e4
@@ -48,8 +48,8 @@ class TransformersDepth:
     ) -> "TransformersDepth":
         """Load a checkpoint folder: safetensors alone, no code of the checkpoint's.
 
-        Raises Refusal(UNSUPPORTED) for a model without metres, Refusal(MODEL_ERROR) for a folder
-        that transformers cannot read.
+        Raises StatusError(UNSUPPORTED) for a model without metres, StatusError(MODEL_ERROR) for a
+        folder that transformers cannot read.
         """
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
@@ -59,11 +59,11 @@ class TransformersDepth:
             model = AutoModelForDepthEstimation.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=dtype
             )
-        except Refusal:
+        except StatusError:
             raise
         except Exception as error:  # transformers tells a broken folder in every way
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            raise Refusal(
+            raise StatusError(
                 Code.MODEL_ERROR, f"{folder} cannot be read ({reason}); fetch it again"
             ) from error
         return cls(model.to(device), processor, name)
@@ -82,12 +82,12 @@ class TransformersDepth:
     def depth(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
         """Map a source image, uint8 (H, W, 3), to z-depth, float32 (view.height, view.width) [m].
 
-        Raises Refusal(BAD_IMAGE) for an image that is not the view's source, Refusal(MODEL_ERROR)
-        when the device's memory does not suffice.
+        Raises StatusError(BAD_IMAGE) for an image that is not the view's source,
+        StatusError(MODEL_ERROR) when the device's memory does not suffice.
         """
         expected = (view.source.height, view.source.width, 3)
         if rgb.shape != expected or rgb.dtype != np.uint8:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_IMAGE,
                 f"rgb is {rgb.dtype} {rgb.shape}: this view is of a uint8 {expected} image",
             )
@@ -95,7 +95,7 @@ class TransformersDepth:
             pixels = self._pixels(rgb).to(self.model.device, self.model.dtype)
             seen = self.model(pixel_values=pixels).predicted_depth.float()
         except torch.OutOfMemoryError as error:
-            raise Refusal(
+            raise StatusError(
                 Code.MODEL_ERROR, f"{self.name} ran out of device memory on {expected}"
             ) from error
         metres = self._metres(seen.reshape(1, 1, *seen.shape[-2:]), view)
@@ -140,7 +140,7 @@ def _check_metric(config, folder) -> None:
     relative = getattr(config, "depth_estimation_type", "metric") != "metric"
     if kind not in METRIC or relative:
         told = "relative depth" if relative else f"{kind}, which is not known to answer in metres"
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"{folder} is a depth model of {told}: give a metric one ({', '.join(METRIC)}), such "
             "as a Depth Anything whose config says depth_estimation_type metric",

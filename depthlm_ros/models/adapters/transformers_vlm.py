@@ -19,7 +19,7 @@ from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.prompting.marker import Marker, draw, place
 from depthlm_ros.prompting.parsing import parse_answer
 from depthlm_ros.prompting.prompts import Task, prompt
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 LONGEST_EDGE_PX = 1024
 
@@ -67,7 +67,7 @@ class TransformersVLM:
     ) -> "TransformersVLM":
         """Load a checkpoint folder: safetensors alone, no code of the checkpoint's.
 
-        Raises Refusal(MODEL_ERROR) for a folder that transformers cannot read, with its reason
+        Raises StatusError(MODEL_ERROR) for a folder that transformers cannot read, with its reason
         (most processors need torchvision).
         """
         from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -79,7 +79,7 @@ class TransformersVLM:
             )
         except Exception as error:  # transformers tells a broken folder in every way
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            raise Refusal(
+            raise StatusError(
                 Code.MODEL_ERROR,
                 f"{folder} cannot be read ({reason}); fetch it again, or `pip install torchvision` "
                 "where its processor asks for it",
@@ -101,7 +101,7 @@ class TransformersVLM:
             target = np.clip((pixel * scale).astype(int), 0, (width - 1, height - 1))
             try:
                 marked = draw(small, self.marker, place(self.marker, target, width, height))
-            except Refusal as refusal:
+            except StatusError as refusal:
                 nan = float("nan")
                 readings.append(DistanceReading(nan, nan, nan, "", refusal.text, refusal.code))
                 continue

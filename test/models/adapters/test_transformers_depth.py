@@ -23,7 +23,7 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models.adapters.transformers_depth import TransformersDepth
 from depthlm_ros.models.base import DenseDepthModel
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CPU = torch.device("cpu")
 CAMERA = PinholeCamera(90.0, 90.0, 49.5, 31.5, 100, 64)
@@ -172,13 +172,16 @@ def test_every_metric_kind_gives_metres_of_the_source(folders, kind):
     assert depth.shape == (64, 100) and np.isfinite(depth).mean() > 0.5
     view = model.view_of(CAMERA)
     assert view.width <= 100 and view.height <= 64 and view.depth_scale == 1.0
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         model.depth(noise()[:10], view)
     assert caught.value.code == Code.BAD_IMAGE
 
 
 def test_the_map_of_depth_anything_is_the_models_own(folders):
-    """56 px the shorter side, in multiples of 14: 64 x 100 becomes 56 x 84 (0.875 x 100 = 87.5)."""
+    """56 px the shorter side.
+
+    In multiples of 14: 64 x 100 becomes 56 x 84 (0.875 x 100 = 87.5).
+    """
     model = TransformersDepth.from_folder(folders["depth_anything"], "m", CPU, torch.float32)
     view = model.view_of(CAMERA)
     pixels = model.processor(images=noise(), return_tensors="pt")["pixel_values"]
@@ -223,7 +226,7 @@ def test_zoedepths_padding_is_cut_off(folders):
 def test_a_model_without_metres_is_refused(tmp_path):
     model, _ = depth_anything("relative")
     model.save_pretrained(tmp_path / "relative")
-    with pytest.raises(Refusal, match="a depth model of relative depth: give a metric one"):
+    with pytest.raises(StatusError, match="a depth model of relative depth: give a metric one"):
         TransformersDepth.from_folder(tmp_path / "relative", "m", CPU, torch.float32)
-    with pytest.raises(Refusal, match="cannot be read"):
+    with pytest.raises(StatusError, match="cannot be read"):
         TransformersDepth.from_folder(tmp_path / "none", "m", CPU, torch.float32)

@@ -18,7 +18,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models.adapters.transformers_vlm import TransformersVLM, scaled_to_edge
 from depthlm_ros.models.base import LanguageModel, PointDepthModel
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 REFERENCE = Path(__file__).parents[2] / "data" / "reference" / "depthlm_pixtral_tiny"
 CAMERA = PinholeCamera(60.0, 60.0, 39.5, 29.5, 80, 60)
@@ -120,6 +120,6 @@ def test_the_longest_edge_is_at_most_1024_px():
 
 
 def test_a_folder_that_cannot_be_read_is_refused(tmp_path):
-    with pytest.raises(Refusal, match="cannot be read") as caught:
+    with pytest.raises(StatusError, match="cannot be read") as caught:
         TransformersVLM.from_folder(tmp_path, "m", torch.device("cpu"), torch.float32)
     assert caught.value.code == Code.MODEL_ERROR
