@@ -62,7 +62,7 @@ WALLS = {  # which rooms a room may import, even inside a function
     "models": PURE | {"prompting"},
     "estimator": PURE | {"models"},
     "scenes": PURE | {"image_io", "models"},
-    "datasets": PURE | {"image_io", "scenes"},
+    "datasets": PURE | {"image_io", "scenes", "prompting", "visualization"},
     "training": LOWER | {"evaluation"},
     "evaluation": LOWER,
     "benchmarks": LOWER | {"evaluation"},

@@ -17,6 +17,7 @@ from depthlm_ros.datasets.base import LabelKind
 from depthlm_ros.datasets.curation import CurationSettings, FrameRecord
 from depthlm_ros.datasets.files import must_exist
 from depthlm_ros.datasets.lidar import at_focal, depth_of_points, motion, moved, write_frame
+from depthlm_ros.datasets.optional_packages import require
 from depthlm_ros.datasets.registry import SETS
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.status import Code, StatusError
@@ -137,11 +138,5 @@ def _sweep(path: Path) -> np.ndarray:
 
 
 def _feather(path: Path):
-    try:
-        from pyarrow import feather
-    except ImportError as error:
-        raise StatusError(
-            Code.UNSUPPORTED,
-            f"Argoverse2's tables need pyarrow ({error}): pip install 'depthlm_ros[data]'",
-        ) from error
+    feather = require("pyarrow.feather", "Argoverse2", "data")
     return feather.read_table(must_exist(path, "a table of Argoverse2"))

@@ -20,6 +20,7 @@ from depthlm_ros.datasets.base import DepthFile, LabelKind
 from depthlm_ros.datasets.curation import CurationSettings, FrameRecord, draw_points
 from depthlm_ros.datasets.depth_reading import read_masked
 from depthlm_ros.datasets.files import must_exist, read_list, read_text
+from depthlm_ros.datasets.optional_packages import require
 from depthlm_ros.datasets.registry import SETS
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.status import Code, StatusError
@@ -180,11 +181,5 @@ def _frame(block: bytes, height: int, width: int) -> np.ndarray:
     if metres is not None:
         frame = np.frombuffer(metres, "<f4").reshape(height, width)
         return np.rint(np.nan_to_num(frame) * 1000).clip(0, 65535).astype(np.uint16)
-    try:
-        from lz4.block import decompress
-    except ImportError as error:
-        raise StatusError(
-            Code.UNSUPPORTED, f"depth.bin needs lz4 ({error}): pip install lz4"
-        ) from error
-    raw = decompress(block, uncompressed_size=2 * height * width)
+    raw = require("lz4.block", "depth.bin", "data").decompress(block, uncompressed_size=2 * height * width)
     return np.frombuffer(raw, "<u2").reshape(height, width)

@@ -14,6 +14,7 @@ from pathlib import Path
 from depthlm_ros.datasets.base import DepthFile
 from depthlm_ros.datasets.curation import CurationSettings, FrameRecord
 from depthlm_ros.datasets.files import must_exist, read_list, read_numbers
+from depthlm_ros.datasets.optional_packages import require
 from depthlm_ros.datasets.readers import image_size
 from depthlm_ros.datasets.registry import SETS
 from depthlm_ros.geometry.camera import PinholeCamera
@@ -82,15 +83,8 @@ def _listed(root: Path, split: str) -> list[str]:
 
 def _listed_in_mat(path: Path, split: str) -> list[str]:
     """Read MATLAB's lists; their paths are those of the authors' machine, below SUNRGBD/."""
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise StatusError(
-            Code.UNSUPPORTED,
-            f"{path} needs scipy ({error}): pip install scipy, or write {split}.txt with one image "
-            "folder a line",
-        ) from error
-    rows = loadmat(path, squeeze_me=True)[f"all{split}"]
+    matlab = require("scipy.io", f"{path.name} (or {split}.txt, one image folder a line)", "data")
+    rows = matlab.loadmat(path, squeeze_me=True)[f"all{split}"]
     return [str(row).rpartition("SUNRGBD/")[2].strip("/") for row in rows]
 
 

@@ -152,6 +152,7 @@ def report(figures: dict, each: bool) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``depthlm bench accuracy``."""
+    published_benchmark.add_arguments(parser)
     parser.add_argument("--data", default="scenes", help="a .jsonl with labels, or 'scenes'")
     parser.add_argument(
         "--labels",

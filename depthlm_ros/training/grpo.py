@@ -22,7 +22,7 @@ from depthlm_ros.training import sft
 from depthlm_ros.training.callbacks import LossPicture, count_parameters, finish_folder, model_card
 from depthlm_ros.training.collators import DepthLMCollator
 from depthlm_ros.training.configs import TrainConfig, training_arguments
-from depthlm_ros.training.requirements import require
+from depthlm_ros.datasets.optional_packages import require
 from depthlm_ros.training.rewards import reward_functions
 from depthlm_ros.training.trainers import with_lora
 

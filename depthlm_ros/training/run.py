@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     try:
-        from depthlm_ros.training.requirements import require
+        from depthlm_ros.datasets.optional_packages import require
 
         config = load_config(options.recipe, options.set)
         require("accelerate", "training")

@@ -139,7 +139,7 @@ def with_lora(model, config: TrainConfig, whole: tuple = ()):
     """
     if not config.lora:
         return model
-    from depthlm_ros.training.requirements import require
+    from depthlm_ros.datasets.optional_packages import require
 
     peft = require("peft", "LoRA")
     given = {"target_modules": "all-linear", "modules_to_save": list(whole) or None}

@@ -81,7 +81,7 @@ class TransformersVLM:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise StatusError(
                 Code.MODEL_ERROR,
-                f"{folder} cannot be read ({reason}); fetch it again, or `pip install torchvision` "
+                f"{folder} cannot be read ({reason}); fetch it again, or install torchvision "
                 "where its processor asks for it",
             ) from error
         return cls(model.to(device), processor, name, **options)
