@@ -1,4 +1,4 @@
-"""``depthlm data prepare | show``: a public set's files to annotation lines, and a look at them."""
+"""``depthlm data prepare | show``: public sets to annotation lines, and a look at them."""
 
 import argparse
 from pathlib import Path
@@ -22,8 +22,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_prepare(commands) -> None:
-    from depthlm_ros.datasets.curators import NAMES
     from depthlm_ros.datasets.curation import FORMS, POINTS
+    from depthlm_ros.datasets.curators import NAMES
 
     command = commands.add_parser(
         "prepare",

@@ -12,6 +12,6 @@ def require(package: str, purpose: str, extra: str = "train"):
     except ImportError as error:
         raise StatusError(
             Code.UNSUPPORTED,
-            f"{purpose} needs the package {package} ({error}): pip install 'depthlm_ros[{extra}]', "
+            f"{purpose} needs the package {package} ({error}): pip install 'depthlm_ros[{extra}]' "
             "or the versions of requirements-train.txt",
         ) from error

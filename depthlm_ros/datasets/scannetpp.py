@@ -181,5 +181,7 @@ def _frame(block: bytes, height: int, width: int) -> np.ndarray:
     if metres is not None:
         frame = np.frombuffer(metres, "<f4").reshape(height, width)
         return np.rint(np.nan_to_num(frame) * 1000).clip(0, 65535).astype(np.uint16)
-    raw = require("lz4.block", "depth.bin", "data").decompress(block, uncompressed_size=2 * height * width)
+    raw = require("lz4.block", "depth.bin", "data").decompress(
+        block, uncompressed_size=2 * height * width
+    )
     return np.frombuffer(raw, "<u2").reshape(height, width)

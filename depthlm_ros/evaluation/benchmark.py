@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -207,3 +207,103 @@ def show_progress(name: str, done: int, total: int) -> None:
     """Tell a terminal how far it is."""
     if sys.stderr.isatty():
         print(f"\r{name}: {done} of {total} images", end="", file=sys.stderr, flush=True)
+
+
+def add_arguments(parser) -> None:
+    """Declare the options of the published benchmarks."""
+    group = parser.add_argument_group("published benchmarks")
+    group.add_argument("--bench", choices=BENCHES, help="measure by this benchmark's protocol")
+    group.add_argument(
+        "--sets",
+        nargs="+",
+        default=[],
+        metavar="NAME=FILE",
+        help="annotation files: NAME=FILE.jsonl[;IMAGE_ROOT[;DEPTH_ROOT]]",
+    )
+    group.add_argument(
+        "--out", type=Path, help="folder of records and report; a run goes on in it"
+    )
+    group.add_argument(
+        "--mode", default="", help="random, all (depthlm); sparse, dense (depthvlm)"
+    )
+    group.add_argument("--limit", type=int, help="images a set at most, for a try")
+    group.add_argument(
+        "--answers",
+        choices=("distance", "z"),
+        default="distance",
+        help="what a point model's numbers mean (default distance)",
+    )
+    group.add_argument("--shard", metavar="I/N", help="measure the Ith of N parts (torchrun: own)")
+    group.add_argument(
+        "--as-published",
+        action="store_true",
+        help="repeat the released evaluation code to the letter",
+    )
+
+
+def run(arguments) -> int:
+    """Measure and report; returns the exit code (2: refused, the reason is on stderr)."""
+    from depthlm_ros.evaluation.predictions import Constant
+    from depthlm_ros.models import registry
+    from depthlm_ros.models.options import parse_pairs
+
+    try:
+        if not arguments.sets or arguments.out is None:
+            raise StatusError(Code.UNSUPPORTED, "--bench needs --sets NAME=FILE ... and --out DIR")
+        config = BenchConfig(
+            arguments.bench,
+            arguments.mode,
+            as_published=arguments.as_published,
+            answers=LabelKind(arguments.answers),
+            limit=arguments.limit,
+        )
+        sets = [parse_set(text) for text in arguments.sets]
+        shard = shard_of(arguments.shard)
+        if arguments.model.startswith("constant:"):
+            model = Constant(float(arguments.model.removeprefix("constant:")))
+        else:
+            model = registry.load(
+                arguments.model,
+                arguments.device,
+                arguments.dtype,
+                arguments.revision,
+                quantize=arguments.quantize,
+                **parse_pairs(arguments.option),
+            )
+        predictor = Predictor(model, config.answers, config.as_published)
+        for one in sets:
+            measure_set(predictor, one, config, arguments.out, shard, show_progress)
+        text = write_report(arguments.out, config, arguments.model)
+    except StatusError as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    print(json.dumps(_as_json(arguments.out, config), indent=2) if arguments.json else text)
+    return 0
+
+
+def _figures(out: Path, config: BenchConfig) -> list:
+    from depthlm_ros.evaluation.report import figures_of
+
+    by_points = config.bench == "depthlm"
+    return [figures_of(name, rows, by_points) for name, rows in read_records(out).items() if rows]
+
+
+def _as_json(out: Path, config: BenchConfig) -> dict:
+    return {
+        "bench": config.bench,
+        "mode": config.usual_mode,
+        "sets": [asdict(figures) for figures in _figures(out, config)],
+    }
+
+
+def write_report(out: Path, config: BenchConfig, model: str) -> str:
+    """Write ``report.md`` and ``report.png`` of all records of a folder; returns the Markdown."""
+    from depthlm_ros.evaluation.report import chart, markdown
+    from depthlm_ros.image_io.depth_files import write_png
+
+    found = _figures(out, config)
+    remark = f"Mode {config.usual_mode}" + (", as published." if config.as_published else ".")
+    text = markdown(config.bench, model, found, remark)
+    (out / "report.md").write_text(text, encoding="utf-8")
+    write_png(out / "report.png", chart(config.bench, model, found))
+    return text

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from depthlm_ros.datasets import registry
 from depthlm_ros.evaluation.depth_metrics import ALWAYS_M, bootstrap, depth_metrics
 from depthlm_ros.evaluation.metrics import best_constant
 from depthlm_ros.evaluation.published import COLUMNS, ROWS
+from depthlm_ros.visualization.drawing import write_text
 
 ERRORS = ("delta2", "delta3", "abs_rel", "rmse", "rmse_log", "silog", "flying", "boundary_f1")
 
@@ -134,3 +136,37 @@ def _cells(name: str, values) -> str:
 def _mean(values) -> float:
     known = [value for value in values if value is not None and np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
+
+
+_BAR, _GAP, _ROOM = 26, 14, 230
+_COLOURS = ((200, 60, 40), (70, 110, 190), (120, 120, 120))
+
+
+def chart(bench: str, model: str, found: list[SetFigures]) -> np.ndarray:
+    """Return delta1 a set as bars with intervals, uint8 (H, W, 3): ours, the paper's, a constant.
+
+    The paper's row is its best model with figures for every set.
+    """
+    paper = max((row for row in ROWS[bench] if row.delta1), key=lambda row: row.mean)
+    names = (model[-40:], f"{paper.name} (published)", "always 2 m")
+    height = 40 + len(found) * (3 * _BAR // 2 + _GAP) + 30
+    drawn = np.full((height, 900, 3), 255, np.uint8)
+    for index, (name, colour) in enumerate(zip(names, _COLOURS, strict=True)):
+        write_text(drawn, name, (_ROOM + 215 * index, 24), 0.45, colour)
+    for row, figures in enumerate(found):
+        top = 40 + row * (3 * _BAR // 2 + _GAP)
+        write_text(drawn, _title(figures.name), (12, top + _BAR), 0.5, (0, 0, 0))
+        values = (figures.delta1, paper.delta1.get(figures.name), figures.always)
+        for index, (value, colour) in enumerate(zip(values, _COLOURS, strict=True)):
+            if value is not None and np.isfinite(value):
+                _bar(drawn, value, top + index * _BAR // 2, colour)
+        if np.isfinite([figures.low, figures.high]).all():
+            ends = [(_ROOM + round(560 * v), top + _BAR // 4) for v in (figures.low, figures.high)]
+            cv2.line(drawn, *ends, (0, 0, 0), 2)
+    return drawn
+
+
+def _bar(drawn: np.ndarray, value: float, top: int, colour: tuple) -> None:
+    right = _ROOM + max(1, round(560 * value))
+    cv2.rectangle(drawn, (_ROOM, top), (right, top + _BAR // 2 - 2), colour, cv2.FILLED)
+    write_text(drawn, f"{value:.3f}", (right + 6, top + _BAR // 2 - 3), 0.38, (0, 0, 0))

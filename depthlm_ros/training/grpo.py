@@ -15,6 +15,7 @@ from transformers import ProcessorMixin
 
 from depthlm_ros.datasets.depthlm_sampling import TextSample
 from depthlm_ros.datasets.mixture import Shuffled
+from depthlm_ros.datasets.optional_packages import require
 from depthlm_ros.models.weights.checkpoint import DEPTHLM_PIXTRAL
 from depthlm_ros.prompting.prompts import prompt
 from depthlm_ros.status import Code, StatusError
@@ -22,7 +23,6 @@ from depthlm_ros.training import sft
 from depthlm_ros.training.callbacks import LossPicture, count_parameters, finish_folder, model_card
 from depthlm_ros.training.collators import DepthLMCollator
 from depthlm_ros.training.configs import TrainConfig, training_arguments
-from depthlm_ros.datasets.optional_packages import require
 from depthlm_ros.training.rewards import reward_functions
 from depthlm_ros.training.trainers import with_lora
 

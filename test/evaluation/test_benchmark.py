@@ -223,6 +223,35 @@ def test_the_report_has_the_papers_layout(points_file, tmp_path):
     assert "| always 2 m, here | 0.667 | 0.667 |" in lines
 
 
+def test_the_command(points_file, tmp_path, capsys):
+    from depthlm_ros.cli.main import main
+
+    out = tmp_path / "out"
+    arguments = [
+        "bench",
+        "accuracy",
+        "--bench",
+        "depthlm",
+        "--model",
+        "constant:2.0",
+        "--sets",
+        f"ibims1={points_file}",
+        "--out",
+        str(out),
+        "--mode",
+        "all",
+    ]
+    assert main(arguments) == 0
+    text = capsys.readouterr().out
+    assert "# DepthLMBench: constant:2.0" in text and (out / "report.md").read_text() in text
+    assert (out / "report.png").stat().st_size > 2000
+    assert main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["sets"][0]["delta1"] == pytest.approx(2 / 3)
+    assert main(arguments[:6]) == 1
+    assert "--bench needs --sets" in capsys.readouterr().err
+
+
 def test_what_cannot_be_measured_is_refused(tmp_path):
     with pytest.raises(StatusError, match="must be NAME=FILE"):
         parse_set("ibims1")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
+    BertConfig,
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
     DepthProConfig,
@@ -21,6 +22,7 @@ from depthlm_ros.estimator import DepthEstimator
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.models import registry
 from depthlm_ros.models.adapters.transformers_depth import TransformersDepth
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.status import Code, StatusError
@@ -230,3 +232,15 @@ def test_a_model_without_metres_is_refused(tmp_path):
         TransformersDepth.from_folder(tmp_path / "relative", "m", CPU, torch.float32)
     with pytest.raises(StatusError, match="cannot be read"):
         TransformersDepth.from_folder(tmp_path / "none", "m", CPU, torch.float32)
+
+
+def test_they_are_loaded_by_name(folders, tmp_path):
+    name = f"transformers:{folders['depth_anything']}"
+    assert isinstance(registry.load(name, "cpu"), TransformersDepth)
+    with pytest.raises(StatusError, match="model option max_tokens: .* has no options"):
+        registry.load(name, "cpu", max_tokens="3")
+    with pytest.raises(StatusError, match="quantize = 'int8' is not offered"):
+        registry.load(name, "cpu", quantize="int8")
+    BertConfig().save_pretrained(tmp_path)
+    with pytest.raises(StatusError, match="is a bert: must be a depth-estimation"):
+        registry.load(f"transformers:{tmp_path}", "cpu")
