@@ -22,7 +22,13 @@ from depthlm_ros.datasets.base import LabelKind
 from depthlm_ros.datasets.readers import AnnotationFile
 from depthlm_ros.evaluation.depth_metrics import depth_metrics
 from depthlm_ros.evaluation.predictions import Predictor, edges_of
-from depthlm_ros.evaluation.protocols import POINTS, WorkItem, depthlm_items, depthvlm_items
+from depthlm_ros.evaluation.protocols import (
+    BENCHES,
+    POINTS,
+    WorkItem,
+    depthlm_items,
+    depthvlm_items,
+)
 from depthlm_ros.status import Code, StatusError
 
 KEPT_TRUTHS = 200

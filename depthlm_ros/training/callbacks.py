@@ -116,8 +116,8 @@ def model_card(config: TrainConfig, state, parameters: dict) -> str:
             f"# {Path(config.out).name}",
             "",
             f"Method `{config.method}`, begun from `{config.model}`; {trained} parameters "
-            f"trained, {state.global_step} steps of {config.global_batch} samples ({span}). Peak rate "
-            f"{config.learning_rate:.3g} (published {config.published_lr:g} at a batch of "
+            f"trained, {state.global_step} steps of {config.global_batch} samples ({span}). Peak "
+            f"rate {config.learning_rate:.3g} (published {config.published_lr:g} at a batch of "
             f"{config.published_batch}, scaled by the root of the batches' ratio), seed "
             f"{config.seed}, text mask `{config.label_mask}`. Written {date.today():%d %B %Y}.",
             "",

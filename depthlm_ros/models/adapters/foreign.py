@@ -1,9 +1,9 @@
 """Models that are not of this package, by name: ``transformers:...`` and ``plugin:...``.
 
 ``transformers:FOLDER`` or ``transformers:ORG/NAME`` (fetched): any metric depth-estimation model,
-or any image-text model, of the installed transformers. ``plugin:NAME``: an entry point of the group
-``depthlm_ros.models`` in an installed package, for a model whose code lives elsewhere: a function
-``(device: str, dtype: str, **options)`` that returns a DenseDepthModel or a PointDepthModel
+or any image-text model, of the installed transformers. ``plugin:NAME``: an entry point of the
+group ``depthlm_ros.models`` in an installed package, for a model whose code lives elsewhere: a
+function ``(device: str, dtype: str, **options)`` that returns a DenseDepthModel or a PointDepthModel
 (``models/base.py``).
 """
 
