@@ -3,8 +3,8 @@
 ``transformers:FOLDER`` or ``transformers:ORG/NAME`` (fetched): any metric depth-estimation model,
 or any image-text model, of the installed transformers. ``plugin:NAME``: an entry point of the
 group ``depthlm_ros.models`` in an installed package, for a model whose code lives elsewhere: a
-function ``(device: str, dtype: str, **options)`` that returns a DenseDepthModel or a PointDepthModel
-(``models/base.py``).
+function ``(device: str, dtype: str, **options)`` that returns a DenseDepthModel or a
+PointDepthModel (``models/base.py``).
 """
 
 import json
