@@ -488,6 +488,28 @@ def test_labels_can_be_looked_at(tmp_path):
     assert not np.array_equal(sheet(AnnotationFile(path, tmp_path), [0, 1]), points)
 
 
+def test_the_commands(tmp_path, capsys):
+    """As in docs/training.md: prepare in both forms, and look at the labels."""
+    from depthlm_ros.cli.main import main
+
+    matterport(tmp_path)
+    out = tmp_path / "out"
+    prepare_it = ["data", "prepare", "matterport3d", "--root", str(tmp_path), "--out", str(out)]
+    assert main(prepare_it) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["images"] == 2 and report["file"].endswith("matterport3d_depthlm_train.jsonl")
+    assert main([*prepare_it, "--form", "depthvlm", "--part", "0/2"]) == 0
+    capsys.readouterr()
+    picture = tmp_path / "labels.png"
+    assert (
+        main(["data", "show", report["file"], "--image-root", str(tmp_path), "-o", str(picture)])
+        == 0
+    )
+    assert cv2.imread(str(picture)).shape[1] > 900
+    assert main(["data", "prepare", "ibims1", "--root", str(tmp_path), "--out", str(out)]) == 1
+    assert "is missing: must hold the PNG images of iBims-1" in capsys.readouterr().err
+
+
 def test_what_is_missing_is_named(tmp_path):
     assert len(NAMES) >= 10
     with pytest.raises(StatusError, match="known are argoverse2"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import Qwen3VLForConditionalGeneration
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
@@ -166,6 +167,9 @@ def test_depthvlm_in_two_stages(tmp_path, stock_qwen3, depthvlm_data):
     config = json.loads((stage2 / "config.json").read_text())
     assert config["architectures"] == ["Qwen3VLForConditionalGeneration"]
     assert config["depth_head_type"] == "dpt" and config["canonical_focal_px"] == 100.0
+    plain = Qwen3VLForConditionalGeneration.from_pretrained(stage2)  # for other programs
+    name = "model.language_model.layers.0.mlp.up_proj.weight"
+    assert torch.equal(plain.state_dict()[name], two[name])
     served = registry.load(str(stage2), "cpu")
     camera = PinholeCamera(100.0, 100.0, 47.5, 31.5, 96, 64)
     assert served.depth(np.zeros((64, 96, 3), np.uint8), served.view_of(camera)).shape[0] % 32 == 0
