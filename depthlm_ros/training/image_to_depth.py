@@ -200,8 +200,8 @@ def dense_optimizer(
 class DenseTrainer(Trainer):
     """Trainer of an ``ImageToDepth``; ``average``: its WeightAverage.
 
-    ``optimizer_kind``: "adamw" or "muon". Everything else is transformers' own: schedule, clipping,
-    accumulation, several processes, checkpoints, resuming.
+    ``optimizer_kind``: "adamw" or "muon". Everything else is transformers' own: schedule,
+    clipping, accumulation, several processes, checkpoints, resuming.
     """
 
     def __init__(
