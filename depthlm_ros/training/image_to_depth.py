@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback
 
 from depthlm_ros.datasets.shards import ShardFolder
@@ -52,27 +52,31 @@ class ImageToDepth(nn.Module):
 
 
 class ShardDataset(Dataset):
-    """The pictures of a folder of shards with their numbers: (number, rgb, depth)."""
+    """Pictures drawn from a folder of shards without end: (number, rgb, depth).
 
-    def __init__(self, folder: Path):
-        self.shards = ShardFolder(folder)
+    Item ``i`` is a picture drawn by the seed and ``i`` alone, so that a run that goes on meets the
+    very same ones; ``max_steps`` bounds a run. ``draws``: the length that is told.
+    """
+
+    def __init__(self, folder: Path, seed: int = 0, draws: int = 2**31 - 1):
+        self.shards, self.seed, self.draws = ShardFolder(folder), seed, draws
         if not self.shards.refresh():
             raise ValueError(f"{folder} holds no shards: render some first")
 
     def __len__(self) -> int:
-        return len(self.shards)
+        return self.draws
 
     def __getitem__(self, index: int) -> tuple:
-        """Return one picture with its number."""
-        return (index, *self.shards[index])
+        """Return the picture of a draw with the draw's number."""
+        which = np.random.default_rng([self.seed, index]).integers(len(self.shards))
+        return (index, *self.shards[int(which)])
 
 
 @dataclass(frozen=True)
 class AugmentingCollator:
     """Crops, mirrors, stretches and relights a batch, to one of ``sizes`` (height, width).
 
-    What is drawn depends on the seed, the samples' numbers and torch's own generator, which the
-    trainer restores when a run goes on: a second pass is drawn anew.
+    What is drawn depends on the seed and the samples' numbers alone.
     """
 
     sizes: Sequence = ((112, 160), (96, 160), (128, 160), (112, 144), (112, 192), (128, 128))
@@ -82,7 +86,7 @@ class AugmentingCollator:
     def __call__(self, samples: list) -> dict:
         """Return ``rgb`` uint8 (B, H, W, 3) and ``depth_m`` float32 (B, H, W)."""
         numbers = [number for number, _, _ in samples]
-        rng = np.random.default_rng([self.seed, *numbers, int(torch.randint(2**31, ()))])
+        rng = np.random.default_rng([self.seed, len(numbers), *numbers])
         size = self.sizes[rng.integers(len(self.sizes))]
         pairs = [stretched_crop(rgb, depth, size, self.stretch, rng) for _, rgb, depth in samples]
         rgb = np.stack([disturb_light(picture, rng) for picture, _ in pairs])
@@ -217,6 +221,9 @@ class DenseTrainer(Trainer):
         self.average = WeightAverage(self.model, ema)
         self.add_callback(self.average)
         self.add_callback(LossPicture())
+
+    def _get_train_sampler(self, train_dataset=None) -> SequentialSampler:
+        return SequentialSampler(train_dataset or self.train_dataset)  # drawn at random already
 
     def create_optimizer(self, model=None) -> torch.optim.Optimizer:
         """Build the optimiser by ``dense_optimizer``."""

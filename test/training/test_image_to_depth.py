@@ -33,9 +33,9 @@ class Small(nn.Module):
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
-    """Write eight pictures, the brighter the nearer; the sky is +Inf."""
+    """Write eight pictures of about 3 m; the sky is +Inf."""
     rng = np.random.default_rng(0)
-    depth = rng.uniform(1, 6, (8, 1, 1)) * np.ones((8, 24, 32))
+    depth = rng.uniform(2.8, 3.2, (8, 1, 1)) * np.ones((8, 24, 32))
     grey = (250 / depth)[..., None] * np.ones(3)
     depth[:, :4] = np.inf
     return write_shard(tmp_path_factory.mktemp("shards"), "a", grey.astype(np.uint8), depth).parent
@@ -71,7 +71,7 @@ def test_it_learns_and_resumes_bit_by_bit(shards, tmp_path, kind):
     whole = trainer(tmp_path / "whole", shards, kind=kind)
     whole.train()
     losses = [entry["loss"] for entry in whole.state.log_history if "loss" in entry]
-    assert np.mean(losses[-5:]) < 0.6 * losses[0]
+    assert np.mean(losses[-5:]) < 0.3 * losses[0]
     trainer(tmp_path / "parts", shards, kind=kind, max_steps=15).train()
     rest = trainer(tmp_path / "parts", shards, kind=kind)
     rest.train(resume_from_checkpoint=str(tmp_path / "parts" / "checkpoint-15"))
