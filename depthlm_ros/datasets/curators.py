@@ -6,6 +6,7 @@ from depthlm_ros.status import Code, StatusError
 
 _AT = {
     "argoverse2": "argoverse2:Argoverse2",
+    "ddad": "ddad:DDAD",
     "eth3d": "eth3d:ETH3D",
     "hm3d": "omnidata:HM3D",
     "ibims1": "ibims1:Ibims1",
@@ -15,6 +16,7 @@ _AT = {
     "scannetpp": "scannetpp:ScanNetPP",
     "sunrgbd": "sunrgbd:SUNRGBD",
     "taskonomy": "omnidata:TASKONOMY",
+    "waymo": "waymo:Waymo",
 }
 NAMES = tuple(_AT)
 
