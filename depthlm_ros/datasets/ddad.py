@@ -2,8 +2,8 @@
 
 ``ddad.json`` names the scenes of each split; ``SCENE/scene_*.json`` its samples and data (each
 datum with the sensor's pose in the world), ``SCENE/calibration/*.json`` the cameras. z-depth of
-the lidar's points, brought from the lidar's pose to the camera's through the world. Cameras 01, 05,
-06, 07, 08, 09.
+the lidar's points, brought from the lidar's pose to the camera's through the world. Cameras 01,
+05, 06, 07, 08, 09.
 """
 
 import json
