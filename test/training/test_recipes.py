@@ -218,10 +218,11 @@ def test_an_image_without_depth_gives_way_to_the_next(stock_qwen3, depthvlm_data
     "more",
     [
         ("depth.head={type: mlp, mlp_hidden: 16, feature_mode: concat}",),
+        (HEAD.replace("{widths", "{type: dpt_original, widths"),),
         (HEAD, "depth.feature_source=tower+tower"),
         (HEAD, "depth.feature_source=language+language"),
     ],
-    ids=["mlp", "tower", "language"],
+    ids=["mlp", "original", "tower", "language"],
 )
 def test_the_papers_other_heads_and_sources_train(more, stock_qwen3, depthvlm_data):
     config = depthvlm("unused", stock_qwen3, depthvlm_data, 2, *more)
