@@ -55,7 +55,7 @@ def _print(rows: list) -> None:
 def fetch(options) -> int:
     """Download a model's weights, then check that they are whole and of a format served here."""
     from depthlm_ros.models import registry
-    from depthlm_ros.models.adapters.foreign import is_foreign
+    from depthlm_ros.models.foreign import is_foreign
 
     source = registry.source_of(options.name)
     if source == "embedded" or os.path.isdir(os.path.expanduser(source)):

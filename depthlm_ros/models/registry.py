@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, replace
 from importlib import import_module
 
-from depthlm_ros.models.adapters import foreign
+from depthlm_ros.models import foreign
 from depthlm_ros.models.import_logging import quiet_imports
 from depthlm_ros.models.options import FAMILIES, validate
 from depthlm_ros.models.weights.hub import EMBEDDED, find
@@ -74,9 +74,10 @@ KNOWN = {
     )
 }
 
-# Format (see models/weights/checkpoint.py) to the class that serves it; imported only when such a
-# model is asked for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
+# Format (see checkpoint.py) to the class that serves it; imported only when such a model is asked
+# for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
 _SERVED_BY = {
+    "compact": "depthlm_ros.models.compact.model:CompactDepthVLM",
     "depthvlm": "depthlm_ros.models.depthvlm.model:DepthVLM",
     "depthlm-qwen2.5-vl": "depthlm_ros.models.depthlm.model:DepthLM",
     "depthlm-pixtral": "depthlm_ros.models.depthlm.model:DepthLM",
@@ -94,7 +95,7 @@ def load(
     """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
 
     Models that are not of this package: ``transformers:NAME`` and ``plugin:NAME``
-    (``adapters/foreign.py``).
+    (``models/foreign.py``).
 
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
     bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.models import registry
-from depthlm_ros.models.adapters import foreign
+from depthlm_ros.models import foreign, registry
 from depthlm_ros.status import StatusError
 
 PACKAGE = """
