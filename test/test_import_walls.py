@@ -69,7 +69,7 @@ WALLS = {  # which rooms a room may import, even inside a function; the longest 
     "models.import_logging": set(),
     "models": METHOD
     | {"models", "models.depthlm", "models.depthvlm", "models.compact", "models.adapters"},
-    "models.weights": PURE | CONTRACTS,  # knows no network
+    "models.weights": PURE | CONTRACTS | {"image_io.atomic_write"},  # knows no network
     "models.runtime": PURE | {"models.base", "models.device"},  # knows no method
     "models.depthvlm": METHOD,  # the methods do not know each other
     "models.depthlm": METHOD,
