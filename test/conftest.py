@@ -25,6 +25,7 @@ def pytest_collection_modifyitems(items) -> None:
         slow = place.startswith(SLOW) or item.get_closest_marker("slow")
         item.add_marker("node" if node else "slow" if slow else "unit")
 
+
 HIGHEST_DOMAIN = 101  # above it, the ports of DDS meet those that Linux hands out by itself
 
 
