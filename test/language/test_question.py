@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from depthlm_ros.geometry.camera import PinholeCamera
@@ -66,8 +66,6 @@ DISTANCES = [
     ("What's the distance to the middle of the picture", [], CENTRE),
     ("how far is the center", [], CENTRE),
     ("How far is it straight ahead?", [], STRAIGHT_AHEAD),
-    ("How far is the wall straight ahead?", [], STRAIGHT_AHEAD),
-    ("How close is the nearest obstacle ahead?", [], STRAIGHT_AHEAD),
     ("What is the distance to whatever is in front of me?", [], STRAIGHT_AHEAD),
 ]
 
@@ -205,7 +203,7 @@ BAD = [
     ("How far is this marked point?", [], "needs 1 point, 0 given"),
     ("How far is this point on the right?", [], "needs 1 point, 0 given"),
     ("How far is the red arrow at this point?", [], "needs 1 point, 0 given"),
-    ("How far is this point from the chair?", [], "needs 1 point, 0 given"),
+    ("How far is this point from the chair?", [], "needs 2 points, 0 given"),
     ("How far is this point from that point?", [], "needs 2 points, 0 given"),
     ("How far is the nearest object?", [], "needs 1 point, 0 given"),
     ("How far is this point?", TWO, "distance is about 1 point, 2 given: leave the others out"),
@@ -223,6 +221,8 @@ BAD = [
 ]
 NOT_OFFERED = [
     ("How far is the chair?", [], "'chair'"),
+    ("How far is the wall straight ahead?", [], "'wall'"),
+    ("How close is the nearest obstacle ahead?", [], "whether a way is free"),
     ("distance to the nearest door", [], "'door'"),
     ("how far away is my coffee mug", [], "'coffee mug'"),
     ("How far did the camera move between the two images?", [], "camera motion"),
@@ -295,6 +295,7 @@ def test_a_time_is_read_back_as_written(value, unit):
 @settings(max_examples=200, deadline=None)
 @given(st.floats(-9999, 9999), st.floats(-9999, 9999))
 def test_a_pixel_is_read_back_as_written(u, v):
+    assume(not (0 <= u <= 1 and 0 <= v <= 1))  # these may be fractions of the image
     assert read_question(f"How far is the point at ({u!r}, {v!r})?").points == ((u, v),)
 
 
@@ -303,12 +304,15 @@ def test_a_megabyte_is_refused_at_once():
         read_question("how far " * 130_000, HERE)
 
 
-@pytest.mark.parametrize("text, code", [
-    ("What is in the picture?", Code.BAD_QUESTION),
-    ("Is the door open?", Code.UNSUPPORTED),
-    ("How many chairs are there?", Code.UNSUPPORTED),
-    ("Describe the room.", Code.BAD_QUESTION),
-])
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ("What is in the picture?", Code.BAD_QUESTION),
+        ("Is the door open?", Code.UNSUPPORTED),
+        ("How many chairs are there?", Code.UNSUPPORTED),
+        ("Describe the room.", Code.BAD_QUESTION),
+    ],
+)
 def test_free_words_are_handed_on_with_what_others_answer(text, code):
     read = read_any_question(f"  {text} ")
     assert isinstance(read, FreeQuestion) and read.words == text and read.refusal.code == code
@@ -328,15 +332,27 @@ def test_what_is_handed_to_a_model_is_one_safe_line_that_moves_no_robot(text):
         read.words.encode("utf-8")
         assert 0 < len(read.words) <= 150 and read.words.isprintable()
         assert not {"clear", "free", "safe", "fit", "far", "near", "pass"} & set(
-            read.words.lower().replace("?", " ").split())
+            read.words.lower().replace("?", " ").split()
+        )
 
 
-@pytest.mark.parametrize("text", [
-    "Is the path clear?", "Can I get through the gap?", "Will the cart fit between the shelves?",
-    "Is it safe to go?", "Are there obstacles?", "Is there enough space?", "Will we hit the wall?",
-    "Is the wall near?", "Is the chair farther than the table?", "Is the door 2 m away?",
-    "Which thing is closest?", "Is it deep?",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is the path clear?",
+        "Can I get through the gap?",
+        "Will the cart fit between the shelves?",
+        "Is it safe to go?",
+        "Are there obstacles?",
+        "Is there enough space?",
+        "Will we hit the wall?",
+        "Is the wall near?",
+        "Is the chair farther than the table?",
+        "Is the door 2 m away?",
+        "Which thing is closest?",
+        "Is it deep?",
+    ],
+)
 def test_ways_and_measures_are_not_for_words(text):
     with pytest.raises(Refusal) as caught:
         read_any_question(text)
@@ -345,7 +361,8 @@ def test_ways_and_measures_are_not_for_words(text):
 
 def test_typed_questions_and_their_refusals_stay_what_they_are():
     assert read_any_question("How far is this point?", HERE) == read_question(
-        "How far is this point?", HERE)
+        "How far is this point?", HERE
+    )
     for text, pixels, words in (
         ("How far is the chair?", [], "cannot find named things"),
         ("What is this?", HERE, "leave the pixels out"),
