@@ -68,19 +68,22 @@ def answer_freely(reply: str) -> Answer:
     return Answer(Code.OK, "", FREE, "", sentence=said, source="language")
 
 
-def answer_question(question: Question, readings: Sequence, names: Sequence = ()) -> Answer:
+def answer_question(
+    question: Question, readings: Sequence, names: Sequence = (), measured: tuple = ()
+) -> Answer:
     """Answer from the readings at the question's points, in order.
 
     A reading has ``code``, ``text``, ``pixel``, ``distance_m``, ``depth_m``, ``low_m``, ``high_m``
     (of the distance), ``point_m`` (x, y, z in metres, the camera's optical frame) and ``source``.
     The first reading that is not OK makes the answer's status. ``names``: what to call the points,
-    as in "the door"; empty for a point that is only that.
+    as in "the door"; empty for a point that is only that. ``measured``: (value, low, high) where
+    they come of more than the readings.
     """
     task, unit = question.task, question.task.unit
     for reading in readings:
         if reading.code != Code.OK:
             return refused(reading.code, reading.text, task.value, unit, readings)
-    value, low, high = measure(question, readings)
+    value, low, high = measured or measure(question, readings)
     if not math.isfinite(value):
         return refused(
             Code.NO_DEPTH,
@@ -122,7 +125,7 @@ def _said(question: Question, value, low, high, readings, names) -> str:
         Task.DISTANCE_DIFFERENCE: f"{_the(names[0] or 'first point')} is farther than "
         f"{_the(names[1] or 'second point', False)} by",
     }[task]
-    return f"{lead} {_reading(question, value, low, high)}."
+    return f"{lead} {said_value(question, value, low, high)}."
 
 
 def _the(name: str, begins: bool = True) -> str:
@@ -149,7 +152,7 @@ def _component(question: Question, value, low, high, readings, names) -> str:
         names = [names[0] or "first point"]
     side = (("right", "left"), ("below", "above"))[axis][signed < 0]
     where = f"to the {side} of" if axis == 0 else side
-    numbers = _reading(question, value, low, high)
+    numbers = said_value(question, value, low, high)
     note = "" if value >= 0 else " (not on the side asked for: the value is negative)"
     return f"{_the(names[0])} is {where} {of} by {numbers}, in the camera's own axes{note}."
 
@@ -176,7 +179,7 @@ def _comparison(task: Task, margin: float, low: float, readings, names) -> str:
 
 def _passage(question: Question, value, low, high, names) -> str:
     """Say how wide a gap is; and whether something fits, yes only where the least width does."""
-    gap = f"Between {_both(names, False)} there are {_reading(question, value, low, high)}"
+    gap = f"Between {_both(names, False)} there are {said_value(question, value, low, high)}"
     width = question.width_m
     if math.isnan(width):
         return f"{gap}, measured level between the two."
@@ -209,7 +212,7 @@ def _assumptions(question: Question, readings) -> str:
     return "".join(notes)
 
 
-def _reading(question: Question, value: float, low: float, high: float) -> str:
+def said_value(question: Question, value: float, low: float, high: float) -> str:
     """Write value and interval, first in the unit asked for where that is not the metre."""
     unit = question.task.unit
     if unit == "rad":

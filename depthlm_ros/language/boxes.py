@@ -21,7 +21,9 @@ SMALLEST_PX = 2.0
 LARGEST_SHARE = 0.95
 """A box that covers more of the image than this names no thing in it."""
 SAME_IOU = 0.8
-_NONE = re.compile(r"\b(?:no|not|none|nothing|absent|cannot|can't|isn't|aren't|unable)\b", re.IGNORECASE)
+_NONE = re.compile(
+    r"\b(?:no|not|none|nothing|absent|cannot|can't|isn't|aren't|unable)\b", re.IGNORECASE
+)
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
 
 
@@ -67,8 +69,8 @@ def read_boxes(reply: str, width: int, height: int, scale: tuple[float, float]) 
     that the model saw. An empty list, or words that say there is none, are no boxes. Points
     ("point_2d") become boxes of no extent. Boxes that nearly coincide count once.
 
-    Raises Refusal: NO_ANSWER for a reply that is no such list or was cut off, IMPLAUSIBLE for boxes
-    outside the image, without extent or as large as it.
+    Raises Refusal: NO_ANSWER for a reply that is no such list or was cut off, IMPLAUSIBLE for
+    boxes outside the image, without extent or as large as it.
     """
     entries = _entries(reply)
     boxes: list[Box] = []
@@ -107,7 +109,9 @@ def _entries(reply: str) -> list:
     if entries and all(isinstance(x, int | float) for x in entries):
         entries = [{"bbox_2d": entries}]
     if len(entries) > MAX_BOXES:
-        raise Refusal(Code.NO_ANSWER, f"the model named {len(entries)} boxes: more than {MAX_BOXES}")
+        raise Refusal(
+            Code.NO_ANSWER, f"the model named {len(entries)} boxes: more than {MAX_BOXES}"
+        )
     return entries
 
 
@@ -119,15 +123,17 @@ def _box(entry, width: int, height: int, scale: tuple[float, float]) -> Box:
     if numbers is None and "point_2d" in entry:
         point = entry["point_2d"]
         numbers = [*point, *point] if isinstance(point, list) and len(point) == 2 else point
-    good = isinstance(numbers, list) and len(numbers) == 4 and all(
-        isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
-        for x in numbers
+    good = (
+        isinstance(numbers, list)
+        and len(numbers) == 4
+        and all(
+            isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
+            for x in numbers
+        )
     )
     if not good:
         raise ValueError(f"{clean(str(numbers), 40)!r} is no box of four numbers")
-    x0, y0, x1, y1 = (
-        value / scale[index % 2] for index, value in enumerate(map(float, numbers))
-    )
+    x0, y0, x1, y1 = (value / scale[index % 2] for index, value in enumerate(map(float, numbers)))
     if not all(-OVERSHOOT <= share <= 1 + OVERSHOOT for share in (x0, y0, x1, y1)):
         raise ValueError(f"{numbers} leaves the image: x to {scale[0]:g}, y to {scale[1]:g}")
     x0, y0, x1, y1 = (min(max(share, 0.0), 1.0) for share in (x0, y0, x1, y1))

@@ -1,8 +1,8 @@
 """Where a named thing is: a model says it, this checks it, and which one is meant is decided here.
 
-A model is asked through ``View.ask`` alone and may answer what it likes; what leaves this module is
-boxes inside the image, confirmed by a second look where that is wanted, each with the depth of its
-foreground. No number of a reply is ever taken for a measure.
+A model is asked through ``View.ask`` alone and may answer what it likes; what leaves this module
+is boxes inside the image, confirmed by a second look where that is wanted. No number of a reply is
+ever taken for a measure.
 """
 
 import re
@@ -15,32 +15,12 @@ from depthlm_ros.language.boxes import Box, read_boxes
 from depthlm_ros.language.text import clean
 from depthlm_ros.language.things import PAIR, Thing
 from depthlm_ros.language.units import format_number
+from depthlm_ros.models.base import GroundingForm
 from depthlm_ros.status import Code, Refusal
 
 CONFIRMING_IOU = 0.5
 """Overlap of a box with that of a second look from which on both mean the same thing."""
 MAX_SHOWN = 6
-
-
-@dataclass(frozen=True)
-class GroundingForm:
-    """How a family of models is asked for boxes, and in what numbers it answers.
-
-    ``prompt``: with "{name}" for the thing. ``scale``: what x and y run to, (1000, 1000) for most;
-    None: pixels of the picture, which ``View.shown_size`` tells.
-    """
-
-    prompt: str
-    scale: tuple[float, float] | None = (1000.0, 1000.0)
-
-
-QWEN3_VL = GroundingForm(
-    "Locate every {name} in the image, report bbox coordinates in JSON. Answer [] if there is none."
-)
-QWEN25_VL = GroundingForm(QWEN3_VL.prompt, None)
-COMPACT = GroundingForm("Find all {name}s.")
-"""The embedded model's own words."""
-FORMS = {"qwen3": QWEN3_VL, "qwen2.5": QWEN25_VL, "compact": COMPACT}
 
 
 class View(Protocol):
@@ -67,11 +47,6 @@ class Found:
     of: int = 1
     """How many of its name were found."""
 
-    def __str__(self):
-        u, v = self.box.centre
-        count = "one found" if self.of == 1 else f"{self.of} found"
-        return f"{self.thing} at ({u:.0f}, {v:.0f}), {count}"
-
 
 def find(view: View, thing: Thing, verify: bool = False) -> list[Box]:
     """Return every box of a thing's name in the picture, checked; in its region where it has one.
@@ -83,8 +58,8 @@ def find(view: View, thing: Thing, verify: bool = False) -> list[Box]:
     if view.form is None:
         raise Refusal(
             Code.UNSUPPORTED,
-            f"this model cannot find named things such as {thing.name!r}: give the pixel, or load a "
-            "model that can (DepthVLM, the embedded one, or a server)",
+            f"this model cannot find named things such as {thing.name!r}: give the pixel, or load "
+            "a model that can (DepthVLM, the embedded one, or a server)",
         )
     boxes = _boxes(view, thing.name, mirrored=False)
     if boxes and verify:
@@ -115,9 +90,45 @@ _SWAP = {"left": "right", "right": "left"}
 def _boxes(view: View, name: str, mirrored: bool) -> list[Box]:
     if mirrored:  # "the box left of the table" is right of it there
         name = re.sub(r"\b(left|right)\b", lambda m: _SWAP[m[1]], name)
-    prompt = view.form.prompt.format(name=_quotable(name))
+    prompt = view.form.prompt.format(name=singular(_quotable(name)))
     reply = view.ask(prompt, mirrored)
     return read_boxes(reply, *view.size, view.form.scale or view.shown_size)
+
+
+_IRREGULAR = {
+    "people": "person",
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "feet": "foot",
+    "mice": "mouse",
+    "shelves": "shelf",
+    "bookshelves": "bookshelf",
+    "knives": "knife",
+    "stairs": "stairs",
+    "scissors": "scissors",
+    "glasses": "glasses",
+    "buses": "bus",
+}
+
+
+def singular(name: str) -> str:
+    """Return a name with its head noun in the singular: "red chair" of "red chairs".
+
+    Models of few words know one form of each.
+    """
+    words = name.split()
+    at = next((i for i, w in enumerate(words) if i and w in things.PREPOSITIONS), len(words)) - 1
+    word = words[at] if words else ""
+    if word in _IRREGULAR:
+        word = _IRREGULAR[word]
+    elif word.endswith("ies") and len(word) > 4:
+        word = word[:-3] + "y"
+    elif re.search(r"(?:x|ch|sh|ss)es$", word):
+        word = word[:-2]
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is")) and "'" not in word:
+        word = word[:-1]
+    return " ".join([*words[:at], word, *words[at + 1 :]]) if words else name
 
 
 def _quotable(name: str) -> str:
@@ -126,7 +137,7 @@ def _quotable(name: str) -> str:
 
 
 def _in_region(box: Box, region: str, width: int) -> bool:
-    """Tell whether a box lies in a part of the image: a half by its centre, or the middle third."""
+    """Tell whether a box lies in a part of the image: a half, or the middle third."""
     if region == "centre":
         return box.left <= 2 * width / 3 and box.right >= width / 3
     centre = box.centre[0]

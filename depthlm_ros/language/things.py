@@ -104,7 +104,7 @@ _RELATIONS = (
     (r"\bon top of\b", "on-top-of"),
     (r"\b(made|full|out) (of|from)\b", r"\1-\2"),
 )
-_PREPOSITIONS = frozenset(
+PREPOSITIONS = frozenset(
     """on in under underneath behind near beside besides above below over inside within against
     beneath beyond outside around across along through with without left-of right-of next-to
     close-to near-to closest-to nearest-to in-front-of on-top-of by next""".split()
@@ -266,7 +266,7 @@ def _head(name: str) -> str:
     """Return the noun that a name turns on: the last word before a preposition."""
     before = []
     for word in name.split():
-        if before and (word in _PREPOSITIONS or word in ("of", "at", "that", "which", "who")):
+        if before and (word in PREPOSITIONS or word in ("of", "at", "that", "which", "who")):
             break
         before.append(word)
     return before[-1]
@@ -284,7 +284,7 @@ def _check_name(name: str, text: str) -> None:
         )
     first, last = name.split(" ", 1)[0], name.rsplit(" ", 1)[-1]
     unfinished = last.endswith("ing") and " " in name and last not in _NOUNS_IN_ING
-    if unfinished or first in _PREPOSITIONS or _VERBS.search(name) or len(name) > MAX_NAME:
+    if unfinished or first in PREPOSITIONS or _VERBS.search(name) or len(name) > MAX_NAME:
         raise Refusal(
             Code.BAD_QUESTION,
             f"{shown!r} is not understood as the name of one thing: ask in plain words, as in "

@@ -79,7 +79,8 @@ ASKS_DEPTH = _one(
     r"\b(?:forward|perpendicular|planar|orthogonal|axial|longitudinal) (?:distance|offset)\b",
     r"\b(?:image|camera|sensor) plane\b|\bforwards?[- /]?(?:and )?backwards?\b|"
     r"\blongitudinal(?:ly)?\b",
-    r"\balong z\b|\bin z\b|\bhow (?:far|much (?:further|farther)) forwards?\b",
+    r"\balong (?:the|its|my|our|this) (?:camera's )?axis\b|\balong z\b|\bin z\b",
+    r"\bhow (?:far|much (?:further|farther)) forwards?\b",
 )
 ANGLE = _one(
     r"\bangle\b|\bangular\b|\bbearing\b|\bazimuth\b|\bhow many degrees\b|\bheading\b",

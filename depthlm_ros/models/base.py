@@ -115,6 +115,24 @@ class PointDepthModel(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class GroundingForm:
+    """How a model is asked where a thing is, and in what numbers it answers.
+
+    ``prompt``: with "{name}" for the thing. ``scale``: what x and y run to in its boxes; None:
+    pixels of the picture as it is shown to the model.
+    """
+
+    prompt: str
+    scale: tuple[float, float] | None = (1000.0, 1000.0)
+
+
+QWEN3_VL_BOXES = GroundingForm("Locate every {name}, report bbox coordinates in JSON format.")
+"""Qwen3-VL, and the compact model, which is trained in its form."""
+QWEN25_VL_BOXES = GroundingForm(QWEN3_VL_BOXES.prompt, None)
+"""Qwen2.5-VL: pixels of the resized picture."""
+
+
 @runtime_checkable
 class LanguageModel(Protocol):
     """Free text about an image; whoever asks parses it strictly."""
@@ -130,6 +148,14 @@ class LanguageModel(Protocol):
 
         Decoded greedily; special tokens are left out, nothing else is cleaned.
         """
+
+
+def grounding_of(model) -> GroundingForm | None:
+    """Return how a model is asked where things are; None where it cannot tell.
+
+    A model says so itself (``grounding``); one that writes and says nothing is asked as Qwen3-VL.
+    """
+    return getattr(model, "grounding", QWEN3_VL_BOXES if speaks(model) else None)
 
 
 def speaks(model) -> bool:

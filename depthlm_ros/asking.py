@@ -1,0 +1,72 @@
+"""Questions answered from a finished look at a picture: what node and command line share.
+
+Joins a sight, the model that gave it and the model that names things into the ``Scene`` of
+``language/answering.py``.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from depthlm_ros.language.answer import Answer
+from depthlm_ros.language.answering import answer_scene
+from depthlm_ros.language.question import Able, Question
+from depthlm_ros.language.ways import Body
+from depthlm_ros.models.base import DenseDepthModel, grounding_of
+from depthlm_ros.sight import Sight, camera_asked_about, read
+
+BOX_TOKENS = 512
+"""Tokens that a list of boxes may take: one box takes about 30."""
+
+
+class SightScene:
+    """One sight with its models.
+
+    ``namer``: the model that finds things, the depth model itself if None. ``ranges``: nearest and
+    farthest z-depth that is believed [m].
+    """
+
+    def __init__(self, model, sight: Sight, ranges: tuple, namer=None, body: Body | None = None):
+        self._model, self._sight, self._ranges = model, sight, ranges
+        self._namer = model if namer is None else namer
+        self.body = body or Body()
+        frame = sight.frame
+        self.size = frame.camera.width, frame.camera.height
+        self.depth_map = sight.depth_map
+        self.camera = camera_asked_about(sight)
+        self.form = grounding_of(self._namer)
+        shown = getattr(self._namer, "shown_size", None)
+        self.shown_size = self.size if shown is None else shown(frame.camera)
+
+    def ask(self, prompt: str, mirrored: bool = False) -> str:
+        """Return what the model writes about the picture, or about its mirror image."""
+        rgb, camera = self._sight.frame.rgb, self._sight.frame.camera
+        if mirrored:
+            rgb = np.ascontiguousarray(rgb[:, ::-1])
+            camera = replace(camera, cx=camera.width - 1 - camera.cx)
+        return self._namer.reply(rgb, camera, prompt, BOX_TOKENS)
+
+    def read(self, pixels) -> list:
+        """Return one PointDepth a pixel (N, 2) of the picture as taken, in order."""
+        return read(self._model, self._sight, pixels, *self._ranges)
+
+    def as_taken(self, pixel) -> tuple[float, float]:
+        """Return the pixel as taken of a pixel of the rectified picture."""
+        u, v = self._sight.rectifier.rectified_to_source(np.asarray(pixel, dtype=float))
+        return float(u), float(v)
+
+
+def able(model, namer=None) -> Able:
+    """Tell what questions a model can have answered; ``namer`` as in ``SightScene``."""
+    can = Able.THINGS if grounding_of(model if namer is None else namer) else Able.POINTS
+    return can | Able.WAYS if isinstance(model, DenseDepthModel) else can
+
+
+def needs_scene(question: Question) -> bool:
+    """Tell whether a question needs more than readings at its points."""
+    return bool(question.things) or question.task.points == 0
+
+
+def answer_sight(question: Question, scene: SightScene, verify: bool = False) -> Answer:
+    """Answer a typed question from a sight: ``language.answering.answer_scene``."""
+    return answer_scene(question, scene, verify)
