@@ -30,24 +30,26 @@ def run(options) -> int:
 
 def _answer(options):
     """Return (Answer, Sight): the same steps as the service ~/ask, without waiting for a frame."""
+    from depthlm_ros import asking
     from depthlm_ros import sight as seeing
-    from depthlm_ros.language.answer import answer_freely, answer_question
-    from depthlm_ros.language.question import FreeQuestion, read_any_question
+    from depthlm_ros.language.answer import answer_freely
+    from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
     from depthlm_ros.models.base import speaks
 
-    question = read_any_question(options.question, [tuple(pixel) for pixel in options.at])
+    pixels = [tuple(pixel) for pixel in options.at]
+    read_any_question(options.question, pixels, able=Able.THINGS | Able.WAYS)  # before loading
     frame, rectifier, _ = frame_of(options.image, options)
     model = load_model(options)
+    question = read_any_question(options.question, pixels, able=asking.able(model))
     if isinstance(question, FreeQuestion):
         if not speaks(model):
             raise question.refusal
         reply = guarded(model, lambda: model.reply(frame.rgb, frame.camera, question.words))
         return answer_freely(reply), seeing.Sight(frame, rectifier, None)
     sight = look_at(model, frame, rectifier, options)
-    pixels = question.pixels(seeing.camera_asked_about(sight))
-    ranges = options.min_range, options.max_range
-    readings = guarded(model, lambda: seeing.read(model, sight, pixels, *ranges))
-    return answer_question(question, readings), sight
+    scene = asking.SightScene(model, sight, (options.min_range, options.max_range))
+    answer = guarded(model, lambda: asking.answer_sight(question, scene, options.verify))
+    return answer, sight
 
 
 def _draw(sight, answer, options) -> None:
@@ -57,7 +59,8 @@ def _draw(sight, answer, options) -> None:
     from depthlm_ros.export import write_png
     from depthlm_ros.picture import annotate
 
-    seen = sight.rectifier.source_to_rectified([point.pixel for point in answer.evidence])
+    pixels = [point.pixel for point in answer.evidence]
+    seen = sight.rectifier.source_to_rectified(pixels) if pixels else []
     shown = [
         replace(point, pixel=tuple(pixel))
         for point, pixel in zip(answer.evidence, seen, strict=True)

@@ -146,7 +146,8 @@ class LanguageModel(Protocol):
     ) -> str:
         """Answer ``prompt`` about a source image, uint8 (H, W, 3), in the model's own words.
 
-        Decoded greedily; special tokens are left out, nothing else is cleaned.
+        Decoded greedily; special tokens are left out, nothing else is cleaned. A model that has an
+        attribute ``on_token`` calls it after each token; it may raise, which ends the reply.
         """
 
 
