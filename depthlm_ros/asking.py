@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from depthlm_ros.estimator import FrameDepth, sample, source_camera
 from depthlm_ros.language.answer import Answer
 from depthlm_ros.language.answering import answer_scene
 from depthlm_ros.language.question import Able, Question
 from depthlm_ros.language.ways import Body
 from depthlm_ros.models.base import DenseDepthModel, grounding_of
-from depthlm_ros.sight import Sight, camera_asked_about, read
 
 BOX_TOKENS = 512
 """Tokens that a list of boxes may take: one box takes about 30."""
@@ -26,14 +26,16 @@ class SightScene:
     farthest z-depth that is believed [m].
     """
 
-    def __init__(self, model, sight: Sight, ranges: tuple, namer=None, body: Body | None = None):
+    def __init__(
+        self, model, sight: FrameDepth, ranges: tuple, namer=None, body: Body | None = None
+    ):
         self._model, self._sight, self._ranges = model, sight, ranges
         self._namer = model if namer is None else namer
         self.body = body or Body()
         frame = sight.frame
         self.size = frame.camera.width, frame.camera.height
         self.depth_map = sight.depth_map
-        self.camera = camera_asked_about(sight)
+        self.camera = source_camera(sight)
         self.form = grounding_of(self._namer)
         shown = getattr(self._namer, "shown_size", None)
         self.shown_size = self.size if shown is None else shown(frame.camera)
@@ -46,9 +48,9 @@ class SightScene:
             camera = replace(camera, cx=camera.width - 1 - camera.cx)
         return self._namer.reply(rgb, camera, prompt, BOX_TOKENS)
 
-    def read(self, pixels) -> list:
+    def sample(self, pixels) -> list:
         """Return one PointDepth a pixel (N, 2) of the picture as taken, in order."""
-        return read(self._model, self._sight, pixels, *self._ranges)
+        return sample(self._model, self._sight, pixels, *self._ranges)
 
     def as_taken(self, pixel) -> tuple[float, float]:
         """Return the pixel as taken of a pixel of the rectified picture."""

@@ -22,7 +22,7 @@ from depthlm_ros.language.grounding import Found, View, choose, find
 from depthlm_ros.language.question import Question
 from depthlm_ros.language.tasks import OF_WAYS, Task
 from depthlm_ros.language.things import Thing
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 _EDGE_SHARE = 0.1
 """The outermost tenth of a thing, at whose depth its edge is taken."""
@@ -69,13 +69,13 @@ def answer_scene(question: Question, scene: Scene, verify: bool = False) -> Answ
         if task in (Task.COUNT, Task.EXISTS):
             return _count(question, scene, verify)
         return _measured(question, scene, verify)
-    except Refusal as refusal:
+    except StatusError as refusal:
         return refused(refusal.code, refusal.text, task.value, task.unit)
 
 
 def _dense(scene: Scene) -> DepthMap:
     if scene.depth_map is None:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             "this needs depth everywhere, and the model reads single points: ask for distances",
         )
@@ -87,7 +87,7 @@ def _count(question: Question, scene: Scene, verify: bool) -> Answer:
     (thing,) = question.points
     try:
         boxes = find(scene, thing, verify)
-    except Refusal as refusal:
+    except StatusError as refusal:
         if refusal.code != Code.NOT_FOUND:
             raise
         boxes = []
@@ -135,7 +135,7 @@ def _locate_all(question: Question, scene: Scene, verify: bool) -> list[_Located
         located.append(_Located(pixel_of(scene, chosen.box), chosen))
     boxes = [t.found.box for t in located if t.found]
     if len(boxes) == 2 and boxes[0] == boxes[1]:
-        raise Refusal(
+        raise StatusError(
             Code.AMBIGUOUS, "both names mean the same thing in the picture: name two things"
         )
     return located
@@ -193,7 +193,7 @@ def _extent(question: Question, depth_map: DepthMap, box: Box, name: str, readin
     ends = (box.top, box.bottom) if tall else (box.left, box.right)
     last = (camera.height if tall else camera.width) - 0.5
     if ends[0] < -0.5 + _BORDER_PX or ends[1] > last - _BORDER_PX:
-        raise Refusal(
+        raise StatusError(
             Code.NO_ANSWER,
             f"the {name} reaches the edge of the picture: only a part of it is seen, which has no "
             f"{task.value}; step back",

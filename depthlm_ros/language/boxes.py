@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from depthlm_ros.language.text import clean
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 MAX_REPLY = 20_000
 MAX_BOXES = 64
@@ -69,7 +69,7 @@ def read_boxes(reply: str, width: int, height: int, scale: tuple[float, float]) 
     that the model saw. An empty list, or words that say there is none, are no boxes. Points
     ("point_2d") become boxes of no extent. Boxes that nearly coincide count once.
 
-    Raises Refusal: NO_ANSWER for a reply that is no such list or was cut off, IMPLAUSIBLE for
+    Raises StatusError: NO_ANSWER for a reply that is no such list or was cut off, IMPLAUSIBLE for
     boxes outside the image, without extent or as large as it.
     """
     entries = _entries(reply)
@@ -84,12 +84,12 @@ def read_boxes(reply: str, width: int, height: int, scale: tuple[float, float]) 
         if all(box.iou(other) < SAME_IOU for other in boxes):
             boxes.append(box)
     if reasons:  # one bad box makes the number of the others doubtful
-        raise Refusal(Code.IMPLAUSIBLE, f"the model's boxes cannot be used: {reasons[0]}")
+        raise StatusError(Code.IMPLAUSIBLE, f"the model's boxes cannot be used: {reasons[0]}")
     return boxes
 
 
 def _entries(reply: str) -> list:
-    """Return the list of a reply; Refusal(NO_ANSWER) where there is none."""
+    """Return the list of a reply; StatusError(NO_ANSWER) where there is none."""
     text = reply[:MAX_REPLY].strip()
     shown = clean(text, 80)
     fenced = _FENCE.search(text)
@@ -98,18 +98,18 @@ def _entries(reply: str) -> list:
     if begin < 0:
         if _NONE.search(body) and not re.search(r"\d", body):
             return []
-        raise Refusal(Code.NO_ANSWER, f"the model named no boxes: {shown!r}")
+        raise StatusError(Code.NO_ANSWER, f"the model named no boxes: {shown!r}")
     try:
         value, _ = json.JSONDecoder().raw_decode(body[begin:])
     except (ValueError, RecursionError) as error:
-        raise Refusal(
+        raise StatusError(
             Code.NO_ANSWER, f"the model's list of boxes is broken or was cut off: {shown!r}"
         ) from error
     entries = value if isinstance(value, list) else [value]
     if entries and all(isinstance(x, int | float) for x in entries):
         entries = [{"bbox_2d": entries}]
     if len(entries) > MAX_BOXES:
-        raise Refusal(
+        raise StatusError(
             Code.NO_ANSWER, f"the model named {len(entries)} boxes: more than {MAX_BOXES}"
         )
     return entries

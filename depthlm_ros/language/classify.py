@@ -8,10 +8,10 @@ the targets alone.
 import re
 from dataclasses import dataclass
 
-from depthlm_ros.language import wording
+from depthlm_ros.language import phrases
 from depthlm_ros.language.tasks import ONE_POINT, TWO_POINT, Task
 from depthlm_ros.language.unit_tables import LENGTHS_M
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 
 @dataclass(frozen=True)
@@ -167,21 +167,21 @@ def prepare(text: str) -> str:
 def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
     """Tell what prepared text asks for; ``given``: points that came beside it.
 
-    Raises Refusal for what is understood and not offered, or asks two things at once; FreeKind
+    Raises StatusError for what is understood and not offered, or asks two things at once; FreeKind
     when no measure is asked for.
     """
-    if wording.BEHIND.search(rest):
-        raise Refusal(Code.UNSUPPORTED, wording.BEHIND_REASON)
+    if phrases.BEHIND.search(rest):
+        raise StatusError(Code.UNSUPPORTED, phrases.BEHIND_REASON)
     if len(_HOW.findall(rest)) > 1:
-        raise Refusal(Code.BAD_QUESTION, "the question asks several things: ask one at a time")
+        raise StatusError(Code.BAD_QUESTION, "the question asks several things: ask one at a time")
     way = _way(rest, quantities)
     if way:
         return way
-    if wording.PASSAGE.search(rest) and re.search(r"\bbetween\b", rest):
+    if phrases.PASSAGE.search(rest) and re.search(r"\bbetween\b", rest):
         return _passage(rest, quantities)
-    for pattern, reason in wording.UNSUPPORTED:
+    for pattern, reason in phrases.UNSUPPORTED:
         if pattern.search(rest):
-            raise Refusal(Code.UNSUPPORTED, reason)
+            raise StatusError(Code.UNSUPPORTED, reason)
     return (
         _comparison(rest, quantities, given)
         or _of_things(rest, quantities, able_things)
@@ -195,15 +195,15 @@ def _way(rest: str, quantities) -> Kind | None:
         return None
     task = (
         Task.FREEST
-        if wording.FREEST.search(rest)
+        if phrases.FREEST.search(rest)
         else Task.FREE_DISTANCE
-        if wording.WAY.search(rest)
+        if phrases.WAY.search(rest)
         else None
     )
     if task is None:
         return None
     if quantities.speeds_m_s or quantities.times_s or quantities.lengths_m:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             "how far a way is free is measured as it is, without conditions: leave the quantity "
             "out",
@@ -213,12 +213,12 @@ def _way(rest: str, quantities) -> Kind | None:
     if task is Task.FREEST:
         return Kind(task, rest)
     if re.search(r"\b(?:up|down|above|below|upwards?|downwards?)\b", rest):
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             "free ways are measured ahead, to the left and to the right: not up or down",
         )
     if len(sides) > 1:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION, f"{' and '.join(sorted(sides))}: ask for one direction at a time"
         )
     return Kind(task, rest, direction=next(iter(sides), ""))
@@ -227,7 +227,7 @@ def _way(rest: str, quantities) -> Kind | None:
 def _passage(rest: str, quantities) -> Kind:
     """Return the kind of a question whether something passes between two targets, or how wide."""
     if quantities.speeds_m_s or quantities.times_s or len(quantities.lengths_m) > 1:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             "whether something fits between two things needs one width, as in '0.6 m wide'",
         )
@@ -240,31 +240,31 @@ def _passage(rest: str, quantities) -> Kind:
 
 def _comparison(rest: str, quantities, given: int) -> Kind | None:
     """Return the kind of a question that compares two targets, None for another."""
-    if wording.DIFFERENCE.search(rest):
+    if phrases.DIFFERENCE.search(rest):
         return Kind(Task.DISTANCE_DIFFERENCE, _stripped(rest), two=True, ordered=True)
-    for task, cue in ((Task.NEARER, wording.NEARER), (Task.FARTHER, wording.FARTHER)):
+    for task, cue in ((Task.NEARER, phrases.NEARER), (Task.FARTHER, phrases.FARTHER)):
         if cue.search(rest) and not quantities.lengths_m and not _HOW.search(rest):
             choice = re.search(r"\b(?:or|than)\b|<g> and <g>|<[pg]>.*<[pg]>|\band\b", rest)
             if choice or given == 2:
-                return Kind(task, wording.COMPARING.sub(" ", rest), two=True, ordered=True)
-            raise Refusal(Code.UNSUPPORTED, wording.NOT_FREELY[1][1])
+                return Kind(task, phrases.COMPARING.sub(" ", rest), two=True, ordered=True)
+            raise StatusError(Code.UNSUPPORTED, phrases.NOT_FREELY[1][1])
     return None
 
 
 def _of_things(rest: str, quantities, able: bool) -> Kind | None:
     """Return the kind of a question that only a named thing has; FreeKind for yes-or-no."""
-    count, exists = wording.COUNT.search(rest), wording.EXISTS.search(rest)
+    count, exists = phrases.COUNT.search(rest), phrases.EXISTS.search(rest)
     if able and count and not quantities.lengths_m:
         what = count["what"] or count["counted"]
         return Kind(Task.COUNT, f"the {what} {rest[count.end() :]}")
     if able and exists and not quantities.lengths_m:
-        words = wording.EXISTS_WORDS.sub(" ", rest)
+        words = phrases.EXISTS_WORDS.sub(" ", rest)
         return Kind(Task.EXISTS, re.sub(r"^\W*(?:an?|any|some|the)\b", "the", words.strip()))
-    if wording.YES_OR_NO.search(rest):
-        raise FreeKind(Code.UNSUPPORTED, wording.YES_OR_NO_REASON)
-    if wording.COUNTING.search(rest):
-        raise FreeKind(Code.UNSUPPORTED, wording.COUNTING_REASON)
-    for task, cue in ((Task.HEIGHT, wording.HEIGHT), (Task.WIDTH, wording.WIDTH)):
+    if phrases.YES_OR_NO.search(rest):
+        raise FreeKind(Code.UNSUPPORTED, phrases.YES_OR_NO_REASON)
+    if phrases.COUNTING.search(rest):
+        raise FreeKind(Code.UNSUPPORTED, phrases.COUNTING_REASON)
+    for task, cue in ((Task.HEIGHT, phrases.HEIGHT), (Task.WIDTH, phrases.WIDTH)):
         if cue.search(rest):
             return Kind(task, cue.sub(" ", _IN_UNITS.sub(" ", rest)))
     return None
@@ -273,35 +273,35 @@ def _of_things(rest: str, quantities, able: bool) -> Kind | None:
 def _measure(rest: str, quantities) -> Kind:
     """Return the kind of a question about a distance, a part of one, a speed or a time."""
     _refuse_two_questions(rest, quantities)
-    speed, time = wording.ASKS_SPEED.search(rest), wording.ASKS_TIME.search(rest)
-    components = [name for name, cue in wording.COMPONENTS.items() if cue.search(rest)]
+    speed, time = phrases.ASKS_SPEED.search(rest), phrases.ASKS_TIME.search(rest)
+    components = [name for name, cue in phrases.COMPONENTS.items() if cue.search(rest)]
     if speed or time:
         task = _speed_or_time(quantities, speed, rest)
         if components:
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED,
                 f"{task.value} is along the straight line to the point: ask for the "
                 f"{components[0]} "
                 "part of the distance alone",
             )
         return Kind(task, _stripped(rest))
-    if wording.CONDITION.search(rest):
-        raise Refusal(Code.UNSUPPORTED, wording.CONDITION_REASON)
+    if phrases.CONDITION.search(rest):
+        raise StatusError(Code.UNSUPPORTED, phrases.CONDITION_REASON)
     for name, given in (("time", quantities.times_s), ("speed", quantities.speeds_m_s)):
         if given:
             other = "speed" if name == "time" else "time"
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_QUESTION,
                 f"the question states a {name} and does not ask for a {other}: leave it out, or "
                 "ask "
                 f"{'how fast to go' if name == 'time' else 'how long it takes'}",
             )
     if len(components) > 1:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"the question asks for {' and '.join(components)} parts of a distance: ask for one",
         )
-    apart = bool(wording.APART.search(rest))
+    apart = bool(phrases.APART.search(rest))
     if components:
         (component,) = components
         return Kind(
@@ -312,23 +312,23 @@ def _measure(rest: str, quantities) -> Kind:
             direction=_direction(rest, component),
             ordered=True,
         )
-    if wording.ASKS_DISTANCE.search(rest):
+    if phrases.ASKS_DISTANCE.search(rest):
         return Kind(Task.DISTANCE, _stripped(rest), two=apart)
     raise FreeKind(
         Code.BAD_QUESTION,
-        f"this is not a question that can be read here: ask for example {wording.EXAMPLES}",
+        f"this is not a question that can be read here: ask for example {phrases.EXAMPLES}",
     )
 
 
 def _refuse_two_questions(rest: str, quantities) -> None:
     if quantities.lengths_m:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             "the question states a length: ask for the distance itself and "
             "compare, lengths are not taken into account",
         )
     if quantities.speeds_m_s and quantities.times_s:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             "the question states a speed and a time: give the time to get a "
             "speed, or the speed to get a time",
@@ -337,7 +337,7 @@ def _refuse_two_questions(rest: str, quantities) -> None:
 
 def _speed_or_time(quantities, speed, rest: str) -> Task:
     if quantities.times_s and not speed:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             "the question states a time and asks for one: give a speed to get a time",
         )
@@ -359,7 +359,7 @@ def _direction(rest: str, component: str) -> str:
         return ""
     if axis := re.search(r"\b([xy])[- ](?:coordinate|value|position)\b", rest):
         return {"x": "right", "y": "down"}[axis[1]]
-    match = wording.TO_A_SIDE.search(rest)
+    match = phrases.TO_A_SIDE.search(rest)
     word = match[1] if match else ""
     up, down = ("above", "over", "higher"), ("below", "under", "lower")
     return "up" if word in up else "down" if word in down else word

@@ -12,11 +12,11 @@ from typing import Protocol
 
 from depthlm_ros.language import things
 from depthlm_ros.language.boxes import Box, read_boxes
+from depthlm_ros.language.quantities import format_number
 from depthlm_ros.language.text import clean
 from depthlm_ros.language.things import PAIR, Thing
-from depthlm_ros.language.units import format_number
 from depthlm_ros.models.base import GroundingForm
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CONFIRMING_IOU = 0.5
 """Overlap of a box with that of a second look from which on both mean the same thing."""
@@ -52,11 +52,11 @@ def find(view: View, thing: Thing, verify: bool = False) -> list[Box]:
     """Return every box of a thing's name in the picture, checked; in its region where it has one.
 
     ``verify``: only boxes that a second look, at the mirrored picture, confirms.
-    Raises Refusal: UNSUPPORTED where the model cannot find things, NOT_FOUND, and what
+    Raises StatusError: UNSUPPORTED where the model cannot find things, NOT_FOUND, and what
     ``read_boxes`` raises.
     """
     if view.form is None:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"this model cannot find named things such as {thing.name!r}: give the pixel, or load "
             "a model that can (DepthVLM, the embedded one, or a server)",
@@ -66,17 +66,17 @@ def find(view: View, thing: Thing, verify: bool = False) -> list[Box]:
         again = [box.mirrored(view.size[0]) for box in _boxes(view, thing.name, mirrored=True)]
         sure = [box for box in boxes if any(box.iou(b) >= CONFIRMING_IOU for b in again)]
         if not sure:
-            raise Refusal(
+            raise StatusError(
                 Code.NOT_FOUND,
                 f"no {thing.name!r} was found a second time in the mirrored picture: the first "
                 f"look's {len(boxes)} cannot be relied on; give the pixel",
             )
         boxes = sure
     if not boxes:
-        raise Refusal(Code.NOT_FOUND, f"no {thing.name!r} is found in the picture")
+        raise StatusError(Code.NOT_FOUND, f"no {thing.name!r} is found in the picture")
     inside = [box for box in boxes if _in_region(box, thing.region, view.size[0])]
     if not inside:
-        raise Refusal(
+        raise StatusError(
             Code.NOT_FOUND,
             f"{len(boxes)} of {thing.name!r} found, none of them {_WHERE[thing.region]}",
         )
@@ -150,9 +150,9 @@ def choose(
     """Return which of the boxes a thing means.
 
     ``distance_of``: of a box's foreground [m], NaN for none. ``size_of``: what "largest" goes by;
-    None: the box's area times its squared distance.
-    Raises Refusal(AMBIGUOUS), with the boxes and their distances, where the question does not say;
-    NO_DEPTH where it says "nearest" and nothing has a depth.
+    None: the box's area times its squared distance. Raises StatusError(AMBIGUOUS), with the boxes
+    and their distances, where the question does not say; NO_DEPTH where it says "nearest" and
+    nothing has a depth.
     """
     if len(boxes) == 1 and thing.select not in PAIR:
         return Found(thing, boxes[0], distance_of(boxes[0]), 1)
@@ -178,7 +178,7 @@ def choose(
 def _by_depth(thing: Thing, boxes, distances, size_of) -> Found:
     """Return the extreme one; every candidate must have a depth, or it might be that one."""
     if not all(distance > 0 for distance in distances):
-        raise Refusal(
+        raise StatusError(
             Code.NO_DEPTH,
             f"{len(boxes)} of {thing.name!r} found, not all with a depth: which is the "
             f"{thing.select} cannot be told; give the pixel",
@@ -194,7 +194,7 @@ def _by_depth(thing: Thing, boxes, distances, size_of) -> Found:
     return Found(thing, boxes[at], distances[at], len(boxes))
 
 
-def _ambiguous(thing: Thing, boxes, distances) -> Refusal:
+def _ambiguous(thing: Thing, boxes, distances) -> StatusError:
     said = ", ".join(
         "({:.0f}, {:.0f})".format(*box.centre)
         + (f" at {format_number(distance)} m" if distance > 0 else "")
@@ -202,7 +202,7 @@ def _ambiguous(thing: Thing, boxes, distances) -> Refusal:
     )
     more = f" and {len(boxes) - MAX_SHOWN} more" if len(boxes) > MAX_SHOWN else ""
     want = "two are needed" if thing.select in PAIR else "one is needed"
-    return Refusal(
+    return StatusError(
         Code.AMBIGUOUS,
         f"{len(boxes)} of {thing.name!r} found, {want}: {said}{more}; say the nearest, the left "
         "one, or give the pixel",

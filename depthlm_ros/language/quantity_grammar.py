@@ -1,6 +1,7 @@
 """The grammar of one quantity in English: digits, number words, fractions, sums, units.
 
-It reads a whole run of words or nothing; which runs are given to it is ``units.py``'s.
+It reads a whole run of words or nothing; which runs are given to it is
+``language/quantities.py``'s.
 """
 
 import re

@@ -12,9 +12,20 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.language import wording
+from depthlm_ros.language import phrases as wording
 from depthlm_ros.language.classify import FreeKind, Kind, classify, prepare, with_two
-from depthlm_ros.language.points import CENTRE, STRAIGHT_AHEAD, RelativePoint, read_points
+from depthlm_ros.language.pixel_references import (
+    CENTRE,
+    STRAIGHT_AHEAD,
+    RelativePoint,
+    read_points,
+)
+from depthlm_ros.language.quantities import (
+    format_number,
+    read_quantities,
+    spell_out,
+    wanted_length_unit,
+)
 from depthlm_ros.language.tasks import OF_THINGS, OF_WAYS, ONE_POINT, Task
 from depthlm_ros.language.text import clean, has_control_characters
 from depthlm_ros.language.things import (
@@ -26,13 +37,7 @@ from depthlm_ros.language.things import (
     read_targets,
     thing_of,
 )
-from depthlm_ros.language.units import (
-    format_number,
-    read_quantities,
-    spell_out,
-    wanted_length_unit,
-)
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 MAX_QUESTION = 1000
 """Characters a question may have."""
@@ -79,13 +84,13 @@ class Question:
     def pixels(self, camera: PinholeCamera) -> list[tuple[float, float]]:
         """Return the points as pixels of the image that ``camera`` describes.
 
-        Raises Refusal(BAD_QUESTION) when the question states another image size or other
+        Raises StatusError(BAD_QUESTION) when the question states another image size or other
         intrinsics, ValueError for a named thing.
         """
         for name, stated in self.declared.items():
             actual = float(getattr(camera, name))
             if not math.isclose(stated, actual, rel_tol=0.01, abs_tol=1.0):
-                raise Refusal(
+                raise StatusError(
                     Code.BAD_QUESTION,
                     f"the question says {name} = {stated:g}, the image has "
                     f"{actual:g}: leave it out, or give pixels of this image",
@@ -105,7 +110,7 @@ def _pixel(point, camera: PinholeCamera) -> tuple[float, float]:
     return point
 
 
-class InFreeWords(Refusal):
+class InFreeWords(StatusError):
     """No question of the typed tasks: a model that writes may answer it in its own words."""
 
 
@@ -117,7 +122,7 @@ class FreeQuestion:
     """
 
     words: str
-    refusal: Refusal
+    refusal: StatusError
 
 
 def read_any_question(
@@ -136,10 +141,10 @@ def read_any_question(
         found, tagged = read_points(plain)
         for pattern, reason in wording.NOT_FREELY:
             if pattern.search(plain) or pattern.search(tagged):
-                raise Refusal(Code.UNSUPPORTED, reason) from refusal
+                raise StatusError(Code.UNSUPPORTED, reason) from refusal
         ahead_only = all(point in (STRAIGHT_AHEAD, CENTRE) for point in found)
         if len(pixels) or not ahead_only:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_QUESTION,
                 "a question in free words is about the whole image: leave the pixels out, or ask "
                 f"for example {wording.EXAMPLES}",
@@ -155,10 +160,10 @@ def read_question(
     "This point" with no pixel anywhere is the centre of the image; a named thing, a superlative or
     a free way never is.
 
-    Raises Refusal: BAD_QUESTION when it is empty, too long, has control characters, lacks a number
-    or a point, or holds a number that is not understood; UNSUPPORTED when it asks for something
-    else than the tasks, or for what ``able`` does not hold. InFreeWords, which is one of these,
-    when it asks for no measure at all.
+    Raises StatusError: BAD_QUESTION when it is empty, too long, has control characters, lacks a
+    number or a point, or holds a number that is not understood; UNSUPPORTED when it asks for
+    something else than the tasks, or for what ``able`` does not hold. InFreeWords, which is one of
+    these, when it asks for no measure at all.
     """
     plain = _normalise(text, max_length)
     declared, plain = wording.read_declared(plain)
@@ -186,12 +191,12 @@ def read_question(
 
 def _normalise(text: str, max_length: int) -> str:
     if len(text) > max_length:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"the question has {len(text)} characters: at most {max_length}; shorten it",
         )
     if has_control_characters(text):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             "the question holds control characters or broken text: send plain UTF-8 text",
         )
@@ -200,7 +205,7 @@ def _normalise(text: str, max_length: int) -> str:
     )
     plain = clean(re.sub(r"<\s*[a-z]\s*>", " ", plain), 4 * max_length)
     if not any(c.isalnum() for c in plain):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION, f"the question is empty: ask for example {wording.EXAMPLES}"
         )
     return wording.strip_reply_format(plain)
@@ -219,7 +224,7 @@ def _refuse_left_over(rest: str) -> None:
     match = _LEFT_OVER.search(_HARMLESS_NUMBER.sub(" ", rest))
     if match:
         after = " ".join(rest[match.start() :].split())[:30]
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"the number in {after!r} is not understood: write pixels as (320, 240), and numbers "
             "with their units, as in '2.5 s' or '0.5 m/s'",
@@ -227,16 +232,19 @@ def _refuse_left_over(rest: str) -> None:
 
 
 def _way(kind: Kind, points: list, able: Able, common: dict) -> Question:
-    """Return a question about a free way; Refusal where nobody measures it or it is at a point."""
+    """Return a question about a free way.
+
+    StatusError where nobody measures it or it is at a point.
+    """
     if any(point is not STRAIGHT_AHEAD for point in points):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             "a free way is measured ahead, left or right, not at a point: leave the pixels out",
         )
     if Able.WAYS not in able:
         if not points and not kind.direction and re.search(r"\bobjects?\b", kind.rest):
             raise _needs(Task.DISTANCE, 0)
-        raise Refusal(Code.UNSUPPORTED, wording.WAY_REASON)
+        raise StatusError(Code.UNSUPPORTED, wording.WAY_REASON)
     if kind.task is Task.FREE_DISTANCE and not kind.direction:
         common = {**common, "direction": "ahead", "assumed": True}
     return Question(kind.task, (), **common)
@@ -298,32 +306,32 @@ def _check_able(task: Task, points: list, able: Able) -> None:
     """Refuse what nobody here can have answered."""
     phrases = [point for point in points if isinstance(point, Phrase | Thing)]
     if task in OF_THINGS and (Able.THINGS not in able or not phrases):
-        raise Refusal(Code.UNSUPPORTED, wording.SIZES)
+        raise StatusError(Code.UNSUPPORTED, wording.SIZES)
     for phrase in phrases:
         try:
             thing = phrase if isinstance(phrase, Thing) else thing_of(phrase)
         except NoThing as refusal:
             raise _needs(task, len(points) - len(phrases), refusal.text) from refusal
         if Able.THINGS not in able:
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED,
                 f"the question is about {clean(thing.name, 40)!r}: this model cannot "
                 f"find named things; {wording.HOW_TO_GIVE_POINTS}",
             )
 
 
-def _needs(task: Task, given: int, why: str = "") -> Refusal:
-    return Refusal(
+def _needs(task: Task, given: int, why: str = "") -> StatusError:
+    return StatusError(
         Code.BAD_QUESTION,
         f"{why}{': ' if why else ''}{task.value} needs {task.points} "
         f"point{'s' * (task.points > 1)}, {given} given: {wording.HOW_TO_GIVE_POINTS}",
     )
 
 
-def _wrong_number(task: Task, given: int) -> Refusal:
+def _wrong_number(task: Task, given: int) -> StatusError:
     """Say what is missing and how to give it, or what is too much."""
     if given > task.points:
-        return Refusal(
+        return StatusError(
             Code.BAD_QUESTION,
             f"{task.value} is about {task.points} "
             f"point{'s' * (task.points > 1)}, {given} given: {wording.TOO_MANY}",
@@ -344,14 +352,16 @@ def _amount(task: Task, quantities) -> float:
 
 def _checked(values: tuple, name: str, unit: str, example: str) -> float:
     if not values:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"the question lacks a {name} with its unit: write for example {example!r}",
         )
     if len(values) > 1:
-        raise Refusal(Code.BAD_QUESTION, f"the question states {len(values)} {name}s: give one")
+        raise StatusError(
+            Code.BAD_QUESTION, f"the question states {len(values)} {name}s: give one"
+        )
     if not 0 < values[0] <= MAX_AMOUNT:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"a {name} of {format_number(values[0])} {unit}: must be above 0 and at "
             f"most {MAX_AMOUNT:g} {unit}",

@@ -1,14 +1,15 @@
 """What a question is about: the points and the named things of a text, each read whole.
 
-Works on the tagged text of ``points.py`` and ``units.py``. Every word must belong to the
-question's frame or to the name of a thing: a word that is neither is never dropped.
+Works on the tagged text of ``language/pixel_references.py`` and ``language/quantities.py``. Every
+word must belong to the question's frame or to the name of a thing: a word that is neither is never
+dropped.
 """
 
 import re
 from dataclasses import dataclass
 
-from depthlm_ros.language.points import CENTRE, STRAIGHT_AHEAD
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD
+from depthlm_ros.status import Code, StatusError
 
 ONE, ALL = "one", "all"
 NEAREST, FARTHEST = "nearest", "farthest"
@@ -234,7 +235,7 @@ def _name(words: list[str]) -> list[str] | None:
 
 
 def thing_of(phrase: Phrase) -> Thing:
-    """Return the thing that a phrase names; Refusal(BAD_QUESTION) where it names none."""
+    """Return the thing that a phrase names; StatusError(BAD_QUESTION) where it names none."""
     text = " ".join(phrase.words)
     match = _SELECT_RE.match(text)
     select, name = ONE, text
@@ -277,7 +278,7 @@ def _check_name(name: str, text: str) -> None:
     shown = text[:40].replace("-", " ")
     rank = _OTHER_SUPERLATIVE.search(name)
     if rank and rank[0] not in _NOT_SUPERLATIVE:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"{shown!r}: which one is meant by {rank[0]!r} is not understood; say the nearest, "
             "farthest, left, right, largest or smallest one",
@@ -285,14 +286,14 @@ def _check_name(name: str, text: str) -> None:
     first, last = name.split(" ", 1)[0], name.rsplit(" ", 1)[-1]
     unfinished = last.endswith("ing") and " " in name and last not in _NOUNS_IN_ING
     if unfinished or first in PREPOSITIONS or _VERBS.search(name) or len(name) > MAX_NAME:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"{shown!r} is not understood as the name of one thing: ask in plain words, as in "
             "'How far is the chair?'",
         )
 
 
-class NoThing(Refusal):
+class NoThing(StatusError):
     """A superlative or a noun that names nothing to look for ("the nearest object")."""
 
     def __init__(self, words: str):

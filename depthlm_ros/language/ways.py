@@ -15,9 +15,9 @@ from depthlm_ros.geometry.ground_plane import fit_ground
 from depthlm_ros.geometry.obstacles import ObstacleMap
 from depthlm_ros.geometry.swept_box import SweptBox
 from depthlm_ros.language.answer import Answer, refused
+from depthlm_ros.language.quantities import format_number
 from depthlm_ros.language.question import Question
 from depthlm_ros.language.tasks import Task
-from depthlm_ros.language.units import format_number
 from depthlm_ros.status import Code
 
 LENGTH_M = 10.0

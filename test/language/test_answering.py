@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from depthlm_ros.estimator import read_points
+from depthlm_ros.estimator import sample_points
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.language.answering import answer_scene
@@ -67,7 +67,7 @@ class FakeScene:
 
     def read(self, pixels):
         """Read the true depth."""
-        return read_points(self.depth_map, pixels)
+        return sample_points(self.depth_map, pixels)
 
     def as_taken(self, pixel):
         """Return it as it is: no lens."""
@@ -265,7 +265,7 @@ def test_a_free_way_ahead_ends_at_the_wall():
 def test_a_model_of_single_points_has_no_ways_and_no_extents():
     scene = FakeScene()
     scene.depth_map, whole = None, scene.depth_map
-    scene.read = lambda pixels: read_points(whole, pixels)
+    scene.read = lambda pixels: sample_points(whole, pixels)
     assert ask("How far can I go?", scene=scene).code == Code.UNSUPPORTED
     assert ask("How tall is the table?", scene=scene).code == Code.UNSUPPORTED
     assert ask("How far is the table?", scene=scene).success

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthlm_ros.language.boxes import Box, read_boxes
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 SIZE = (640, 480)
 PER_MILLE = (1000.0, 1000.0)
@@ -46,7 +46,7 @@ def test_absolute_pixels_are_of_the_picture_that_was_shown():
 def test_values_slightly_beyond_the_scale_are_cut_and_far_ones_refused():
     (box,) = read_boxes('[{"bbox_2d": [900, 250, 1012, 750]}]', *SIZE, PER_MILLE)
     assert box.right == 639.5
-    with pytest.raises(Refusal, match="leaves the image") as caught:
+    with pytest.raises(StatusError, match="leaves the image") as caught:
         read_boxes('[{"bbox_2d": [900, 250, 1300, 750]}]', *SIZE, PER_MILLE)
     assert caught.value.code == Code.IMPLAUSIBLE
 
@@ -89,7 +89,7 @@ def test_absence_is_no_box(reply):
     ],
 )
 def test_what_is_no_list_of_boxes_is_refused(reply, code):
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         read_boxes(reply, *SIZE, PER_MILLE)
     assert caught.value.code == code
 
@@ -112,7 +112,7 @@ def test_what_is_no_list_of_boxes_is_refused(reply, code):
 def test_any_reply_gives_boxes_inside_the_image_or_a_refusal(reply):
     try:
         boxes = read_boxes(reply, *SIZE, PER_MILLE)
-    except Refusal as refusal:
+    except StatusError as refusal:
         refusal.text.encode("utf-8")
         assert refusal.code in (Code.NO_ANSWER, Code.IMPLAUSIBLE) and len(refusal.text) < 300
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 
 TABLE = Path(__file__).with_name("phrasings.txt")
 BESIDE = {"": [], "@": [(10.0, 20.0)], "@@": [(1.0, 2.0), (3.0, 4.0)]}
@@ -21,7 +21,7 @@ def reading(text: str, pixels, able=Able.THINGS | Able.WAYS) -> str:
     """Write how a question is read, in the table's form."""
     try:
         question = read_any_question(text, pixels, able=able)
-    except Refusal as refusal:
+    except StatusError as refusal:
         return refusal.code.name
     if isinstance(question, FreeQuestion):
         return "free"
