@@ -23,8 +23,9 @@ setup(
     ],
     install_requires=["setuptools"],
     extras_require={
+        "openai": ["openai>=2"],
         "quantize": ["torchao>=0.18"],
-        "test": ["hypothesis", "pytest", "ruff", "torchao>=0.18"],
+        "test": ["hypothesis", "openai>=2", "pytest", "ruff", "torchao>=0.18"],
     },
     zip_safe=False,
     entry_points={

@@ -48,7 +48,7 @@ class SightScene:
             camera = replace(camera, cx=camera.width - 1 - camera.cx)
         return self._namer.reply(rgb, camera, prompt, BOX_TOKENS)
 
-    def sample(self, pixels) -> list:
+    def read(self, pixels) -> list:
         """Return one PointDepth a pixel (N, 2) of the picture as taken, in order."""
         return sample(self._model, self._sight, pixels, *self._ranges)
 

@@ -154,9 +154,9 @@ class LanguageModel(Protocol):
 def grounding_of(model) -> GroundingForm | None:
     """Return how a model is asked where things are; None where it cannot tell.
 
-    A model says so itself (``grounding``); one that writes and says nothing is asked as Qwen3-VL.
+    A model says so itself by its attribute ``grounding``.
     """
-    return getattr(model, "grounding", QWEN3_VL_BOXES if speaks(model) else None)
+    return getattr(model, "grounding", None)
 
 
 def speaks(model) -> bool:

@@ -9,6 +9,7 @@ from PIL import Image
 from depthlm_ros.cli import main as cli
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models import registry
+from depthlm_ros.models.base import QWEN3_VL_BOXES
 
 
 class Writes:
@@ -54,6 +55,8 @@ def test_the_embedded_model_does_not_write(capsys, photo):
 
 class Finds(Writes):
     """Depth 2 m on the left and 4 m on the right; a cup on the left for whoever asks."""
+
+    grounding = QWEN3_VL_BOXES
 
     def view_of(self, camera):
         """Take the picture as it is."""
