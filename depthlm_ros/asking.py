@@ -1,6 +1,6 @@
-"""Questions answered from a finished look at a picture: what node and command line share.
+"""Questions answered from the finished depth of a picture: what node and command line share.
 
-Joins a sight, the model that gave it and the model that names things into the ``Scene`` of
+Joins a FrameDepth, the model that gave it and the model that names things into the ``Scene`` of
 ``language/answering.py``.
 """
 
@@ -19,30 +19,30 @@ BOX_TOKENS = 512
 """Tokens that a list of boxes may take: one box takes about 30."""
 
 
-class SightScene:
-    """One sight with its models.
+class FrameScene:
+    """One FrameDepth with its models.
 
     ``namer``: the model that finds things, the depth model itself if None. ``ranges``: nearest and
     farthest z-depth that is believed [m].
     """
 
     def __init__(
-        self, model, sight: FrameDepth, ranges: tuple, namer=None, body: Body | None = None
+        self, model, frame_depth: FrameDepth, ranges: tuple, namer=None, body: Body | None = None
     ):
-        self._model, self._sight, self._ranges = model, sight, ranges
+        self._model, self._frame_depth, self._ranges = model, frame_depth, ranges
         self._namer = model if namer is None else namer
         self.body = body or Body()
-        frame = sight.frame
+        frame = frame_depth.frame
         self.size = frame.camera.width, frame.camera.height
-        self.depth_map = sight.depth_map
-        self.camera = source_camera(sight)
+        self.depth_map = frame_depth.depth_map
+        self.camera = source_camera(frame_depth)
         self.form = grounding_of(self._namer)
         shown = getattr(self._namer, "shown_size", None)
         self.shown_size = self.size if shown is None else shown(frame.camera)
 
     def ask(self, prompt: str, mirrored: bool = False) -> str:
         """Return what the model writes about the picture, or about its mirror image."""
-        rgb, camera = self._sight.frame.rgb, self._sight.frame.camera
+        rgb, camera = self._frame_depth.frame.rgb, self._frame_depth.frame.camera
         if mirrored:
             rgb = np.ascontiguousarray(rgb[:, ::-1])
             camera = replace(camera, cx=camera.width - 1 - camera.cx)
@@ -50,16 +50,16 @@ class SightScene:
 
     def read(self, pixels) -> list:
         """Return one PointDepth a pixel (N, 2) of the picture as taken, in order."""
-        return sample(self._model, self._sight, pixels, *self._ranges)
+        return sample(self._model, self._frame_depth, pixels, *self._ranges)
 
     def as_taken(self, pixel) -> tuple[float, float]:
         """Return the pixel as taken of a pixel of the rectified picture."""
-        u, v = self._sight.rectifier.rectified_to_source(np.asarray(pixel, dtype=float))
+        u, v = self._frame_depth.rectifier.rectified_to_source(np.asarray(pixel, dtype=float))
         return float(u), float(v)
 
 
 def able(model, namer=None) -> Able:
-    """Tell what questions a model can have answered; ``namer`` as in ``SightScene``."""
+    """Tell what questions a model can have answered; ``namer`` as in ``FrameScene``."""
     can = Able.THINGS if grounding_of(model if namer is None else namer) else Able.POINTS
     return can | Able.WAYS if isinstance(model, DenseDepthModel) else can
 
@@ -69,6 +69,6 @@ def needs_scene(question: Question) -> bool:
     return bool(question.things) or question.task.points == 0
 
 
-def answer_sight(question: Question, scene: SightScene, verify: bool = False) -> Answer:
-    """Answer a typed question from a sight: ``language.answering.answer_scene``."""
+def answer_frame(question: Question, scene: FrameScene, verify: bool = False) -> Answer:
+    """Answer a typed question from a picture: ``language.answering.answer_scene``."""
     return answer_scene(question, scene, verify)

@@ -52,8 +52,8 @@ def _answer(options):
         )
         return answer_freely(reply), seeing.FrameDepth(frame, rectifier, None)
     sight = estimate_frame(model, frame, rectifier, options)
-    scene = asking.SightScene(model, sight, (options.min_range, options.max_range))
-    answer = call_with_retry(model, lambda: asking.answer_sight(question, scene, options.verify))
+    scene = asking.FrameScene(model, sight, (options.min_range, options.max_range))
+    answer = call_with_retry(model, lambda: asking.answer_frame(question, scene, options.verify))
     return answer, sight
 
 

@@ -13,8 +13,8 @@ from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD, Relati
 from depthlm_ros.language.quantities import format_number
 from depthlm_ros.language.question import Question
 from depthlm_ros.language.tasks import Task
-from depthlm_ros.language.text import clean
 from depthlm_ros.language.unit_tables import LENGTHS_M
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code
 
 __all__ = ["Answer", "answer_freely", "answer_question", "refused", "two_point_interval"]

@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from depthlm_ros.language.text import clean
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 MAX_REPLY = 20_000

@@ -13,9 +13,9 @@ from typing import Protocol
 from depthlm_ros.language import things
 from depthlm_ros.language.boxes import Box, read_boxes
 from depthlm_ros.language.quantities import format_number
-from depthlm_ros.language.text import clean
 from depthlm_ros.language.things import PAIR, Thing
 from depthlm_ros.models.base import GroundingForm
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 CONFIRMING_IOU = 0.5

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.language import phrases as wording
+from depthlm_ros.language import phrases
 from depthlm_ros.language.classify import FreeKind, Kind, classify, prepare, with_two
 from depthlm_ros.language.pixel_references import (
     CENTRE,
@@ -27,7 +27,6 @@ from depthlm_ros.language.quantities import (
     wanted_length_unit,
 )
 from depthlm_ros.language.tasks import OF_THINGS, OF_WAYS, ONE_POINT, Task
-from depthlm_ros.language.text import clean, has_control_characters
 from depthlm_ros.language.things import (
     GIVEN,
     NoThing,
@@ -37,6 +36,7 @@ from depthlm_ros.language.things import (
     read_targets,
     thing_of,
 )
+from depthlm_ros.sanitize import clean, has_control_characters
 from depthlm_ros.status import Code, StatusError
 
 MAX_QUESTION = 1000
@@ -139,7 +139,7 @@ def read_any_question(
     except InFreeWords as refusal:
         plain = _normalise(text, max_length)
         found, tagged = read_points(plain)
-        for pattern, reason in wording.NOT_FREELY:
+        for pattern, reason in phrases.NOT_FREELY:
             if pattern.search(plain) or pattern.search(tagged):
                 raise StatusError(Code.UNSUPPORTED, reason) from refusal
         ahead_only = all(point in (STRAIGHT_AHEAD, CENTRE) for point in found)
@@ -147,7 +147,7 @@ def read_any_question(
             raise StatusError(
                 Code.BAD_QUESTION,
                 "a question in free words is about the whole image: leave the pixels out, or ask "
-                f"for example {wording.EXAMPLES}",
+                f"for example {phrases.EXAMPLES}",
             ) from refusal
         return FreeQuestion(clean(text, max_length), refusal)
 
@@ -166,7 +166,7 @@ def read_question(
     these, when it asks for no measure at all.
     """
     plain = _normalise(text, max_length)
-    declared, plain = wording.read_declared(plain)
+    declared, plain = phrases.read_declared(plain)
     given = [tuple(p) for p in pixels]
     found, plain = read_points(plain)
     unit = wanted_length_unit(plain)
@@ -206,9 +206,9 @@ def _normalise(text: str, max_length: int) -> str:
     plain = clean(re.sub(r"<\s*[a-z]\s*>", " ", plain), 4 * max_length)
     if not any(c.isalnum() for c in plain):
         raise StatusError(
-            Code.BAD_QUESTION, f"the question is empty: ask for example {wording.EXAMPLES}"
+            Code.BAD_QUESTION, f"the question is empty: ask for example {phrases.EXAMPLES}"
         )
-    return wording.strip_reply_format(plain)
+    return phrases.strip_reply_format(plain)
 
 
 _LEFT_OVER = re.compile(
@@ -244,7 +244,7 @@ def _way(kind: Kind, points: list, able: Able, common: dict) -> Question:
     if Able.WAYS not in able:
         if not points and not kind.direction and re.search(r"\bobjects?\b", kind.rest):
             raise _needs(Task.DISTANCE, 0)
-        raise StatusError(Code.UNSUPPORTED, wording.WAY_REASON)
+        raise StatusError(Code.UNSUPPORTED, phrases.WAY_REASON)
     if kind.task is Task.FREE_DISTANCE and not kind.direction:
         common = {**common, "direction": "ahead", "assumed": True}
     return Question(kind.task, (), **common)
@@ -306,7 +306,7 @@ def _check_able(task: Task, points: list, able: Able) -> None:
     """Refuse what nobody here can have answered."""
     phrases = [point for point in points if isinstance(point, Phrase | Thing)]
     if task in OF_THINGS and (Able.THINGS not in able or not phrases):
-        raise StatusError(Code.UNSUPPORTED, wording.SIZES)
+        raise StatusError(Code.UNSUPPORTED, phrases.SIZES)
     for phrase in phrases:
         try:
             thing = phrase if isinstance(phrase, Thing) else thing_of(phrase)
@@ -316,7 +316,7 @@ def _check_able(task: Task, points: list, able: Able) -> None:
             raise StatusError(
                 Code.UNSUPPORTED,
                 f"the question is about {clean(thing.name, 40)!r}: this model cannot "
-                f"find named things; {wording.HOW_TO_GIVE_POINTS}",
+                f"find named things; {phrases.HOW_TO_GIVE_POINTS}",
             )
 
 
@@ -324,7 +324,7 @@ def _needs(task: Task, given: int, why: str = "") -> StatusError:
     return StatusError(
         Code.BAD_QUESTION,
         f"{why}{': ' if why else ''}{task.value} needs {task.points} "
-        f"point{'s' * (task.points > 1)}, {given} given: {wording.HOW_TO_GIVE_POINTS}",
+        f"point{'s' * (task.points > 1)}, {given} given: {phrases.HOW_TO_GIVE_POINTS}",
     )
 
 
@@ -334,7 +334,7 @@ def _wrong_number(task: Task, given: int) -> StatusError:
         return StatusError(
             Code.BAD_QUESTION,
             f"{task.value} is about {task.points} "
-            f"point{'s' * (task.points > 1)}, {given} given: {wording.TOO_MANY}",
+            f"point{'s' * (task.points > 1)}, {given} given: {phrases.TOO_MANY}",
         )
     return _needs(task, given)
 

@@ -7,7 +7,7 @@ writes, frames that come are looked at between its tokens.
 
 import time
 
-from depthlm_ros.asking import BOX_TOKENS, SightScene, able, answer_sight, needs_scene
+from depthlm_ros.asking import BOX_TOKENS, FrameScene, able, answer_frame, needs_scene
 from depthlm_ros.estimator import source_camera
 from depthlm_ros.language.answer import answer_freely, answer_question
 from depthlm_ros.language.question import FreeQuestion, Question, read_any_question
@@ -125,7 +125,7 @@ class Asker:
 
         def look(seen):
             progress.stage("looking")
-            scene = SightScene(model, seen, self._scheduler.ranges, namer, body)
-            return answer_sight(question, scene, values.verify_things)
+            scene = FrameScene(model, seen, self._scheduler.ranges, namer, body)
+            return answer_frame(question, scene, values.verify_things)
 
         return await self._run(look, progress, BOX_TOKENS, namer is not None)

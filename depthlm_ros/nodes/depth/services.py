@@ -14,13 +14,13 @@ from rclpy.qos import QoSProfile
 from depthlm_msgs.msg import PointDepthArray
 from depthlm_msgs.srv import Ask, QueryPoints
 from depthlm_ros.language.answer import Answer, refused
-from depthlm_ros.language.text import clean
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.ask import Asker, Progress
 from depthlm_ros.nodes.depth.ask_action import AskAction
 from depthlm_ros.nodes.depth.deadline import Deadline
 from depthlm_ros.nodes.depth.time_sync import age_s
 from depthlm_ros.nodes.depth.transforms import Transforms
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 SERVICE_QOS = QoSProfile(depth=1000)
@@ -34,7 +34,7 @@ class Services:
     def __init__(self, node, scheduler, depth_publishers, guard):
         self._node, self._scheduler, self._depth_publishers = node, scheduler, depth_publishers
         self._guard = guard
-        self._transforms = Transforms(node)
+        self._transforms = Transforms(node, scheduler.wait_for)
         self._asker = Asker(node, scheduler)
         group = ReentrantCallbackGroup()  # a request that waits must not hold the others up
         for kind, name, handler in (
