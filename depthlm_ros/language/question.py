@@ -304,14 +304,14 @@ def _joined(targets: list, kind: Kind) -> bool:
 
 def _check_able(task: Task, points: list, able: Able) -> None:
     """Refuse what nobody here can have answered."""
-    phrases = [point for point in points if isinstance(point, Phrase | Thing)]
-    if task in OF_THINGS and (Able.THINGS not in able or not phrases):
+    named = [point for point in points if isinstance(point, Phrase | Thing)]
+    if task in OF_THINGS and (Able.THINGS not in able or not named):
         raise StatusError(Code.UNSUPPORTED, phrases.SIZES)
-    for phrase in phrases:
+    for phrase in named:
         try:
             thing = phrase if isinstance(phrase, Thing) else thing_of(phrase)
         except NoThing as refusal:
-            raise _needs(task, len(points) - len(phrases), refusal.text) from refusal
+            raise _needs(task, len(points) - len(named), refusal.text) from refusal
         if Able.THINGS not in able:
             raise StatusError(
                 Code.UNSUPPORTED,
