@@ -95,7 +95,7 @@ def test_the_action_tells_its_stages_and_ends_with_the_answer(finding, tools):
     assert answer.result.value == pytest.approx(DEPTH_M, rel=1e-3)
     stages = [feedback.stage for feedback in told]
     assert set(stages) >= {"looking", "writing"} and all(0 <= f.progress <= 1 for f in told)
-    assert max(f.progress for f in told if f.stage == "writing") > 0.3
+    assert max(f.progress for f in told if f.stage == "writing") > 0.1  # 60 tokens of 512
 
 
 def test_a_cancelled_goal_ends_soon_and_says_so(finding, tools):
