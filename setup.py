@@ -32,6 +32,7 @@ setup(
             "datasets>=4.7",
             "hypothesis",
             "lz4",
+            "mypy",
             "openai>=2",
             "peft>=0.17",
             "pyarrow>=21",
