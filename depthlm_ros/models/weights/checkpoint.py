@@ -19,7 +19,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from depthlm_ros.models import device_memory
-from depthlm_ros.models.depthvlm.dpt_fused import folded_numbers
+from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
 from depthlm_ros.models.weights.files import INDEX
 from depthlm_ros.models.weights.quantization import Quantizer, stored_bytes
 from depthlm_ros.status import Code, StatusError
@@ -127,7 +127,7 @@ class Checkpoint:
         With what the convolutions of a depth head are folded into, beside themselves.
         """
         quantised = self.quantizer is not None
-        return device_memory.need_bytes(folded_numbers(self.shapes), dtype) + sum(
+        return device_memory.need_bytes(fused_head_numbers(self.shapes), dtype) + sum(
             stored_bytes(name, shape, dtype, quantised) for name, shape in self.shapes.items()
         )
 
