@@ -67,8 +67,9 @@ WALLS = {  # which rooms a room may import, even inside a function; the longest 
     "models.device": {"status"},
     "models.device_memory": {"status"},
     "models.import_logging": set(),
-    "models": METHOD | {"models", "models.depthlm", "models.depthvlm", "models.compact"},
-    "models.weights": PURE | CONTRACTS,  # knows no network
+    "models": METHOD
+    | {"models", "models.depthlm", "models.depthvlm", "models.compact", "models.adapters"},
+    "models.weights": PURE | CONTRACTS | {"image_io.atomic_write"},  # knows no network
     "models.runtime": PURE | {"models.base", "models.device"},  # knows no method
     "models.depthvlm": METHOD,  # the methods do not know each other
     "models.depthlm": METHOD,
@@ -76,7 +77,7 @@ WALLS = {  # which rooms a room may import, even inside a function; the longest 
     "models.adapters": PURE | CONTRACTS | {"prompting"},
     "estimator": PURE | {"models.base"},
     "scenes": PURE | {"image_io", "models.import_logging"},
-    "datasets": PURE | {"image_io", "scenes"},
+    "datasets": PURE | {"image_io", "scenes", "prompting", "visualization"},
     "training": LOWER | {"evaluation"},
     "evaluation": LOWER,
     "benchmarks": LOWER | {"evaluation"},
