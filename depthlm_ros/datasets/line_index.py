@@ -7,10 +7,12 @@ its lines (8 bytes each) are found once and kept beside it as ``FILE.idx``.
 import json
 import mmap
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from depthlm_ros.image_io.atomic_write import write_atomically
 from depthlm_ros.status import Code, StatusError
 
 _CHUNK = 1 << 24
@@ -59,7 +61,7 @@ class LineIndex:
 
     def _data(self):
         if self._pid != os.getpid():
-            with open(self.path, "rb") as file:
+            with Path(self.path).open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._pid = os.getpid()
         return self._map
@@ -71,7 +73,7 @@ class LineIndex:
 def _scan(path: Path) -> np.ndarray:
     """Return int64 (2, lines): where each line that is not blank starts, and its number."""
     starts, numbers, offset, number = [], [], 0, 0
-    with open(path, "rb", buffering=_CHUNK) as file:
+    with Path(path).open("rb", buffering=_CHUNK) as file:
         for line in file:
             number += 1
             if line.strip():
@@ -99,13 +101,9 @@ def _stored(path: Path, stamp: np.ndarray) -> np.ndarray | None:
 
 def _store(path: Path, stamp: np.ndarray, rows: np.ndarray) -> None:
     """Keep the index; where the folder cannot be written, it is found again next time."""
-    file = _index_file(path)
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.part.npy")
-    try:
-        np.save(unfinished, np.concatenate([stamp[:, None], rows], axis=1))
-        unfinished.replace(file)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
+    whole = np.concatenate([stamp[:, None], rows], axis=1)
+    with suppress(OSError):
+        write_atomically(_index_file(path), lambda file: np.save(file, whole, allow_pickle=False))
 
 
 class JsonList:
@@ -139,7 +137,7 @@ class JsonList:
 def open_lines(path: Path, keep: bool = True) -> LineIndex | JsonList:
     """Open a .jsonl, or a file that is one JSON list."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             first = file.read(4096).lstrip()[:1]
     except OSError as error:
         raise StatusError(Code.NO_FRAME, f"{path}: cannot be read ({error})") from error
