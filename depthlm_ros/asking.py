@@ -4,6 +4,7 @@ Joins a FrameDepth, the model that gave it and the model that names things into 
 ``language/answering.py``.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,12 @@ from depthlm_ros.language.answer import Answer
 from depthlm_ros.language.answering import answer_scene
 from depthlm_ros.language.question import Able, Question
 from depthlm_ros.language.ways import Body
-from depthlm_ros.models.base import DenseDepthModel, grounding_of
+from depthlm_ros.models.base import (
+    DenseDepthModel,
+    LanguageModel,
+    PointDepthModel,
+    grounding_of,
+)
 
 BOX_TOKENS = 512
 """Tokens that a list of boxes may take: one box takes about 30."""
@@ -27,8 +33,13 @@ class FrameScene:
     """
 
     def __init__(
-        self, model, frame_depth: FrameDepth, ranges: tuple, namer=None, body: Body | None = None
-    ):
+        self,
+        model: DenseDepthModel | PointDepthModel,
+        frame_depth: FrameDepth,
+        ranges: tuple[float, float],
+        namer: LanguageModel | None = None,
+        body: Body | None = None,
+    ) -> None:
         self._model, self._frame_depth, self._ranges = model, frame_depth, ranges
         self._namer = model if namer is None else namer
         self.body = body or Body()
@@ -48,17 +59,17 @@ class FrameScene:
             camera = replace(camera, cx=camera.width - 1 - camera.cx)
         return self._namer.reply(rgb, camera, prompt, BOX_TOKENS)
 
-    def read(self, pixels) -> list:
+    def read(self, pixels: Sequence) -> list:
         """Return one PointDepth a pixel (N, 2) of the picture as taken, in order."""
         return sample(self._model, self._frame_depth, pixels, *self._ranges)
 
-    def as_taken(self, pixel) -> tuple[float, float]:
+    def as_taken(self, pixel: Sequence) -> tuple[float, float]:
         """Return the pixel as taken of a pixel of the rectified picture."""
         u, v = self._frame_depth.rectifier.rectified_to_source(np.asarray(pixel, dtype=float))
         return float(u), float(v)
 
 
-def able(model, namer=None) -> Able:
+def able(model: DenseDepthModel | PointDepthModel, namer: LanguageModel | None = None) -> Able:
     """Tell what questions a model can have answered; ``namer`` as in ``FrameScene``."""
     can = Able.THINGS if grounding_of(model if namer is None else namer) else Able.POINTS
     return can | Able.WAYS if isinstance(model, DenseDepthModel) else can

@@ -31,7 +31,7 @@ class Kind:
     direction: str = ""
 
 
-class FreeKind(Exception):
+class FreeKindError(Exception):
     """The question asks for no measure: ``code`` and ``reason`` for those who cannot write."""
 
     def __init__(self, code: Code, reason: str):
@@ -167,7 +167,7 @@ def prepare(text: str) -> str:
 def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
     """Tell what prepared text asks for; ``given``: points that came beside it.
 
-    Raises StatusError for what is understood and not offered, or asks two things at once; FreeKind
+    Raises StatusError for what is understood and not offered, or asks two things at once; FreeKindError
     when no measure is asked for.
     """
     if phrases.BEHIND.search(rest):
@@ -252,7 +252,7 @@ def _comparison(rest: str, quantities, given: int) -> Kind | None:
 
 
 def _of_things(rest: str, quantities, able: bool) -> Kind | None:
-    """Return the kind of a question that only a named thing has; FreeKind for yes-or-no."""
+    """Return the kind of a question that only a named thing has; FreeKindError for yes-or-no."""
     count, exists = phrases.COUNT.search(rest), phrases.EXISTS.search(rest)
     if able and count and not quantities.lengths_m:
         what = count["what"] or count["counted"]
@@ -261,9 +261,9 @@ def _of_things(rest: str, quantities, able: bool) -> Kind | None:
         words = phrases.EXISTS_WORDS.sub(" ", rest)
         return Kind(Task.EXISTS, re.sub(r"^\W*(?:an?|any|some|the)\b", "the", words.strip()))
     if phrases.YES_OR_NO.search(rest):
-        raise FreeKind(Code.UNSUPPORTED, phrases.YES_OR_NO_REASON)
+        raise FreeKindError(Code.UNSUPPORTED, phrases.YES_OR_NO_REASON)
     if phrases.COUNTING.search(rest):
-        raise FreeKind(Code.UNSUPPORTED, phrases.COUNTING_REASON)
+        raise FreeKindError(Code.UNSUPPORTED, phrases.COUNTING_REASON)
     for task, cue in ((Task.HEIGHT, phrases.HEIGHT), (Task.WIDTH, phrases.WIDTH)):
         if cue.search(rest):
             return Kind(task, cue.sub(" ", _IN_UNITS.sub(" ", rest)))
@@ -314,7 +314,7 @@ def _measure(rest: str, quantities) -> Kind:
         )
     if phrases.ASKS_DISTANCE.search(rest):
         return Kind(Task.DISTANCE, _stripped(rest), two=apart)
-    raise FreeKind(
+    raise FreeKindError(
         Code.BAD_QUESTION,
         f"this is not a question that can be read here: ask for example {phrases.EXAMPLES}",
     )

@@ -13,7 +13,7 @@ from enum import Flag, auto
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.language import phrases
-from depthlm_ros.language.classify import FreeKind, Kind, classify, prepare, with_two
+from depthlm_ros.language.classify import FreeKindError, Kind, classify, prepare, with_two
 from depthlm_ros.language.pixel_references import (
     CENTRE,
     STRAIGHT_AHEAD,
@@ -29,7 +29,7 @@ from depthlm_ros.language.quantities import (
 from depthlm_ros.language.tasks import OF_THINGS, OF_WAYS, ONE_POINT, Task
 from depthlm_ros.language.things import (
     GIVEN,
-    NoThing,
+    NoThingError,
     Phrase,
     Thing,
     pair_of,
@@ -173,7 +173,7 @@ def read_question(
     quantities = read_quantities(plain)
     try:
         kind = classify(prepare(quantities.rest), quantities, Able.THINGS in able, len(given))
-    except FreeKind as refusal:
+    except FreeKindError as refusal:
         raise InFreeWords(refusal.code, refusal.reason) from refusal
     _refuse_left_over(kind.rest)
     common = {"unit": unit, "declared": declared, "direction": kind.direction}
@@ -310,7 +310,7 @@ def _check_able(task: Task, points: list, able: Able) -> None:
     for phrase in named:
         try:
             thing = phrase if isinstance(phrase, Thing) else thing_of(phrase)
-        except NoThing as refusal:
+        except NoThingError as refusal:
             raise _needs(task, len(points) - len(named), refusal.text) from refusal
         if Able.THINGS not in able:
             raise StatusError(

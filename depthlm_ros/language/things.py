@@ -245,7 +245,7 @@ def thing_of(phrase: Phrase) -> Thing:
         select, name = ALL, text.partition(" ")[2]
     name = re.sub(r"^(?:one of |of )?(?:the )?", "", name).removesuffix("'s")
     if not name or _head(name) in _POINT_WORDS:
-        raise NoThing(text)
+        raise NoThingError(text)
     _check_name(name, text)
     for joined in ("in-front-of", "on-top-of"):
         name = name.replace(joined, joined.replace("-", " "))
@@ -293,7 +293,7 @@ def _check_name(name: str, text: str) -> None:
         )
 
 
-class NoThing(StatusError):
+class NoThingError(StatusError):
     """A superlative or a noun that names nothing to look for ("the nearest object")."""
 
     def __init__(self, words: str):
