@@ -167,8 +167,8 @@ def prepare(text: str) -> str:
 def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
     """Tell what prepared text asks for; ``given``: points that came beside it.
 
-    Raises StatusError for what is understood and not offered, or asks two things at once; FreeKindError
-    when no measure is asked for.
+    Raises StatusError for what is understood and not offered, or asks two things at once;
+    FreeKindError when no measure is asked for.
     """
     if phrases.BEHIND.search(rest):
         raise StatusError(Code.UNSUPPORTED, phrases.BEHIND_REASON)
