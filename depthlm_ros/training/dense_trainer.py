@@ -31,7 +31,7 @@ from depthlm_ros.models.runtime.image_patches import to_patches
 from depthlm_ros.models.weights.checkpoint import Checkpoint, write
 from depthlm_ros.training.augmentation import disturb_light, stretched_crop
 from depthlm_ros.training.losses import silog
-from depthlm_ros.training.optimizers import moments_of, schedule
+from depthlm_ros.training.optimizers import make_optimizers, moments_of, schedule
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 FROZEN = {"all": (), "head": ("vlm.",), "language": ("vlm.model.visual.",)}
