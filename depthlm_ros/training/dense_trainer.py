@@ -1,4 +1,4 @@
-"""Train a DepthVLM on pictures with dense metric depth: stage 1, stage 2, or everything at once.
+"""Train a DepthVLM on images with dense metric depth: stage 1, stage 2, or everything at once.
 
 The paper's two stages are ``stage="head"`` (the head alone) and ``stage="language"`` (language
 model and head, vision tower frozen); ``stage="all"`` trains from scratch, as the small embedded
@@ -41,7 +41,7 @@ FROZEN = {"all": (), "head": ("vlm.",), "language": ("vlm.model.visual.",)}
 class DenseConfig:
     """Everything a run depends on.
 
-    ``shards``: folder of training pictures (``datasets/shards.py``); ``held_out``: one of other
+    ``shards``: folder of training images (``datasets/shards.py``); ``held_out``: one of other
     scenes, or empty. ``start``: checkpoint folder to begin from; empty: a small new model.
     ``stage``: "all", "head" or "language". ``optimizer``: "adamw" or "muon". ``lr``: peak learning
     rate; ``warmup``: share of the steps. ``variance_focus``: lambda of the SILog loss. ``sizes``:
@@ -89,7 +89,7 @@ class DenseConfig:
 
 
 class Trainer:
-    """One run: model, averaged weights, optimiser and pictures; resumes by itself."""
+    """One run: model, averaged weights, optimiser and images; resumes by itself."""
 
     def __init__(self, config: DenseConfig):
         torch.manual_seed(config.seed)
@@ -161,7 +161,7 @@ class Trainer:
         return loss.item()
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw this step's pictures: a function of seed, step and the shards alone."""
+        """Draw this step's images: a function of seed, step and the shards alone."""
         rng = np.random.default_rng([self.config.seed, self.step])
         size = self.config.sizes[rng.integers(len(self.config.sizes))]
         rgbs, depths = [], []
@@ -176,7 +176,7 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self) -> dict:
-        """Return delta1 of the averaged weights on held-out pictures, raw and median-scaled."""
+        """Return delta1 of the averaged weights on held-out images, raw and median-scaled."""
         held_out = ShardFolder(Path(self.config.held_out))
         kept = {name: value.detach().clone() for name, value in self.trained.items()}
         self._put(self.average)
@@ -262,7 +262,7 @@ def write_checkpoint(
 
 
 def _whole_tokens(rgb: np.ndarray, depth: np.ndarray, multiple: int) -> tuple:
-    """Cut the right and lower rest off a picture (H, W), so that it consists of whole tokens."""
+    """Cut the right and lower rest off an image (H, W), so that it consists of whole tokens."""
     height, width = (side - side % multiple for side in depth.shape)
     return np.ascontiguousarray(rgb[:height, :width]), depth[:height, :width]
 
