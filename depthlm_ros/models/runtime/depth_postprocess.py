@@ -84,7 +84,7 @@ def packed(
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept, and met again wherever
+@torch.inference_mode(False)  # cached across calls, also outside inference_mode
 def _ray_axes(camera: PinholeCamera, device: torch.device) -> tuple:
     """Return x (1, W) and y (H, 1) of the normalised rays, float32, on the device; made once."""
     u = torch.arange(camera.width, dtype=torch.float64)
