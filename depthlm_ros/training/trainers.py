@@ -61,10 +61,9 @@ class DepthTrainer(Trainer):
     def log(self, logs: dict, *args, **kwargs) -> None:
         """Add the last micro-batch's parts of the loss, as published."""
         model = self.accelerator.unwrap_model(self.model)
-        model = getattr(model, "base_model", model) if hasattr(model, "peft_config") else model
-        parts = getattr(getattr(model, "model", model), "last_losses", None) or getattr(
-            model, "last_losses", {}
-        )
+        if hasattr(model, "peft_config"):
+            model = model.get_base_model()
+        parts = getattr(model, "last_losses", {})
         if "loss" in logs:
             logs = logs | {name: float(value) for name, value in parts.items()}
         super().log(logs, *args, **kwargs)
