@@ -27,7 +27,7 @@ from depthlm_ros.status import Code, StatusError
 
 SMALLEST_VIEW = 16  # tokens
 SERVED_FEATURES = "tower+language"
-"""Where the head's levels come from: three inner ones of the tower, and the language model's last."""
+"""Where the head's levels come from: three inner ones of the tower, the language model's last."""
 
 
 @dataclass(frozen=True)
