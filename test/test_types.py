@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TYPED = """geometry prompting visualization estimator.py frame.py point_depth.py sanitize.py
+TYPED = """geometry language prompting visualization estimator.py frame.py point_depth.py sanitize.py
 status.py worker.py image_io/atomic_write.py""".split()
 
 
