@@ -45,9 +45,19 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(answer[1])
         reply = {"error": {"message": f"no: key {self.headers['Authorization']}"}}
         if status == 200:
-            reply = {"id": "1", "object": "chat.completion", "created": 0, "model": "m",
-                     "choices": [{"index": 0, "finish_reason": "stop",
-                                  "message": {"role": "assistant", "content": text}}]}
+            reply = {
+                "id": "1",
+                "object": "chat.completion",
+                "created": 0,
+                "model": "m",
+                "choices": [
+                    {
+                        "index": 0,
+                        "finish_reason": "stop",
+                        "message": {"role": "assistant", "content": text},
+                    }
+                ],
+            }
         data = json.dumps(reply).encode()
         try:
             self.send_response(status)
@@ -117,29 +127,49 @@ def test_boxes_in_pixels_are_of_the_picture_that_was_sent(server):
 
 
 def test_distances_are_read_at_a_marker_of_20_px_several_at_a_time(server):
-    server.answers = ["<think> The point is around 2.50 meters away. </think>\n\n"
-                      "<answer> 2.50 </answer>"]
+    server.answers = [
+        "<think> The point is around 2.50 meters away. </think>\n\n<answer> 2.50 </answer>"
+    ]
     model = OpenAIServer("m", server.url)
     assert isinstance(model, PointDepthModel)
     readings = model.distances(rgb(), CAMERA, [(800, 600), (400, 300)])
     assert [reading.distance_m for reading in readings] == [2.5, 2.5]
     pictures = [sent_picture(request) for request in server.seen]
-    marked = [np.argwhere((p[..., 0] > 180) & (p[..., 1] < 100) & (p[..., 2] < 100)
-                          & (np.arange(1280)[None, :] > 645)) for p in pictures]
+    marked = [
+        np.argwhere(
+            (p[..., 0] > 180)
+            & (p[..., 1] < 100)
+            & (p[..., 2] < 100)
+            & (np.arange(1280)[None, :] > 645)
+        )
+        for p in pictures
+    ]
     assert all("red arrow" in r["messages"][0]["content"][1]["text"] for r in server.seen)
     # the target at (640, 480): the arrow lies to its left, 20 px long, on red; differences tell
-    plain = sent_picture({"messages": [{"content": [{"image_url": {"url": model._encoded(
-        model._resized(rgb(), CAMERA))}}]}]}).astype(int)
+    plain = sent_picture(
+        {
+            "messages": [
+                {
+                    "content": [
+                        {"image_url": {"url": model._encoded(model._resized(rgb(), CAMERA))}}
+                    ]
+                }
+            ]
+        }
+    ).astype(int)
     changed = [np.argwhere(np.abs(p - plain).sum(-1) > 60) for p in pictures]
     columns = sorted(c[:, 1].max() - c[:, 1].min() for c in changed if len(c))
     assert columns and columns[-1] <= 40 and len(marked) == 2
 
 
-@pytest.mark.parametrize("words, reason", [
-    ("about 2.5 m or 3 m", "2 numbers"),
-    ("I cannot tell.", "0 numbers"),
-    ("<answer> -1 </answer>", "non-negative"),
-])
+@pytest.mark.parametrize(
+    "words, reason",
+    [
+        ("about 2.5 m or 3 m", "2 numbers"),
+        ("I cannot tell.", "0 numbers"),
+        ("<answer> -1 </answer>", "non-negative"),
+    ],
+)
 def test_what_is_no_distance_is_none(server, words, reason):
     server.answers = [words]
     (reading,) = OpenAIServer("m", server.url).distances(rgb(), CAMERA, [(800, 600)])
@@ -153,14 +183,17 @@ def test_a_server_that_fails_at_first_is_asked_again(server):
     assert len(server.seen) == 3
 
 
-@pytest.mark.parametrize("answer, code, words", [
-    ((500,), Code.MODEL_ERROR, "failed"),
-    ((429,), Code.BUSY, "busy"),
-    ((401,), Code.MODEL_NOT_READY, "refuses the key: set DEPTHLM_OPENAI_API_KEY"),
-    ((404,), Code.MODEL_NOT_READY, "no such model"),
-    ((200, 3.0), Code.DEADLINE, "in time"),
-    (None, Code.MODEL_ERROR, "no text"),
-])
+@pytest.mark.parametrize(
+    "answer, code, words",
+    [
+        ((500,), Code.MODEL_ERROR, "failed"),
+        ((429,), Code.BUSY, "busy"),
+        ((401,), Code.MODEL_NOT_READY, "refuses the key: set DEPTHLM_OPENAI_API_KEY"),
+        ((404,), Code.MODEL_NOT_READY, "no such model"),
+        ((200, 3.0), Code.DEADLINE, "in time"),
+        (None, Code.MODEL_ERROR, "no text"),
+    ],
+)
 def test_failures_have_a_status_and_never_show_the_key(server, caplog, answer, code, words):
     server.answers = [answer]
     caplog.set_level(logging.DEBUG)
@@ -175,7 +208,8 @@ def test_failures_have_a_status_and_never_show_the_key(server, caplog, answer, c
 def test_a_server_that_is_not_there_says_so(server):
     with pytest.raises(StatusError, match="cannot be reached") as caught:
         OpenAIServer("m", "http://127.0.0.1:9/v1", retries=0).reply(
-            rgb(64, 48), PinholeCamera(50, 50, 31.5, 23.5, 64, 48), "?")
+            rgb(64, 48), PinholeCamera(50, 50, 31.5, 23.5, 64, 48), "?"
+        )
     assert caught.value.code == Code.MODEL_NOT_READY
 
 

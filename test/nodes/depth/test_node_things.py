@@ -37,11 +37,14 @@ def test_a_named_thing_is_measured_and_said(finding, tools):
     assert "Understood: cup at (" in reply.answer and reply.header.frame_id == "camera"
 
 
-@pytest.mark.parametrize("question, code, said", [
-    ("How far is the dog?", Code.NOT_FOUND, "no 'dog' is found"),
-    ("How far is the chair?", Code.AMBIGUOUS, "2 of 'chair' found"),
-    ("How far is the chair behind me?", Code.UNSUPPORTED, "does not see what is behind"),
-])
+@pytest.mark.parametrize(
+    "question, code, said",
+    [
+        ("How far is the dog?", Code.NOT_FOUND, "no 'dog' is found"),
+        ("How far is the chair?", Code.AMBIGUOUS, "2 of 'chair' found"),
+        ("How far is the chair behind me?", Code.UNSUPPORTED, "does not see what is behind"),
+    ],
+)
 def test_what_cannot_be_told_apart_or_seen_is_refused(finding, tools, question, code, said):
     _, robot, _ = finding
     with robot.camera(image=tools.make_image(fill=200)):
@@ -86,8 +89,13 @@ def test_the_action_tells_its_stages_and_ends_with_the_answer(finding, tools):
     tools.wait_until(client.server_is_ready, "ask_action")
     told = []
     with robot.camera(image=tools.make_image(fill=200)):
-        goal = _goal(robot, tools, client, "What is the depth of the cup?",
-                     lambda message: told.append(message.feedback))
+        goal = _goal(
+            robot,
+            tools,
+            client,
+            "What is the depth of the cup?",
+            lambda message: told.append(message.feedback),
+        )
         result = goal.get_result_async()
         tools.wait_until(result.done, "the result")
     answer = result.result()
@@ -103,8 +111,13 @@ def test_a_cancelled_goal_ends_soon_and_says_so(finding, tools):
     tools.wait_until(client.server_is_ready, "ask_action")
     told = []
     with robot.camera(image=tools.make_image(fill=200)):
-        goal = _goal(robot, tools, client, "What do you see?",
-                     lambda message: told.append(message.feedback.stage))
+        goal = _goal(
+            robot,
+            tools,
+            client,
+            "What do you see?",
+            lambda message: told.append(message.feedback.stage),
+        )
         tools.wait_until(lambda: "writing" in told, "the first token")
         begin, cancelled = time.monotonic(), goal.cancel_goal_async()
         result = goal.get_result_async()
