@@ -173,6 +173,16 @@ class Rectifier:
         self.camera = _windowed(self._ideal, self._offset, lens.binning, size)
         self._maps, self.valid = (None, None) if self.is_identity else self._tables()
 
+    @property
+    def source_size(self) -> tuple:
+        """The (width, height) [px] of the images that it takes."""
+        return self._size
+
+    @property
+    def source_camera(self) -> PinholeCamera:
+        """The rectified camera, at the source's size."""
+        return self.camera
+
     def rectify(self, rgb: np.ndarray) -> np.ndarray:
         """Return the rectified image of ``rgb``, uint8 (H, W, 3); itself if nothing is to do."""
         if rgb.shape[:2] != self._size[::-1]:
