@@ -65,8 +65,8 @@ def camera_asked_about(sight: Sight) -> PinholeCamera:
 
     Its principal point is where the camera's axis meets that picture.
     """
-    camera = sight.frame.camera
-    ahead = sight.rectifier.rectified_to_source(np.array([camera.cx, camera.cy]))
+    seen, camera = sight.frame.camera, sight.rectifier.source_camera
+    ahead = sight.rectifier.rectified_to_source(np.array([seen.cx, seen.cy]))
     if not np.isfinite(ahead).all():
         return camera
     return replace(camera, cx=float(ahead[0]), cy=float(ahead[1]))

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from depthlm_ros.commands.console import note, print_json
+from depthlm_ros.commands.depth import ASSUMED
 from depthlm_ros.commands.looking import guarded, load_model, look_at
 from depthlm_ros.commands.photograph import frame_of
 from depthlm_ros.status import Refusal
@@ -12,42 +13,44 @@ def run(options) -> int:
     """Print the answer; 0 with one, 1 without."""
     from depthlm_ros.language.answer import refused
 
-    sight = None
+    sight = photo = None
     try:
-        answer, sight = _answer(options)
+        answer, sight, photo = _answer(options)
     except Refusal as refusal:
         answer = refused(refusal.code, refusal.text)
     if options.output and sight is not None:
         _draw(sight, answer, options)
     if options.json:
-        print_json(_record(answer, options))
+        print_json(_record(answer, options, photo))
     elif answer.success:
         print(answer.sentence)
+        if photo.assumed:
+            print(ASSUMED)
     else:
         note(f"{answer.code.name}: {answer.text}")
     return 0 if answer.success else 1
 
 
 def _answer(options):
-    """Return (Answer, Sight): the same steps as the service ~/ask, without waiting for a frame."""
+    """Return (Answer, Sight, Photograph): the same steps as the service ~/ask, without waiting for a frame."""
     from depthlm_ros import sight as seeing
     from depthlm_ros.language.answer import answer_freely, answer_question
     from depthlm_ros.language.question import FreeQuestion, read_any_question
     from depthlm_ros.models.base import speaks
 
     question = read_any_question(options.question, [tuple(pixel) for pixel in options.at])
-    frame, rectifier, _ = frame_of(options.image, options)
+    frame, rectifier, photo = frame_of(options.image, options)
     model = load_model(options)
     if isinstance(question, FreeQuestion):
         if not speaks(model):
             raise question.refusal
         reply = guarded(model, lambda: model.reply(frame.rgb, frame.camera, question.words))
-        return answer_freely(reply), seeing.Sight(frame, rectifier, None)
+        return answer_freely(reply), seeing.Sight(frame, rectifier, None), photo
     sight = look_at(model, frame, rectifier, options)
     pixels = question.pixels(seeing.camera_asked_about(sight))
     ranges = options.min_range, options.max_range
     readings = guarded(model, lambda: seeing.read(model, sight, pixels, *ranges))
-    return answer_question(question, readings), sight
+    return answer_question(question, readings), sight, photo
 
 
 def _draw(sight, answer, options) -> None:
@@ -66,7 +69,7 @@ def _draw(sight, answer, options) -> None:
     note(f"wrote {options.output}")
 
 
-def _record(answer, options) -> dict:
+def _record(answer, options, photo) -> dict:
     """Return an answer for programs; its fields are those of the service."""
     evidence = [{**asdict(point), "code": point.code.name} for point in answer.evidence]
     return {
@@ -83,5 +86,7 @@ def _record(answer, options) -> dict:
         "low": answer.low,
         "high": answer.high,
         "source": answer.source,
+        "focal_length": photo.source if photo else "",
+        "focal_length_assumed": bool(photo and photo.assumed),
         "evidence": evidence,
     }

@@ -15,8 +15,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan
 from depthlm_ros.client import DepthClient
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.nodes import conversions
-from depthlm_ros.nodes.web import drawing
 from depthlm_ros.status import Refusal
+from depthlm_ros.web import drawing
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -116,7 +116,11 @@ class LiveView:
         """Return points [m] and colours of the newest depth map; empty before the first."""
         with self._lock:
             depth, info, image = (self._newest[n].message for n in ("depth", "info", "image"))
-        if depth is None or info is None or (info.width, info.height) != (depth.width, depth.height):
+        if (
+            depth is None
+            or info is None
+            or (info.width, info.height) != (depth.width, depth.height)
+        ):
             return [], []
         camera = PinholeCamera.from_matrix(np.reshape(info.p, (3, 4)), info.width, info.height)
         same = image is not None and image.header.stamp == depth.header.stamp

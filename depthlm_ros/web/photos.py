@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from depthlm_ros.nodes.web import drawing
+from depthlm_ros.web import drawing
 
 TIMEOUT_S = 300.0
 MAX_BYTES = 60_000_000

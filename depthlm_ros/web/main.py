@@ -16,7 +16,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from depthlm_ros.nodes.parameters import READ_ONLY, Parameter, ParameterError, Parameters
-from depthlm_ros.nodes.web import access
+from depthlm_ros.web import access
 
 REMEDY = "web_node needs NiceGUI: pip install 'depthlm_ros[web]', or pip install nicegui"
 BAD_START = 2
@@ -64,9 +64,9 @@ def _serve(node, values) -> None:
     """Run node and page: ROS on a thread, the web server on the main thread, which gets signals."""
     from nicegui import app, ui
 
-    from depthlm_ros.nodes.web import page
-    from depthlm_ros.nodes.web.live import LiveView
-    from depthlm_ros.nodes.web.photos import PhotoDesk
+    from depthlm_ros.web import page
+    from depthlm_ros.web.live import LiveView
+    from depthlm_ros.web.photos import PhotoDesk
 
     port = values.port or _free_port(values.host)
     token = access.new_token(values.host)

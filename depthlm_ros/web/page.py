@@ -13,10 +13,10 @@ from fastapi import Response
 from nicegui import app, run, ui
 
 from depthlm_ros.client import NoReply
-from depthlm_ros.nodes.web import drawing
-from depthlm_ros.nodes.web.live import LiveView
-from depthlm_ros.nodes.web.photos import MAX_BYTES, Measured, PhotoDesk
 from depthlm_ros.status import Code
+from depthlm_ros.web import drawing
+from depthlm_ros.web.live import LiveView
+from depthlm_ros.web.photos import MAX_BYTES, Measured, PhotoDesk
 
 PERIOD_S = 0.1
 CLOUD_PERIOD_S = 0.5
@@ -104,7 +104,9 @@ class _Page:
 
     def _lay_space(self) -> None:
         with ui.row().classes("w-full no-wrap"):
-            with ui.scene(width=520, height=340, background_color="#15181d", grid=(10, 10)) as scene:
+            with ui.scene(
+                width=520, height=340, background_color="#15181d", grid=(10, 10)
+            ) as scene:
                 self._cloud = scene.point_cloud([], point_size=0.03)
                 scene.move_camera(x=-2.5, y=0, z=2.0, look_at_x=3.0, look_at_z=0.0)
             self._top = ui.html(drawing.top_view([], None), sanitize=False).classes("w-1/3")

@@ -103,7 +103,7 @@ def web():
     environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)}
     environment.pop("PYTEST_CURRENT_TEST", None)  # NiceGUI would take the process for a test
     process = subprocess.Popen(
-        [sys.executable, "-m", "depthlm_ros.nodes.web_node", *words],
+        [sys.executable, "-m", "depthlm_ros.web.main", *words],
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
@@ -167,7 +167,9 @@ def robot():
 def page(browser, web, robot):
     """Return the browser with the page opened, pictures shown."""
     browser.get(web[1])
-    wait_for(lambda: "live: picture" in text_of(browser) and shown(browser, "depth"), "the picture")
+    wait_for(
+        lambda: "live: picture" in text_of(browser) and shown(browser, "depth"), "the picture"
+    )
     return browser
 
 
