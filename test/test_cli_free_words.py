@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -22,7 +21,7 @@ class Writes:
 
 @pytest.fixture
 def photo(tmp_path):
-    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "photo.png")
+    Image.linear_gradient("L").resize((8, 6)).save(tmp_path / "photo.png")
     return tmp_path / "photo.png"
 
 

@@ -32,7 +32,7 @@ def run(options) -> int:
 
 
 def _answer(options):
-    """Return (Answer, Sight, Photograph): the same steps as the service ~/ask, without waiting for a frame."""
+    """Return (Answer, Sight, Photograph): the steps of ~/ask, without waiting for a frame."""
     from depthlm_ros import sight as seeing
     from depthlm_ros.language.answer import answer_freely, answer_question
     from depthlm_ros.language.question import FreeQuestion, read_any_question

@@ -70,8 +70,8 @@ def check_cost(header: Header, label: str) -> None:
     if header.decoded_bytes > 4 * most:
         raise Refusal(
             Code.BAD_IMAGE,
-            f"{label}: {header.decoded_bytes} bytes when decoded, of {length}: at most {4 * most}; "
-            "publish 8 bits a sample, without transparency",
+            f"{label}: {header.decoded_bytes} bytes when decoded, of {length}: at most "
+            f"{4 * most}; publish 8 bits a sample, without transparency",
         )
     if header.scans > MAX_SCANS or header.scans * pixels > MAX_SCANNED_PIXELS:
         raise Refusal(
@@ -97,7 +97,7 @@ def _png(data: memoryview, label: str) -> Header:
         if end > len(data) or (shape is None and (name != b"IHDR" or length != 13)):
             break
         if count > MAX_SEGMENTS + len(data) // 512:
-            raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG of {count} chunks and more: save it anew")
+            raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG of over {count} chunks: save it anew")
         if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG whose {name!r} chunk is damaged")
         if name == b"IHDR":

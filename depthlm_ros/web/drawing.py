@@ -89,7 +89,8 @@ def top_view(beams: list | None, corridor: dict | None) -> str:
         parts.append(
             f'<circle cx="0" cy="0" r="{metres}" fill="none" stroke="#333a44" '
             'stroke-width="0.02"/>'
-            f'<text x="0.05" y="{-metres - 0.05}" font-size="0.28" fill="#77808c">{metres} m</text>'
+            f'<text x="0.05" y="{-metres - 0.05}" font-size="0.28" fill="#77808c">'
+            f"{metres} m</text>"
         )
     if corridor is not None:
         parts.append(_corridor(corridor))

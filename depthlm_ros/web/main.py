@@ -61,7 +61,7 @@ def main(args=None) -> int:
 
 
 def _serve(node, values) -> None:
-    """Run node and page: ROS on a thread, the web server on the main thread, which gets signals."""
+    """Run ROS on a thread, and the web server on the main thread, which gets the signals."""
     from nicegui import app, ui
 
     from depthlm_ros.web import page

@@ -62,6 +62,7 @@ class Robot:
         self._thread.start()
 
     def close(self):
+        """End, as a node that is stopped."""
         self._executor.shutdown()
         self._thread.join(5)
         self.node.destroy_node()
