@@ -128,16 +128,15 @@ def _jpeg(data: memoryview, label: str) -> Header:
     """Walk the segments to the end of image, counting scans; entropy-coded data are skipped."""
     size, scans, at, kind = None, 0, 2, "baseline"
     for _ in range(MAX_SEGMENTS):
-        if at + 4 > len(data) or data[at] != 0xFF:
+        if at + 2 > len(data) or data[at] != 0xFF:
             break
         at = _FILL.match(data, at).end() - 1  # fill bytes, at memory speed
-        if at + 4 > len(data):
-            if bytes(data[at : at + 2]) == b"\xff\xd9" and scans:
-                return _jpeg_header(size, scans, kind, data)
-            break
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        marker = data[at + 1] if at + 1 < len(data) else 0
         if marker == 0xD9 and scans:
             return _jpeg_header(size, scans, kind, data)
+        if at + 4 > len(data):
+            break
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
         if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES and at + 10 <= len(data):
             kind = _FRAMES.get(marker, "")
             if not kind or size is not None:

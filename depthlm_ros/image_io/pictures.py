@@ -258,9 +258,9 @@ def _deep(data: bytes, label: str) -> np.ndarray:
 
 def _jpeg(data: bytes, label: str) -> np.ndarray:
     """Decode by OpenCV, as the node does; what ends early is refused, not filled up with grey."""
-    from depthlm_ros.nodes.compressed import size_of
+    from depthlm_ros.image_io.compressed_header import read_header
 
-    size_of(data, label)
+    read_header(data, label)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if bgr is None:

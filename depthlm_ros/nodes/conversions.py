@@ -47,10 +47,13 @@ def time_of(ns: int) -> Time:
     return Time(sec=sec, nanosec=nanosec)
 
 
-def rgb_of(msg, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Return an Image or CompressedImage as rgb, uint8 (H, W, 3), C-contiguous."""
+def rgb_of(msg, max_pixels: int = MAX_PIXELS, expected: tuple | None = None) -> np.ndarray:
+    """Return an Image or CompressedImage as rgb, uint8 (H, W, 3), C-contiguous.
+
+    ``expected``: (width, height) [px] of its CameraInfo; another size is refused before decoding.
+    """
     if hasattr(msg, "format"):
-        return decode_compressed(msg, max_pixels)
+        return decode_compressed(msg, max_pixels, expected)
     return decode(
         msg.encoding,
         msg.width,
@@ -108,7 +111,7 @@ class FrameMaker:
         live: any change in ``info`` makes a new Rectifier for this very frame.
         """
         stamp = stamp_ns(image.header.stamp)
-        rgb = rgb_of(image, self.max_pixels)
+        rgb = rgb_of(image, self.max_pixels, _image_size(info))
         rectifier = self.rectifier(info, rgb.shape[1], rgb.shape[0])
         frame = Frame(
             rectifier.rectify(rgb),
@@ -191,6 +194,14 @@ def sendable(text: str) -> str:
     """
     clean = text[:TEXT_LIMIT].encode("utf-8", "replace").decode("utf-8")
     return clean.replace("\0", " ")
+
+
+def _image_size(info) -> tuple | None:
+    """Return the size of a CameraInfo's images; None where it has none (told by the rectifier)."""
+    try:
+        return lens_of(info).image_size
+    except Refusal:
+        return None
 
 
 def _floats(values) -> tuple:
