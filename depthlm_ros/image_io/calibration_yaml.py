@@ -22,6 +22,7 @@ MIN_VIEW_DEG, MAX_VIEW_DEG = 5.0, 150.0
 """Horizontal field of view, 2 atan(width / 2 fx), that a lens can have."""
 OFF_CENTRE = 0.15
 """Part of the image's side that the principal point may lie off the middle without a remark."""
+NO_SIZE = "it states no image size"
 MAX_ERROR_PX = 2.0
 """Mean reprojection error of a calibration that is still worth something."""
 _SOCKETS = {"0": "CAM_A", "1": "CAM_B", "2": "CAM_C", "3": "CAM_D"}
@@ -241,7 +242,7 @@ def _lens(found: Intrinsics, image_size: tuple | None, remarks: list[str]) -> Le
     size = found.size
     if size is None:
         if image_size is None:
-            raise FieldError("it states no image size: add image_width and image_height")
+            raise FieldError(f"{NO_SIZE}: add image_width and image_height")
         size = tuple(image_size)
         remarks.append(
             f"it states no image size: taken for that of the picture, {size[0]} x {size[1]} px"

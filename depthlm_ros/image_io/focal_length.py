@@ -157,14 +157,19 @@ def _check_uncropped(exif: Exif, width: int, height: int) -> None:
         )
 
 
-def three_ways(label: str, width: int, height: int) -> Refusal:
-    """Return the refusal of a picture whose focal length nobody tells."""
+def three_ways(label: str, width: int, height: int, words: tuple | None = None) -> Refusal:
+    """Return the refusal of a picture whose focal length nobody tells.
+
+    ``words``: how a calibration, fx, a field of view and the assumption are given; default: the
+    command line's options.
+    """
+    file, fx, view, assume = words or ("--camera-info", "--fx", "--hfov", "--assume-phone")
     typical = of_a_phone(width, height).fx
+    degrees = math.degrees(2 * math.atan(width / 2 / typical))
     return Refusal(
         Code.NO_CAMERA_INFO,
         f"{label}: its focal length is not known, and metres need it (no EXIF tells it). Give one "
-        f"of: --camera-info FILE (a calibration), --fx PIXELS (a typical phone: --fx "
-        f"{typical:.0f} for {width} x {height} px) or --hfov DEGREES (a typical phone: --hfov "
-        f"{math.degrees(2 * math.atan(width / 2 / typical)):.0f}); or take that phone's by "
-        "--assume-phone",
+        f"of: {file} FILE (a calibration), {fx} PIXELS (a typical phone: {fx} {typical:.0f} for "
+        f"{width} x {height} px) or {view} DEGREES (a typical phone: {view} {degrees:.0f}); or "
+        f"take that phone's by {assume}",
     )

@@ -21,7 +21,8 @@ class CameraChoice:
 
     ``fx``, ``fy``, ``cx``, ``cy`` [px], ``hfov`` [degrees], ``f35`` [mm on 35 mm film],
     ``camera_info``: a calibration file; ``rectified``: its pictures have no distortion left;
-    ``assume_phone``: where nothing else tells, take a phone's main camera.
+    ``assume_phone``: where nothing else tells, take a phone's main camera. ``words``: how these
+    are given, for refusals (see ``focal_length.three_ways``).
     """
 
     fx: float | None = None
@@ -33,6 +34,7 @@ class CameraChoice:
     camera_info: str | None = None
     rectified: bool = False
     assume_phone: bool = False
+    words: tuple | None = None
 
     @property
     def upright(self) -> bool:
@@ -114,7 +116,7 @@ def _focal(picture: Picture, choice: CameraChoice, label: str) -> FocalLength:
         return found
     if choice.assume_phone:
         return focal_length.of_a_phone(width, height)
-    raise focal_length.three_ways(label, width, height)
+    raise focal_length.three_ways(label, width, height, choice.words)
 
 
 def ideal_lens(width: int, height: int, fx: float, fy=None, cx=None, cy=None) -> Lens:

@@ -49,13 +49,15 @@ class Picture:
     """A picture file. ``rgb``: uint8 (H, W, 3), C-contiguous.
 
     ``size``: (width, height) [px] as taken; ``rgb`` is smaller where that is above the limit.
-    ``remarks``: what was done to it, one sentence each.
+    ``remarks``: what was done to it, one sentence each. ``as_in_file``: it is a JPEG or PNG file
+    that any decoder reads as ``rgb``: neither turned, scaled nor stretched.
     """
 
     rgb: np.ndarray
     size: tuple
     exif: Exif
     remarks: tuple = ()
+    as_in_file: bool = False
 
     @property
     def scale(self) -> tuple:
@@ -83,7 +85,7 @@ def decode(data: bytes, label: str, upright: bool, max_pixels: int = MAX_PIXELS)
     _check_kind(data, label)
     try:
         with _large_pictures(), Image.open(io.BytesIO(data)) as opened:
-            pixels, exif, remarks = _decoded(opened, data, label, upright, max_pixels)
+            pixels, exif, remarks, plain = _decoded(opened, data, label, upright)
     except Refusal:
         raise
     except UnidentifiedImageError as error:
@@ -101,7 +103,8 @@ def decode(data: bytes, label: str, upright: bool, max_pixels: int = MAX_PIXELS)
             "the focal length with them"
         )
     samples.check_not_blank(rgb, label)
-    return Picture(np.ascontiguousarray(rgb), size, exif, tuple(remarks))
+    plain = plain and rgb is pixels
+    return Picture(np.ascontiguousarray(rgb), size, exif, tuple(remarks), plain)
 
 
 @contextmanager
@@ -194,8 +197,8 @@ def _no_picture(label: str, data: bytes) -> Refusal:
 # -- decoding ---------------------------------------------------------------------------------
 
 
-def _decoded(opened: Image.Image, data: bytes, label: str, upright: bool, max_pixels: int):
-    """Return (rgb, Exif, remarks) of an opened file."""
+def _decoded(opened: Image.Image, data: bytes, label: str, upright: bool):
+    """Return (rgb, Exif, remarks, as in the file?) of an opened file."""
     width, height = opened.size
     if width * height > MOST_PIXELS:
         raise Refusal(
@@ -219,7 +222,8 @@ def _decoded(opened: Image.Image, data: bytes, label: str, upright: bool, max_pi
         pixels = _TURNS[orientation](pixels)
     if not upright and turned:
         pixels = _INVERSE[orientation](pixels)
-    return pixels, exif, remarks
+    plain = opened.format in ("JPEG", "MPO", "PNG") and not is_deep
+    return pixels, exif, remarks, plain and not (upright and orientation in _TURNS)
 
 
 _INVERSE = {**_TURNS, 6: _TURNS[8], 8: _TURNS[6]}
