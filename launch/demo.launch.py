@@ -67,7 +67,7 @@ def camera_node():
                 "publish_clock": ParameterValue(
                     LaunchConfiguration("use_sim_time"), value_type=bool
                 ),
-            }
+            },
         ],
         remappings=[
             ("image", LaunchConfiguration("image_topic")),

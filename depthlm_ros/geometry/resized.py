@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.rectify import Lens, Rectifier
+from depthlm_ros.geometry.rectify import CameraModel, Rectifier
 
 
-def resized_lens(lens: Lens, width: int, height: int) -> Lens:
+def resized_lens(lens: CameraModel, width: int, height: int) -> CameraModel:
     """Return the lens of the same image resampled to ``width`` x ``height`` px.
 
     Only for a lens without window and binning: both are in sensor pixels.

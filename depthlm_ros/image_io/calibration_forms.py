@@ -41,7 +41,7 @@ class Intrinsics:
     """What a table says of a camera. ``size``: (width, height) [px], None where it says nothing.
 
     ``k``: nine numbers, row by row. ``model``: CameraInfo's name of the distortion, or the name
-    that the file gives. ``more``: further fields of ``Lens``.
+    that the file gives. ``more``: further fields of ``CameraModel``.
     """
 
     size: tuple | None

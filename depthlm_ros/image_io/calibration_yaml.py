@@ -1,4 +1,4 @@
-"""THE reader of calibration files: whatever holds a camera's intrinsics becomes one ``Lens``.
+"""THE reader of calibration files: whatever holds intrinsics becomes one ``CameraModel``.
 
 Command line, nodes and ``depthlm doctor`` all read by ``read_calibration``. What is accepted is
 told by ``calibration_forms.ACCEPTED``. A file is read right, read with a remark about what was
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from depthlm_ros.geometry.rectify import Lens
+from depthlm_ros.geometry.rectify import CameraModel
 from depthlm_ros.image_io import calibration_text
 from depthlm_ros.image_io.calibration_fields import FieldError, Fields, plain
 from depthlm_ros.image_io.calibration_forms import ACCEPTED, FORMS, Form, Intrinsics
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 MIN_VIEW_DEG, MAX_VIEW_DEG = 5.0, 150.0
 """Horizontal field of view, 2 atan(width / 2 fx), that a lens can have."""
@@ -33,7 +33,7 @@ _DEPTH = 4
 class Calibration:
     """A camera's lens, the form it was found in, and remarks about what was assumed."""
 
-    lens: Lens
+    lens: CameraModel
     form: str
     remarks: tuple
 
@@ -52,18 +52,21 @@ def read_calibration(path, image_size: tuple | None = None) -> Calibration:
         form, found = _camera_in(tables, camera, remarks)
         lens = _lens(found, image_size, remarks)
     except (FieldError, calibration_text.TextError) as error:
-        raise Refusal(Code.BAD_CAMERA_INFO, f"calibration {file}: {error}") from error
-    except Refusal as refusal:
-        raise Refusal(refusal.code, f"calibration {file}: {refusal.text}") from refusal
+        raise StatusError(Code.BAD_CAMERA_INFO, f"calibration {file}: {error}") from error
+    except StatusError as refusal:
+        raise StatusError(refusal.code, f"calibration {file}: {refusal.text}") from refusal
     return Calibration(lens, form.name, tuple(dict.fromkeys(remarks)))
 
 
 def split_name(path) -> tuple[Path, str]:
-    """Return (file, camera's name or "") of a path or file:// URL; Refusal for other schemes."""
+    """Return (file, camera's name or "") of a path or file:// URL.
+
+    StatusError for other schemes.
+    """
     text = str(path)
     parsed = urlparse(text)
     if "://" in text and parsed.scheme != "file":
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO, f"calibration {text!r}: must be a path or begin with file://"
         )
     if parsed.scheme == "file":
@@ -238,7 +241,7 @@ def _is_set(matrix) -> bool:
 # -- judging ----------------------------------------------------------------------------------
 
 
-def _lens(found: Intrinsics, image_size: tuple | None, remarks: list[str]) -> Lens:
+def _lens(found: Intrinsics, image_size: tuple | None, remarks: list[str]) -> CameraModel:
     size = found.size
     if size is None:
         if image_size is None:
@@ -247,7 +250,7 @@ def _lens(found: Intrinsics, image_size: tuple | None, remarks: list[str]) -> Le
         remarks.append(
             f"it states no image size: taken for that of the picture, {size[0]} x {size[1]} px"
         )
-    lens = Lens(*size, found.k, found.model, found.d, **found.more)
+    lens = CameraModel(*size, found.k, found.model, found.d, **found.more)
     _check_centre(lens, found.size is not None, remarks)
     check_view(lens.k[0], size[0], _is_fisheye(lens))
     ratio = lens.k[0] / lens.k[4] if lens.k[4] else math.inf
@@ -261,20 +264,20 @@ def _lens(found: Intrinsics, image_size: tuple | None, remarks: list[str]) -> Le
     return lens
 
 
-def _is_fisheye(lens: Lens) -> bool:
+def _is_fisheye(lens: CameraModel) -> bool:
     return lens.distortion_model == "equidistant"
 
 
 def check_view(fx: float, width: int, fisheye: bool = False) -> float:
     """Return the horizontal field of view [degrees]; refuse what no lens has."""
     if not fx > 0:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO, f"fx = {fx:g} px: must be positive; calibrate the camera"
         )
     view = math.degrees(2 * math.atan(width / 2 / fx))
     if MIN_VIEW_DEG <= view <= MAX_VIEW_DEG or (fisheye and view > MIN_VIEW_DEG):
         return view
-    raise Refusal(
+    raise StatusError(
         Code.BAD_CAMERA_INFO,
         f"fx = {fx:g} px sees {view:.3g} degrees of a picture {width} px wide: must be "
         f"{MIN_VIEW_DEG:g} to {MAX_VIEW_DEG:g}; fx is in pixels, not millimetres: a typical phone "
@@ -282,7 +285,7 @@ def check_view(fx: float, width: int, fisheye: bool = False) -> float:
     )
 
 
-def _check_centre(lens: Lens, stated: bool, remarks: list[str]) -> None:
+def _check_centre(lens: CameraModel, stated: bool, remarks: list[str]) -> None:
     """Refuse a centre outside the image, or one that tells that the size is not the camera's."""
     cx, cy, width, height = lens.k[2], lens.k[5], lens.width, lens.height
     off = abs(cx / width - 0.5), abs(cy / height - 0.5)

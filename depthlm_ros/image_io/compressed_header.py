@@ -10,7 +10,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
@@ -43,14 +43,17 @@ class Header:
 
 
 def read_header(data, label: str = "compressed image") -> Header:
-    """Return the header of complete JPEG or PNG bytes; Refusal(BAD_IMAGE) for anything else."""
+    """Return the header of complete JPEG or PNG bytes.
+
+    StatusError(BAD_IMAGE) for anything else.
+    """
     data = memoryview(data).cast("B")
     head = bytes(data[:8])
     if head == PNG:
         return _png(data, label)
     if head[:3] == JPEG:
         return _jpeg(data, label)
-    raise Refusal(
+    raise StatusError(
         Code.BAD_IMAGE,
         f"{label}: {len(data)} bytes that begin with {head[:4].hex() or 'nothing'}: must be JPEG "
         "or PNG (compressedDepth is not a picture)",
@@ -62,19 +65,19 @@ def check_cost(header: Header, label: str) -> None:
     pixels, length = header.width * header.height, len(header.data)
     most = max(FREE_PIXELS, PIXELS_A_BYTE * length)
     if pixels > most:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE,
             f"{label}: {pixels} px in {length} bytes: at most {most} px; no camera compresses so "
             "far, check the encoder",
         )
     if header.decoded_bytes > 4 * most:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE,
             f"{label}: {header.decoded_bytes} bytes when decoded, of {length}: at most "
             f"{4 * most}; publish 8 bits a sample, without transparency",
         )
     if header.scans > MAX_SCANS or header.scans * pixels > MAX_SCANNED_PIXELS:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE,
             f"{label}: a progressive JPEG of {header.scans} scans: at most {MAX_SCANS}, and "
             f"{MAX_SCANNED_PIXELS} px in all scans; publish baseline JPEG",
@@ -97,9 +100,11 @@ def _png(data: memoryview, label: str) -> Header:
         if end > len(data) or (shape is None and (name != b"IHDR" or length != 13)):
             break
         if count > MAX_SEGMENTS + len(data) // 512:
-            raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG of over {count} chunks: save it anew")
+            raise StatusError(
+                Code.BAD_IMAGE, f"{label}: a PNG of over {count} chunks: save it anew"
+            )
         if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG whose {name!r} chunk is damaged")
+            raise StatusError(Code.BAD_IMAGE, f"{label}: a PNG whose {name!r} chunk is damaged")
         if name == b"IHDR":
             shape = struct.unpack(">IIBBBBB", data[at + 8 : at + 21])
         if name in _KEPT:
@@ -110,13 +115,13 @@ def _png(data: memoryview, label: str) -> Header:
             clean = b"".join(data[a:b] for a, b in kept) if dropped else data
             return _png_header(shape, clean, label)
         at = end
-    raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG of {len(data)} bytes that ends early")
+    raise StatusError(Code.BAD_IMAGE, f"{label}: a PNG of {len(data)} bytes that ends early")
 
 
 def _png_header(shape: tuple, data, label: str) -> Header:
     width, height, depth, colour, _, _, interlaced = shape
     if colour not in _CHANNELS or depth not in (1, 2, 4, 8, 16):
-        raise Refusal(Code.BAD_IMAGE, f"{label}: a PNG of colour type {colour}, {depth} bit")
+        raise StatusError(Code.BAD_IMAGE, f"{label}: a PNG of colour type {colour}, {depth} bit")
     samples = max(1, depth // 8) * _CHANNELS[colour] * (2 if interlaced else 1)
     return Header("png", width, height, width * height * samples, 1, data)
 
@@ -140,7 +145,7 @@ def _jpeg(data: memoryview, label: str) -> Header:
         if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES and at + 10 <= len(data):
             kind = _FRAMES.get(marker, "")
             if not kind or size is not None:
-                raise Refusal(
+                raise StatusError(
                     Code.BAD_IMAGE, f"{label}: a JPEG that is lossless, arithmetic or of frames"
                 )
             size = struct.unpack(">HH", data[at + 5 : at + 9])[::-1]
@@ -153,7 +158,7 @@ def _jpeg(data: memoryview, label: str) -> Header:
             if scans > MAX_SCANS:
                 return _jpeg_header(size, scans, kind, data)
             at = found.start()
-    raise Refusal(Code.BAD_IMAGE, f"{label}: a JPEG of {len(data)} bytes that ends early")
+    raise StatusError(Code.BAD_IMAGE, f"{label}: a JPEG of {len(data)} bytes that ends early")
 
 
 def _jpeg_header(size: tuple, scans: int, kind: str, data) -> Header:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 
 from depthlm_ros.image_io.calibration_yaml import MAX_VIEW_DEG, MIN_VIEW_DEG, check_view
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
 PHONE_F35_MM = 26.0
@@ -67,7 +67,7 @@ class FocalLength:
     assumed: bool = False
 
     def checked(self, width: int) -> "FocalLength":
-        """Return itself with its field of view in words; Refusal for one that no lens has."""
+        """Return itself with its field of view in words; StatusError for one that no lens has."""
         view = check_view(self.fx, width)
         return replace(self, source=f"{self.source}: fx {self.fx:.0f} px, {view:.0f} degrees wide")
 
@@ -75,7 +75,7 @@ class FocalLength:
 def from_view(degrees: float, width: int) -> FocalLength:
     """Return the focal length of a horizontal field of view [degrees]."""
     if not MIN_VIEW_DEG <= degrees <= MAX_VIEW_DEG:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO,
             f"field of view {degrees:g} degrees: must be {MIN_VIEW_DEG:g} to {MAX_VIEW_DEG:g}",
         )
@@ -99,8 +99,8 @@ def of_a_phone(width: int, height: int) -> FocalLength:
 def of_exif(exif: Exif, width: int, height: int) -> FocalLength | None:
     """Return the focal length that a file's EXIF tells for its picture; None: it tells nothing.
 
-    Refusal where EXIF tells that the picture was cropped: the focal length stays, but centre and
-    field of view are no longer the camera's.
+    StatusError where EXIF tells that the picture was cropped: the focal length stays, but centre
+    and field of view are no longer the camera's.
     """
     found = _by_film(exif, width, height) or _by_sensor(exif, width, height)
     if found is None:
@@ -149,7 +149,7 @@ def _check_uncropped(exif: Exif, width: int, height: int) -> None:
     then = max(exif.width, exif.height) / min(exif.width, exif.height)
     now = max(width, height) / min(width, height)
     if abs(then / now - 1) > SIMILAR_SHAPE:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO,
             f"EXIF is of a picture of {exif.width} x {exif.height} px, this one has {width} x "
             f"{height}: it was cropped, so that its centre is not known; give the original, or "
@@ -157,7 +157,7 @@ def _check_uncropped(exif: Exif, width: int, height: int) -> None:
         )
 
 
-def three_ways(label: str, width: int, height: int, words: tuple | None = None) -> Refusal:
+def three_ways(label: str, width: int, height: int, words: tuple | None = None) -> StatusError:
     """Return the refusal of a picture whose focal length nobody tells.
 
     ``words``: how a calibration, fx, a field of view and the assumption are given; default: the
@@ -166,7 +166,7 @@ def three_ways(label: str, width: int, height: int, words: tuple | None = None) 
     file, fx, view, assume = words or ("--camera-info", "--fx", "--hfov", "--assume-phone")
     typical = of_a_phone(width, height).fx
     degrees = math.degrees(2 * math.atan(width / 2 / typical))
-    return Refusal(
+    return StatusError(
         Code.NO_CAMERA_INFO,
         f"{label}: its focal length is not known, and metres need it (no EXIF tells it). Give one "
         f"of: {file} FILE (a calibration), {fx} PIXELS (a typical phone: {fx} {typical:.0f} for "

@@ -6,13 +6,13 @@ What command line, demo and camera_node share, so that all of them take the same
 from dataclasses import dataclass
 from pathlib import Path
 
-from depthlm_ros.geometry.rectify import Lens, Rectifier
+from depthlm_ros.geometry.rectify import CameraModel, Rectifier
 from depthlm_ros.geometry.resized import ResizedRectifier, resized_lens
 from depthlm_ros.image_io import focal_length, pictures
 from depthlm_ros.image_io.calibration_yaml import check_view, read_calibration
 from depthlm_ros.image_io.focal_length import FocalLength
 from depthlm_ros.image_io.pictures import Picture
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class CameraChoice:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture and the lens of ``picture.rgb``.
+    """A picture and the lens of ``annotate.rgb``.
 
     ``source``: how the focal length is known, in words. ``assumed``: it is a guess, which every
     output must say. ``remarks``: what was done or assumed, one sentence each.
     """
 
     picture: Picture
-    lens: Lens
+    lens: CameraModel
     source: str
     assumed: bool = False
     remarks: tuple = ()
@@ -67,7 +67,7 @@ class Photograph:
 def open_photograph(
     path, choice: CameraChoice, max_pixels: int = pictures.MAX_PIXELS
 ) -> Photograph:
-    """Read a picture file and find out its camera; raises Refusal with the remedy."""
+    """Read a picture file and find out its camera; raises StatusError with the remedy."""
     picture = pictures.read_picture(path, choice.upright, max_pixels)
     return with_camera(picture, choice, str(path))
 
@@ -78,7 +78,7 @@ def with_camera(picture: Picture, choice: CameraChoice, label: str) -> Photograp
     height, width = picture.rgb.shape[:2]
     if (width, height) != picture.size:
         if lens.image_size != picture.size or lens.window[2:] != picture.size:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"{label}: {picture.size[0]} x {picture.size[1]} px are above the limit, and a "
                 "calibration with a window, binning or another size cannot be scaled with them",
@@ -110,8 +110,8 @@ def _focal(picture: Picture, choice: CameraChoice, label: str) -> FocalLength:
         return focal_length.from_f35(choice.f35, width, height)
     try:
         found = focal_length.of_exif(picture.exif, width, height)
-    except Refusal as refusal:
-        raise Refusal(refusal.code, f"{label}: {refusal.text}") from refusal
+    except StatusError as refusal:
+        raise StatusError(refusal.code, f"{label}: {refusal.text}") from refusal
     if found is not None:
         return found
     if choice.assume_phone:
@@ -119,7 +119,7 @@ def _focal(picture: Picture, choice: CameraChoice, label: str) -> FocalLength:
     raise focal_length.three_ways(label, width, height, choice.words)
 
 
-def ideal_lens(width: int, height: int, fx: float, fy=None, cx=None, cy=None) -> Lens:
+def ideal_lens(width: int, height: int, fx: float, fy=None, cx=None, cy=None) -> CameraModel:
     """Return a lens without distortion; fy is fx, and the centre the picture's, unless given.
 
     The centre of a picture of W px is (W - 1) / 2: pixel 0 is the CENTRE of the first pixel.
@@ -127,14 +127,14 @@ def ideal_lens(width: int, height: int, fx: float, fy=None, cx=None, cy=None) ->
     fy = fx if fy is None else fy
     cx = (width - 1) / 2 if cx is None else cx
     cy = (height - 1) / 2 if cy is None else cy
-    return Lens(width, height, (fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0))
+    return CameraModel(width, height, (fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0))
 
 
 def picture_files(patterns) -> list[str]:
     """Return the picture files that paths, folders and globs name, each once, in order.
 
     A folder gives its pictures by name (2 before 10), without its subfolders. A path that names
-    nothing stays as it is: reading it tells why. Refusal for a folder or pattern without any.
+    nothing stays as it is: reading it tells why. StatusError for a folder or pattern without any.
     """
     found: dict[str, None] = {}
     for pattern in patterns:
@@ -147,7 +147,7 @@ def picture_files(patterns) -> list[str]:
             found[str(pattern)] = None
             continue
         if not names:
-            raise Refusal(
+            raise StatusError(
                 Code.NO_FRAME, f"{pattern}: no picture in it ({', '.join(pictures.ENDINGS)})"
             )
         found |= {str(name): None for name in sorted(names, key=natural_order)}

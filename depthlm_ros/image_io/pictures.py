@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.image_io import samples
 from depthlm_ros.image_io.focal_length import Exif
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 MAX_PIXELS = 40_000_000
 """Pixels of a picture that is used as it is; larger ones are scaled down to so many."""
@@ -74,7 +74,7 @@ class Picture:
 def read_picture(path, upright: bool, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture file; ``upright``: turned as its EXIF says, else as the sensor has it.
 
-    Raises Refusal(BAD_IMAGE) for what is missing, no picture, damaged, or shows nothing.
+    Raises StatusError(BAD_IMAGE) for what is missing, no picture, damaged, or shows nothing.
     """
     data = bytes_of(path)
     return decode(data, str(path), upright, max_pixels)
@@ -86,15 +86,15 @@ def decode(data: bytes, label: str, upright: bool, max_pixels: int = MAX_PIXELS)
     try:
         with _large_pictures(), Image.open(io.BytesIO(data)) as opened:
             pixels, exif, remarks, plain = _decoded(opened, data, label, upright)
-    except Refusal:
+    except StatusError:
         raise
     except UnidentifiedImageError as error:
         raise _no_picture(label, data) from error
     except MemoryError as error:
-        raise Refusal(Code.BAD_IMAGE, f"{label}: memory is not enough to decode it") from error
+        raise StatusError(Code.BAD_IMAGE, f"{label}: memory is not enough to decode it") from error
     except (OSError, ValueError, SyntaxError, cv2.error, Image.DecompressionBombError) as error:
         why = " ".join(str(error).split())[:200]
-        raise Refusal(Code.BAD_IMAGE, f"{label}: damaged ({why}); save it anew") from error
+        raise StatusError(Code.BAD_IMAGE, f"{label}: damaged ({why}); save it anew") from error
     size = pixels.shape[1], pixels.shape[0]
     rgb = _scaled_down(pixels, max_pixels)
     if rgb is not pixels:
@@ -118,23 +118,26 @@ def _large_pictures():
 
 
 def bytes_of(path) -> bytes:
-    """Return a file's bytes; Refusal for what is missing, no regular file, empty or endless."""
+    """Return a file's bytes.
+
+    StatusError for what is missing, no regular file, empty or endless.
+    """
     file = Path(path).expanduser()
     try:
         if file.is_dir():
-            raise Refusal(Code.BAD_IMAGE, f"{path} is a folder: give the pictures in it")
+            raise StatusError(Code.BAD_IMAGE, f"{path} is a folder: give the pictures in it")
         if file.exists() and not file.is_file():
-            raise Refusal(Code.BAD_IMAGE, f"{path} is no regular file: give a picture file")
+            raise StatusError(Code.BAD_IMAGE, f"{path} is no regular file: give a picture file")
         if (size := file.stat().st_size) > MAX_BYTES:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_IMAGE, f"{path} has {size} bytes: at most {MAX_BYTES} for a picture"
             )
         data = file.read_bytes()
     except OSError as error:
         why = error.strerror or str(error)
-        raise Refusal(Code.BAD_IMAGE, f"{path}: {why}; give the path of a picture") from error
+        raise StatusError(Code.BAD_IMAGE, f"{path}: {why}; give the path of a picture") from error
     if not data:
-        raise Refusal(Code.BAD_IMAGE, f"{path} is empty: it was not copied whole")
+        raise StatusError(Code.BAD_IMAGE, f"{path} is empty: it was not copied whole")
     return data
 
 
@@ -145,18 +148,18 @@ def _check_kind(data: bytes, label: str) -> None:
     """Refuse what Pillow would open as something else, or not name."""
     ending = Path(label).suffix.lower()
     if ending in _RAW or data[8:10] == b"CR" or data[:4] in (b"FUJI", b"IIRO", b"IIU\0"):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE, f"{label} is a raw file: develop it to JPEG, without cropping"
         )
     if ending in _VIDEO or data[4:12] in (b"ftypqt  ", b"ftypisom", b"ftypmp42"):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE,
             f"{label} is a video: play it by camera_node (source:={label}), or give one picture",
         )
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
         _register_heif(label)
     if b"GPano:ProjectionType" in data[:200_000]:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE,
             f"{label} is a panorama, which no single focal length describes: give a photograph",
         )
@@ -170,24 +173,24 @@ def _register_heif(label: str) -> None:
             continue
         module.register_heif_opener()
         return
-    raise Refusal(
+    raise StatusError(
         Code.BAD_IMAGE,
         f"{label} is HEIC, which needs a decoder: pip install pi-heif (or pillow-heif), or save "
         "it as JPEG (iPhone: Settings, Camera, Formats, Most Compatible)",
     )
 
 
-def _no_picture(label: str, data: bytes) -> Refusal:
+def _no_picture(label: str, data: bytes) -> StatusError:
     if data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*")):
-        return Refusal(Code.BAD_IMAGE, f"{label}: damaged at its beginning; copy it anew")
+        return StatusError(Code.BAD_IMAGE, f"{label}: damaged at its beginning; copy it anew")
     what = f"its {len(data)} bytes begin with {data[:4].hex()}"
     if data[:2] == b"\xff\x0a" or data[4:8] == b"JXL ":
         what = "it is JPEG XL"
     if data.startswith(b"version https://git-lfs"):
-        return Refusal(Code.BAD_IMAGE, f"{label} is a pointer of Git LFS: run git lfs pull")
+        return StatusError(Code.BAD_IMAGE, f"{label} is a pointer of Git LFS: run git lfs pull")
     if data.lstrip()[:5].lower() in (b"<html", b"<!doc"):
-        return Refusal(Code.BAD_IMAGE, f"{label} is a web page: save the picture itself")
-    return Refusal(
+        return StatusError(Code.BAD_IMAGE, f"{label} is a web page: save the picture itself")
+    return StatusError(
         Code.BAD_IMAGE,
         f"{label} is no picture that can be read ({what}): give JPEG, PNG, WebP, AVIF, TIFF or "
         "HEIC",
@@ -201,7 +204,7 @@ def _decoded(opened: Image.Image, data: bytes, label: str, upright: bool):
     """Return (rgb, Exif, remarks, as in the file?) of an opened file."""
     width, height = opened.size
     if width * height > MOST_PIXELS:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE, f"{label}: {width} x {height} px: at most {MOST_PIXELS} in all"
         )
     _check_tiff(opened, label)
@@ -234,9 +237,9 @@ def _check_tiff(opened: Image.Image, label: str) -> None:
     if opened.format != "TIFF" or tags is None:
         return
     if 50706 in tags or tags.get(254) == 1:  # DNGVersion; a thumbnail comes first
-        raise Refusal(Code.BAD_IMAGE, f"{label} is a raw file: develop it to JPEG")
+        raise StatusError(Code.BAD_IMAGE, f"{label} is a raw file: develop it to JPEG")
     if opened.mode == "F" or 3 in np.atleast_1d(tags.get(339, 1)):
-        raise Refusal(Code.BAD_IMAGE, f"{label} holds floating point numbers, no photograph")
+        raise StatusError(Code.BAD_IMAGE, f"{label} holds floating point numbers, no photograph")
 
 
 def _is_deep(opened: Image.Image) -> bool:
@@ -254,7 +257,7 @@ def _deep(data: bytes, label: str) -> np.ndarray:
     flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if bgr is None or bgr.dtype not in (np.uint8, np.uint16):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE, f"{label}: cannot be decoded; save it anew, with 8 or 16 bit"
         )
     return (samples.to_eight_bits(bgr) if bgr.dtype == np.uint16 else bgr)[..., ::-1]
@@ -268,7 +271,7 @@ def _jpeg(data: bytes, label: str) -> np.ndarray:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if bgr is None:
-        raise Refusal(Code.BAD_IMAGE, f"{label}: a JPEG that cannot be decoded; save it anew")
+        raise StatusError(Code.BAD_IMAGE, f"{label}: a JPEG that cannot be decoded; save it anew")
     return bgr[..., ::-1]
 
 

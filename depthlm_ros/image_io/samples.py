@@ -5,7 +5,7 @@ One rule for files, raw and compressed messages.
 
 import numpy as np
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 BLANK_SPREAD = 4
 """Grey levels between percentiles 0.5 and 99.5 of a picture that shows nothing."""
@@ -51,6 +51,6 @@ def _flat(rgb: np.ndarray) -> bool:
 def check_not_blank(rgb: np.ndarray, label: str) -> None:
     """Refuse a picture that shows nothing: a number about it would be made up."""
     if reason := blank_reason(rgb):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_IMAGE, f"{label}: {reason}: take off the lens cap, or light the scene"
         )

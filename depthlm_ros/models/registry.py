@@ -3,15 +3,16 @@
 Knows which models there are, what they weigh, what their licence allows, and which class serves
 which checkpoint format. Listing names imports no torch.
 """
+
 import logging
 from dataclasses import dataclass, replace
 from importlib import import_module
 
-from depthlm_ros.models.hub import EMBEDDED, find
-from depthlm_ros.models.hub import fetch as fetch_from_hub
-from depthlm_ros.models.options import FAMILIES, checked
-from depthlm_ros.models.quiet import quiet_imports
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.models.import_logging import quiet_imports
+from depthlm_ros.models.options import FAMILIES, validate
+from depthlm_ros.models.weights.hub import EMBEDDED, find
+from depthlm_ros.models.weights.hub import fetch as fetch_from_hub
+from depthlm_ros.status import Code, StatusError
 
 _log = logging.getLogger(__name__)
 
@@ -36,46 +37,77 @@ class KnownModel:
 
 ANNOUNCED = "announced: where you have it, give its folder or hub id"
 
-KNOWN = {model.name: model for model in (
-    KnownModel("embedded", "embedded", "dense", 5.2, 0.01, "Apache-2.0",
-               "tiny DepthVLM for demo and tests, trained on rendered scenes only"),
-    KnownModel("depthvlm-4b", "JonnyYu828/DepthVLM-4B", "dense", 4470, 8.9, "Apache-2.0",
-               "the sensible default on a robot with a GPU"),
-    KnownModel("depthvlm-8b", "", "dense", 8807, 17.6, "unknown", ANNOUNCED),
-    KnownModel("depthlm-3b", "", "points", 3755, 7.5, "CC-BY-NC", ANNOUNCED),
-    KnownModel("depthlm-7b", "", "points", 8292, 16.6, "CC-BY-NC", ANNOUNCED),
-    KnownModel("depthlm-12b", "facebook/DepthLM", "points", 12400, 24.8, "CC-BY-NC",
-               "not for commercial use"),
-)}
+KNOWN = {
+    model.name: model
+    for model in (
+        KnownModel(
+            "embedded",
+            "embedded",
+            "dense",
+            5.2,
+            0.01,
+            "Apache-2.0",
+            "tiny DepthVLM for demo and tests, trained on rendered scenes only",
+        ),
+        KnownModel(
+            "depthvlm-4b",
+            "JonnyYu828/DepthVLM-4B",
+            "dense",
+            4470,
+            8.9,
+            "Apache-2.0",
+            "the sensible default on a robot with a GPU",
+        ),
+        KnownModel("depthvlm-8b", "", "dense", 8807, 17.6, "unknown", ANNOUNCED),
+        KnownModel("depthlm-3b", "", "points", 3755, 7.5, "CC-BY-NC", ANNOUNCED),
+        KnownModel("depthlm-7b", "", "points", 8292, 16.6, "CC-BY-NC", ANNOUNCED),
+        KnownModel(
+            "depthlm-12b",
+            "facebook/DepthLM",
+            "points",
+            12400,
+            24.8,
+            "CC-BY-NC",
+            "not for commercial use",
+        ),
+    )
+}
 
-# Format (see checkpoint.py) to the class that serves it; imported only when such a model is asked
-# for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
+# Format (see models/weights/checkpoint.py) to the class that serves it; imported only when such a
+# model is asked for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
 _SERVED_BY = {
-    "depthvlm": "depthlm_ros.models.depthvlm_model:DepthVLM",
-    "depthlm-qwen2.5-vl": "depthlm_ros.models.depthlm:DepthLM",
-    "depthlm-pixtral": "depthlm_ros.models.depthlm:DepthLM",
+    "depthvlm": "depthlm_ros.models.depthvlm.model:DepthVLM",
+    "depthlm-qwen2.5-vl": "depthlm_ros.models.depthlm.model:DepthLM",
+    "depthlm-pixtral": "depthlm_ros.models.depthlm.model:DepthLM",
 }
 
 
-def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | None = None,
-         quantize: str = "none", **options):
+def load(
+    name: str,
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    quantize: str = "none",
+    **options,
+):
     """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
 
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
     bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
-    language model (``quantization.py``). ``options``: of the model's family, each in its own type
-    or as text (``options.py``).
-    Returns a DenseDepthModel or PointDepthModel (``models/base.py``).
-    Raises Refusal(MODEL_NOT_READY, MODEL_ERROR or UNSUPPORTED) with path and remedy.
+    language model (``models/weights/quantization.py``). ``options``: of the model's family, each
+    in its own type or as text (``options.py``). Returns a DenseDepthModel or PointDepthModel
+    (``models/base.py``). Raises StatusError(MODEL_NOT_READY, MODEL_ERROR or UNSUPPORTED) with path
+    and remedy.
     """
     with quiet_imports():  # torch: not needed to list names
-        from depthlm_ros.models import checkpoint as disk
-        from depthlm_ros.models.quantization import make_quantizer
+        from depthlm_ros.models import device as device_module
+        from depthlm_ros.models.weights import checkpoint as disk
+        from depthlm_ros.models.weights.quantization import make_quantizer
 
     opened = locate(name, revision)
-    options = checked(family_of(opened), options)
-    picked = disk.pick_device(device)
-    kind = disk.pick_dtype(dtype, picked)
+    options = validate(family_of(opened), options)
+    picked = device_module.pick_device(device)
+    kind = device_module.pick_dtype(dtype, picked)
     opened = replace(opened, quantizer=make_quantizer(quantize, picked, kind))
     disk.check_memory(opened, picked, kind)
     module, _, attribute = _SERVED_BY[opened.format].partition(":")
@@ -87,38 +119,47 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
     try:
         return serving.from_checkpoint(opened, name, picked, kind, **options)
     except disk.OUT_OF_MEMORY as error:
-        raise Refusal(Code.MODEL_NOT_READY, f"{name} needs {need}, which ran out: take a smaller "
-                      "model, quantize, or free the device") from error
+        raise StatusError(
+            Code.MODEL_NOT_READY,
+            f"{name} needs {need}, which ran out: take a smaller "
+            "model, quantize, or free the device",
+        ) from error
 
 
 def family_of(opened) -> str:
     """Return the family (``options.py``) that a ``Checkpoint`` is served as.
 
-    Raises Refusal(UNSUPPORTED) for a model that cannot measure.
+    Raises StatusError(UNSUPPORTED) for a model that cannot measure.
     """
     if opened.format not in _SERVED_BY:
-        raise Refusal(Code.UNSUPPORTED, f"{opened.folder} is a plain {opened.format} without "
-                      "depth head or depth training: it cannot measure; give a DepthVLM or "
-                      "DepthLM")
+        raise StatusError(
+            Code.UNSUPPORTED,
+            f"{opened.folder} is a plain {opened.format} without "
+            "depth head or depth training: it cannot measure; give a DepthVLM or "
+            "DepthLM",
+        )
     return FAMILIES[opened.format]
 
 
 def source_of(name: str) -> str:
     """Return what ``hub.find`` takes for a known name; anything else stays as it is.
 
-    Raises Refusal(MODEL_NOT_READY) for a model that is announced only.
+    Raises StatusError(MODEL_NOT_READY) for a model that is announced only.
     """
     if name in KNOWN and not KNOWN[name].source:
-        raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is announced, and no place to fetch "
-                      "it from is known here: where you have it, give its folder or its hub id "
-                      "'owner/name'; `depthlm models` lists what is published")
+        raise StatusError(
+            Code.MODEL_NOT_READY,
+            f"model {name!r} is announced, and no place to fetch "
+            "it from is known here: where you have it, give its folder or its hub id "
+            "'owner/name'; `depthlm models` lists what is published",
+        )
     return KNOWN[name].source if name in KNOWN else name
 
 
 def locate(name: str, revision: str | None = None):
     """Open a model's checkpoint without loading it: format, size, folder (``Checkpoint``)."""
     with quiet_imports():
-        from depthlm_ros.models import checkpoint as disk
+        from depthlm_ros.models.weights import checkpoint as disk
 
     return disk.Checkpoint.open(find(source_of(name), revision))
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.picture import colourise, range_of
+from depthlm_ros.visualization.colormap import colourise, range_of
 
 MAX_WIDTH_PX = 960
 JPEG_QUALITY = 80

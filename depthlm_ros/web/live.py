@@ -14,8 +14,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan
 
 from depthlm_ros.client import DepthClient
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.nodes import conversions
-from depthlm_ros.status import Refusal
+from depthlm_ros.nodes.common import conversions
+from depthlm_ros.status import StatusError
 from depthlm_ros.web import drawing
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -157,7 +157,7 @@ class LiveView:
     def _rgb(self, message) -> np.ndarray | None:
         try:
             return conversions.rgb_of(message)
-        except Refusal:
+        except StatusError:
             return None
 
 

@@ -15,7 +15,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from depthlm_ros.nodes.parameters import READ_ONLY, Parameter, ParameterError, Parameters
+from depthlm_ros.nodes.common.parameters import READ_ONLY, Parameter, ParameterError, Parameters
 from depthlm_ros.web import access
 
 REMEDY = "web_node needs NiceGUI: pip install 'depthlm_ros[web]', or pip install nicegui"

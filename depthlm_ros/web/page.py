@@ -12,7 +12,7 @@ from html import escape
 from fastapi import Response
 from nicegui import app, run, ui
 
-from depthlm_ros.client import NoReply
+from depthlm_ros.client import ServiceTimeoutError
 from depthlm_ros.status import Code
 from depthlm_ros.web import drawing
 from depthlm_ros.web.live import LiveView
@@ -215,7 +215,7 @@ class _Page:
         """Call a service on another thread; what fails is said."""
         try:
             return await run.io_bound(call)
-        except NoReply as error:
+        except ServiceTimeoutError as error:
             return "?", f"no reply: {error}"
 
     def _mark(self, x: float, y: float, text: str) -> None:

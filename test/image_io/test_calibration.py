@@ -9,7 +9,7 @@ import yaml
 
 from depthlm_ros.geometry.rectify import Rectifier
 from depthlm_ros.image_io.calibration_yaml import read_calibration
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 K = (615.5, 0.0, 320.25, 0.0, 616.75, 241.5, 0.0, 0.0, 1.0)
 D = (-0.25, 0.0625, 0.001, -0.002, 0.0)
@@ -303,7 +303,7 @@ def read(tmp_path, text, name="camera.yaml", camera="", **more):
 
 
 def refused(tmp_path, text, **more):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         read(tmp_path, text, **more)
     assert refusal.value.code == Code.BAD_CAMERA_INFO
     assert len(refusal.value.text) < 900
@@ -553,7 +553,7 @@ def test_refused_with_reason_and_remedy(tmp_path, text, said):
         found = read(tmp_path, text)
         Rectifier(found.lens, found.lens.width, found.lens.height)
 
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         use(text)
     assert refusal.value.code == Code.BAD_CAMERA_INFO
     assert said in refusal.value.text
@@ -567,7 +567,7 @@ def test_refused_paths(tmp_path):
         ("http://somewhere/c.yaml", "file://"),
         ("/dev/zero", "no regular file"),
     ):
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(StatusError) as refusal:
             read_calibration(path)
         assert said in refusal.value.text and "YAML" not in refusal.value.text
 

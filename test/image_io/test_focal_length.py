@@ -5,7 +5,7 @@ import pytest
 from depthlm_ros.image_io import focal_length
 from depthlm_ros.image_io.calibration_yaml import check_view
 from depthlm_ros.image_io.focal_length import Exif, from_f35, from_view, of_a_phone, of_exif
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 # The diagonal of 4000 x 3000 px is 5000 px: 26 mm are 26 * 5000 / 43.26662 = 3004.63 px.
 FX_26 = 3004.63
@@ -50,7 +50,7 @@ def test_exif_that_tells_nothing():
 
 
 def test_a_cropped_picture_is_refused():
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         of_exif(Exif(f35_mm=26.0, width=4000, height=3000), 2000, 2000)
     assert refusal.value.code == Code.BAD_CAMERA_INFO and "cropped" in refusal.value.text
 
@@ -66,13 +66,13 @@ def test_what_a_person_gives():
 
 @pytest.mark.parametrize("degrees", [0.0, 4.9, 150.1, 180.0, -60.0])
 def test_views_that_no_lens_has_are_refused(degrees):
-    with pytest.raises(Refusal):
+    with pytest.raises(StatusError):
         from_view(degrees, 640)
 
 
 @pytest.mark.parametrize(("fx", "width"), [(4.2, 4000), (26.0, 4000), (7500.0, 640), (0.8, 640)])
 def test_a_focal_length_in_millimetres_is_told_apart(fx, width):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         check_view(fx, width)
     assert "fx is in pixels, not millimetres" in refusal.value.text
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthlm_ros.geometry.rectify import Lens, Rectifier
+from depthlm_ros.geometry.rectify import CameraModel, Rectifier
 from depthlm_ros.geometry.resized import ResizedRectifier, resized_lens
 from depthlm_ros.image_io.photo_camera import CameraChoice, open_photograph, picture_files
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 BARREL = (-0.3, 0.1, 0.001, -0.002, 0.0)
 
@@ -59,7 +59,7 @@ def test_what_a_person_gives_goes_before_exif(photo, choice, fx):
 
 
 def test_nothing_tells_the_focal_length(photo):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         open_photograph(photo(), CameraChoice())
     assert refusal.value.code == Code.NO_CAMERA_INFO and "--assume-phone" in refusal.value.text
     found = open_photograph(photo(), CameraChoice(assume_phone=True))
@@ -68,7 +68,7 @@ def test_nothing_tells_the_focal_length(photo):
 
 
 def test_a_focal_length_in_millimetres_is_refused(photo):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         open_photograph(photo(), CameraChoice(fx=4.2))
     assert "not millimetres" in refusal.value.text
 
@@ -107,7 +107,7 @@ def test_above_the_limit_lens_and_pixels_are_scaled(photo, tmp_path):
 
 
 def test_resized_lens_by_the_pixel_centre_rule():
-    lens = Lens(400, 300, (310.0, 2.0, 199.5, 0.0, 312.0, 149.5, 0.0, 0.0, 1.0))
+    lens = CameraModel(400, 300, (310.0, 2.0, 199.5, 0.0, 312.0, 149.5, 0.0, 0.0, 1.0))
     small = resized_lens(lens, 200, 100)
     # cx = (199.5 + 0.5) / 2 - 0.5, cy = (149.5 + 0.5) / 3 - 0.5
     assert small.k == pytest.approx((155.0, 1.0, 99.5, 0.0, 104.0, 49.5, 0.0, 0.0, 1.0))
@@ -115,7 +115,7 @@ def test_resized_lens_by_the_pixel_centre_rule():
 
 def test_a_calibration_of_another_size_is_refused_by_its_rectifier(photo, tmp_path):
     found = open_photograph(photo(), CameraChoice(camera_info=calibration(tmp_path, 500, 400)))
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         found.rectifier()
     assert "400 x 300" in refusal.value.text and "500 x 400" in refusal.value.text
 
@@ -130,6 +130,6 @@ def test_folders_and_globs_are_pictures_in_order(tmp_path):
     assert picture_files([names[3], tmp_path]) == [names[3], *names[:3]]
     assert picture_files([f"{tmp_path}/missing.jpg"]) == [f"{tmp_path}/missing.jpg"]
     for empty in (tmp_path / "none", f"{tmp_path}/x*.jpg"):
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(StatusError) as refusal:
             picture_files([empty])
         assert "no picture in it" in refusal.value.text

@@ -13,7 +13,7 @@ from PIL import Image
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.image_io import pictures
 from depthlm_ros.image_io.pictures import decode, read_picture
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 HEIC = Path(__file__).parent / "data" / "turned.heic"
 RED, GREEN, BLUE, YELLOW = (250, 20, 20), (20, 250, 20), (20, 20, 250), (230, 230, 20)
@@ -108,7 +108,7 @@ def test_heic_without_a_decoder_names_the_remedy(monkeypatch):
         return real(name, *more)
 
     monkeypatch.setattr("builtins.__import__", without)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         read_picture(HEIC, upright=True)
     assert "pip install pi-heif" in refusal.value.text
 
@@ -164,7 +164,7 @@ def noisy(level, spread):
     ],
 )
 def test_a_picture_that_shows_nothing_is_refused(rgb, said):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         decode(encoded(rgb, "PNG"), "x", True)
     assert refusal.value.code == Code.BAD_IMAGE and said in refusal.value.text
 
@@ -193,7 +193,7 @@ REFUSED = [
 @pytest.mark.parametrize(("name", "data", "said"), REFUSED)
 def test_other_files_are_refused_by_name(tmp_path, name, data, said):
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         read_picture(tmp_path / name, upright=True)
     assert refusal.value.code == Code.BAD_IMAGE and said in refusal.value.text
 
@@ -206,7 +206,7 @@ def test_paths_that_are_no_picture(tmp_path):
         ("/dev/zero", "no regular file"),
         (tmp_path / "empty.jpg", "not copied whole"),
     ):
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(StatusError) as refusal:
             read_picture(path, upright=True)
         assert said in refusal.value.text
 
@@ -215,7 +215,7 @@ def test_paths_that_are_no_picture(tmp_path):
 def test_what_ends_early_is_refused(upright, kind):
     rgb = np.random.default_rng(1).integers(0, 256, (200, 300, 3)).astype(np.uint8)
     data = encoded(rgb, kind)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         decode(data[: len(data) // 2], "x", True)
     assert refusal.value.code == Code.BAD_IMAGE
 
@@ -223,20 +223,20 @@ def test_what_ends_early_is_refused(upright, kind):
 def test_a_thumbnail_is_not_taken_for_the_raw_picture_behind_it(upright):
     file = io.BytesIO()
     Image.fromarray(upright).save(file, "TIFF", tiffinfo={254: 1})
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         decode(file.getvalue(), "x.tif", True)
     assert "raw file" in refusal.value.text
 
 
 def test_depths_and_panoramas_are_no_photographs(upright):
     depth = cv2.imencode(".tiff", np.ones((48, 64), np.float32))[1].tobytes()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         decode(depth, "x", True)
     assert "floating point" in refusal.value.text
     jpeg = encoded(upright, "JPEG")
     xmp = b"http://ns.adobe.com/xap/1.0/\0<x GPano:ProjectionType='equirectangular'/>"
     segment = b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         decode(jpeg[:2] + segment + jpeg[2:], "x", True)
     assert "panorama" in refusal.value.text
 
@@ -253,7 +253,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded():
     body = b"IHDR" + struct.pack(">IIBBBBB", 40000, 40000, 8, 2, 0, 0, 0)
     head = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
     data = b"\x89PNG\r\n\x1a\n" + head + struct.pack(">I", 4) + b"IDAT" + bytes(8)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         decode(data, "x", True)
     assert "40000" in refusal.value.text or "1600000000" in refusal.value.text
 

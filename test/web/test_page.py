@@ -25,7 +25,7 @@ from std_msgs.msg import Header
 from depthlm_msgs.msg import PointDepth
 from depthlm_msgs.srv import Ask, QueryPoints
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.nodes import conversions
+from depthlm_ros.nodes.common import conversions
 from depthlm_ros.status import Code
 
 pytestmark = pytest.mark.browser

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 
 from depthlm_ros.image_io import focal_length
-from depthlm_ros.nodes import conversions
-from depthlm_ros.nodes.sources import calibration
-from depthlm_ros.nodes.sources.outgoing import FRAME_ID, Outgoing
-from depthlm_ros.nodes.sources.shot import FIRST_NS, SECOND_NS, Shot
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.nodes.camera.sources import calibration
+from depthlm_ros.nodes.camera.sources.image_messages import FRAME_ID, Outgoing
+from depthlm_ros.nodes.camera.sources.source import FIRST_NS, SECOND_NS, CameraSample
+from depthlm_ros.nodes.common import conversions
+from depthlm_ros.status import Code, StatusError
 
 ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mjpeg", ".mjpg", ".ts")
 SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
@@ -53,7 +53,7 @@ class Video:
     default_rate_hz = 0.0
 
     def __init__(self, source: str, values, warn, open_capture=None):
-        """``warn(sentence)`` logs. Refusal when it cannot be opened or has no intrinsics."""
+        """``warn(sentence)`` logs. StatusError when it cannot be opened or has no intrinsics."""
         self._source, self._values, self._warn = source, values, warn
         self._open_capture = open_capture or _opened
         self.is_live = is_live(source)
@@ -61,7 +61,7 @@ class Video:
         self._capture, self._infos, self._stopped = self._opened(), {}, False
         self._first = self._read()
         if self._first is None:
-            raise Refusal(Code.NO_FRAME, f"source {shown(source)}: {self._nothing()}")
+            raise StatusError(Code.NO_FRAME, f"source {shown(source)}: {self._nothing()}")
         height, width = self._first.shape[:2]
         self._info(width, height)  # refuses what has no intrinsics
         self.title = f"{shown(source)}, {width} x {height} px"
@@ -123,7 +123,7 @@ class Video:
     def _opened(self):
         capture = self._open_capture(self._source, self._values)
         if capture is None or not capture.isOpened():
-            raise Refusal(Code.NO_FRAME, f"source {shown(self._source)}: {self._why_not()}")
+            raise StatusError(Code.NO_FRAME, f"source {shown(self._source)}: {self._why_not()}")
         return capture
 
     def _open_again(self) -> None:
@@ -136,7 +136,7 @@ class Video:
             time.sleep(wait_s)
             try:
                 self._capture = self._opened()
-            except Refusal:
+            except StatusError:
                 continue
             return
 
@@ -159,12 +159,12 @@ class Video:
 
     # -- going out ----------------------------------------------------------------------------
 
-    def _shot(self, rgb: np.ndarray, taken_ns: int, time_ns: int) -> Shot:
+    def _shot(self, rgb: np.ndarray, taken_ns: int, time_ns: int) -> CameraSample:
         height, width = rgb.shape[:2]
         image, info = self._outgoing.of_rgb(rgb), self._info(width, height)
         image.header.frame_id = info.header.frame_id = self._outgoing.frame_id(FRAME_ID)
         stamp = conversions.time_of(taken_ns if self.is_live else time_ns)
-        return Shot(image, info, time_ns, stamp)
+        return CameraSample(image, info, time_ns, stamp)
 
     def _info(self, width: int, height: int):
         """Return the CameraInfo of pictures of a size; what is assumed is said once."""
@@ -176,7 +176,7 @@ class Video:
         if self._given.is_given:
             return self._given.info(width, height)
         if not self._values.assume_phone:
-            raise Refusal(
+            raise StatusError(
                 Code.NO_CAMERA_INFO,
                 f"source {shown(self._source)}: its focal length is not known, and metres need "
                 "it: set camera_info_url (a calibration), fx [px] or hfov [degrees]; or take a "
