@@ -24,13 +24,16 @@ setup(
     install_requires=["setuptools"],
     extras_require={
         "quantize": ["torchao>=0.18"],
-        "test": ["hypothesis", "pytest", "ruff", "torchao>=0.18"],
+        "heic": ["pi-heif"],
+        "test": ["hypothesis", "pi-heif", "pytest", "ruff", "selenium", "torchao>=0.18"],
+        "web": ["nicegui>=3.0,<4"],
     },
     zip_safe=False,
     entry_points={
         "console_scripts": [
             "depth_node = depthlm_ros.nodes.depth_node:main",
             "camera_node = depthlm_ros.nodes.camera_node:main",
+            "web_node = depthlm_ros.web.main:main",
             "depthlm = depthlm_ros.cli.main:main",
         ],
     },

@@ -86,7 +86,7 @@ def _read_matrix(fields: Fields) -> Intrinsics:
 
 
 def _check_p(p: tuple | None) -> None:
-    if p and (any(p[i] for i in (4, 8, 9)) or p[10] != 1 or min(p[0], p[5]) <= 0):
+    if p and (any(p[i] for i in (4, 8, 9)) or p[10] != 1):
         raise FieldError(
             f"projection_matrix is {list(p)}: must be fx 0 cx Tx, 0 fy cy Ty, 0 0 1 0, row by row"
         )

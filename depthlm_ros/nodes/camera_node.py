@@ -26,7 +26,7 @@ from depthlm_ros.nodes.camera.sources.rendered_scenes import make_camera_path
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.callback_guard import CallbackGuard
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
-from depthlm_ros.nodes.common.run_node import run_node, sentence_of
+from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node, sentence_of
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.services import SERVICE_QOS
@@ -266,6 +266,9 @@ class CameraNode(Node):
 
 def main(args=None, make_path=make_camera_path) -> int:
     """Run the node until SIGINT or SIGTERM ends the process; return only if it cannot start."""
+    if asked_for_help(args):
+        print(help_of("camera_node", __doc__, camera_parameters.PARAMETERS))
+        return 0
     return run_node(lambda: CameraNode(make_path), args, "camera_node", "the playing of a picture")
 
 

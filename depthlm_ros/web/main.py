@@ -16,6 +16,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from depthlm_ros.nodes.common.parameters import READ_ONLY, Parameter, ParameterError, Parameters
+from depthlm_ros.nodes.common.run_node import asked_for_help, help_of
 from depthlm_ros.web import access
 
 REMEDY = "web_node needs NiceGUI: pip install 'depthlm_ros[web]', or pip install nicegui"
@@ -41,6 +42,9 @@ PARAMETERS = (
 
 def main(args=None) -> int:
     """Serve the page until SIGINT or SIGTERM; return the exit code."""
+    if asked_for_help(args):
+        print(help_of("web_node", __doc__, PARAMETERS))
+        return 0
     try:
         from nicegui import ui  # noqa: F401
     except ImportError as error:
