@@ -33,6 +33,7 @@ ADAPTER = "adapter_model.safetensors"
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 DEPTHVLM, QWEN3_VL = "depthvlm", "qwen3-vl"
 DEPTHLM_QWEN, DEPTHLM_PIXTRAL = "depthlm-qwen2.5-vl", "depthlm-pixtral"
+COMPACT = "compact"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Checkpoint:
             )
         if kind == "qwen3_vl":
             return DEPTHVLM if has_head else QWEN3_VL
+        if kind == "depthlm_compact":
+            return COMPACT
         if kind == "qwen2_5_vl":
             return DEPTHLM_QWEN
         if kind == "llava" and vision == "pixtral":
@@ -90,7 +93,7 @@ class Checkpoint:
             Code.MODEL_ERROR,
             f"{self.folder}: model_type {kind!r} (vision {vision!r}) "
             "is not served; known are qwen3_vl (DepthVLM), qwen2_5_vl and llava with "
-            "pixtral (DepthLM)",
+            "pixtral (DepthLM), depthlm_compact",
         )
 
     @contextmanager
