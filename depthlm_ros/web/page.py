@@ -221,8 +221,8 @@ class _Page:
     def _mark(self, x: float, y: float, text: str) -> None:
         drawn = (
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="white" '
-            f'stroke-width="2"/><text x="{x + 9:.1f}" y="{y - 6:.1f}" font-size="18" fill="white" '
-            f'stroke="black" stroke-width="0.6">{escape(text)}</text>'
+            f'stroke-width="2"/><text x="{x + 9:.1f}" y="{y - 6:.1f}" font-size="20" fill="white" '
+            f'stroke="black" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
         )
         for widget in (self._image, self._depth):
             widget.set_content(drawn)
