@@ -14,7 +14,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["models/embedded/*"]},
+    package_data={NAME: ["models/embedded/*", "training/recipes/*.yaml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),
@@ -25,8 +25,23 @@ setup(
     extras_require={
         "quantize": ["torchao>=0.18"],
         "heic": ["pi-heif"],
-        "test": ["hypothesis", "pi-heif", "pytest", "ruff", "selenium", "torchao>=0.18"],
         "web": ["nicegui>=3.0,<4"],
+        "train": ["accelerate>=1.10", "datasets>=4.7", "peft>=0.17", "trl>=1.0", "tensorboard"],
+        "data": ["lz4", "pyarrow>=21", "scipy"],
+        "test": [
+            "accelerate>=1.10",
+            "datasets>=4.7",
+            "hypothesis",
+            "lz4",
+            "peft>=0.17",
+            "pi-heif",
+            "pyarrow>=21",
+            "pytest",
+            "ruff",
+            "selenium",
+            "torchao>=0.18",
+            "trl>=1.0",
+        ],
     },
     zip_safe=False,
     entry_points={

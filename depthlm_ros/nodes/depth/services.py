@@ -16,11 +16,11 @@ from depthlm_msgs.srv import Ask, QueryPoints
 from depthlm_ros.estimator import source_camera
 from depthlm_ros.language.answer import Answer, answer_freely, answer_question, refused
 from depthlm_ros.language.question import FreeQuestion, read_any_question
-from depthlm_ros.language.text import clean
 from depthlm_ros.models.base import speaks
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.time_sync import age_s
 from depthlm_ros.nodes.depth.transforms import Transforms
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 SERVICE_QOS = QoSProfile(depth=1000)
@@ -34,7 +34,7 @@ class Services:
     def __init__(self, node, scheduler, depth_publishers, guard):
         self._node, self._scheduler, self._depth_publishers = node, scheduler, depth_publishers
         self._guard = guard
-        self._transforms = Transforms(node)
+        self._transforms = Transforms(node, scheduler.wait_for)
         group = ReentrantCallbackGroup()  # a request that waits must not hold the others up
         for kind, name, handler in (
             (QueryPoints, "~/query_points", self._on_query),
