@@ -33,6 +33,7 @@ setup(
             "datasets>=4.7",
             "hypothesis",
             "lz4",
+            "mypy",
             "peft>=0.17",
             "pi-heif",
             "pyarrow>=21",

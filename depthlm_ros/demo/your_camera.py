@@ -110,14 +110,16 @@ def perform(options) -> None:
     domain = prepare_ros(options.domain)
     say(f"ROS domain {domain}; Ctrl-C ends it; other terminals: export ROS_DOMAIN_ID={domain}")
     end = time.monotonic() + options.seconds if options.seconds else None
-    with tempfile.TemporaryDirectory(prefix="depthlm_camera_") as folder:
-        with Children(Path(folder)) as children:
-            logs = [_Log(child) for child in _start(children, options)]
-            while end is None or time.monotonic() < end:
-                for log in logs:
-                    log.tell()
-                children.check()
-                time.sleep(LOOK_EVERY_S)
+    with (
+        tempfile.TemporaryDirectory(prefix="depthlm_camera_") as logs_in,
+        Children(Path(logs_in)) as children,
+    ):
+        logs = [_Log(child) for child in _start(children, options)]
+        while end is None or time.monotonic() < end:
+            for log in logs:
+                log.tell()
+            children.check()
+            time.sleep(LOOK_EVERY_S)
 
 
 def _start(children: Children, options) -> list:

@@ -114,27 +114,9 @@ def number_of(value, name: str) -> float:
 def numbers_of(value, name: str) -> tuple:
     """Return flat numbers of a list, a list of lists, or OpenCV's rows, cols and data."""
     if isinstance(value, dict):
-        inner = Fields(value, [])
-        if "data" not in inner:
-            raise FieldError(f"{name} = {reprlib.repr(value)}: has no data")
-        numbers = numbers_of(inner.raw("data"), name)
-        if "rows" in inner and "cols" in inner:
-            rows, columns = inner.whole("rows"), inner.whole("cols")
-            if rows * columns != len(numbers):
-                raise FieldError(
-                    f"{name} has {len(numbers)} numbers: must be rows x cols = {rows} x {columns}"
-                )
-        return numbers
+        return _numbers_of_table(value, name)
     if isinstance(value, str):
-        if not value.strip() or value.strip() == "[]":
-            return ()
-        words = value.strip().strip("[]()").replace(",", " ").replace(";", " ").split()
-        if any(not _is_number(word) for word in words) or "array type" in value:
-            raise FieldError(
-                f"{name} = {reprlib.repr(value)}: must be a list of numbers (ros2 topic echo "
-                "--no-arr leaves them out)"
-            )
-        return tuple(number_of(word, name) for word in words)
+        return _numbers_of_text(value, name)
     if not isinstance(value, list):
         raise FieldError(f"{name} = {reprlib.repr(value)}: must be a list of numbers")
     if value and all(isinstance(row, list) for row in value):
@@ -150,3 +132,29 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _numbers_of_table(value: dict, name: str) -> tuple:
+    inner = Fields(value, [])
+    if "data" not in inner:
+        raise FieldError(f"{name} = {reprlib.repr(value)}: has no data")
+    numbers = numbers_of(inner.raw("data"), name)
+    if "rows" in inner and "cols" in inner:
+        rows, columns = inner.whole("rows"), inner.whole("cols")
+        if rows * columns != len(numbers):
+            raise FieldError(
+                f"{name} has {len(numbers)} numbers: must be rows x cols = {rows} x {columns}"
+            )
+    return numbers
+
+
+def _numbers_of_text(value: str, name: str) -> tuple:
+    if not value.strip() or value.strip() == "[]":
+        return ()
+    words = value.strip().strip("[]()").replace(",", " ").replace(";", " ").split()
+    if any(not _is_number(word) for word in words) or "array type" in value:
+        raise FieldError(
+            f"{name} = {reprlib.repr(value)}: must be a list of numbers (ros2 topic echo "
+            "--no-arr leaves them out)"
+        )
+    return tuple(number_of(word, name) for word in words)

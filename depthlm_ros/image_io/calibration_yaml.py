@@ -86,7 +86,7 @@ def _bytes_of(file: Path) -> bytes:
             raise FieldError("no such file: give the path of a calibration file")
         if not file.is_file():
             raise FieldError("it is no regular file: give the path of a calibration file")
-        with open(file, "rb") as stream:
+        with file.open("rb") as stream:
             data = stream.read(calibration_text.MAX_BYTES + 1)
     except OSError as error:
         raise FieldError(error.strerror or str(error)) from error

@@ -154,10 +154,11 @@ def picture_files(patterns) -> list[str]:
     return list(found)
 
 
-def _glob(path: Path) -> list[Path]:
-    import glob
-
-    return [Path(name) for name in glob.glob(str(path), recursive=True)]
+def _glob(pattern: Path) -> list[Path]:
+    """Return the paths that a pattern names, absolute or relative."""
+    parts = pattern.parts
+    first = next(i for i, part in enumerate(parts) if any(c in part for c in "*?["))
+    return list(Path(*parts[:first]).glob("/".join(parts[first:])))
 
 
 def natural_order(file: Path) -> list:

@@ -137,11 +137,10 @@ class _Page:
                 silent_since = loop.time()
             for name in new:
                 shown[name] = await self._update(name)
-            if "depth" in new or self._live.number("depth") != shown["cloud"]:
-                if loop.time() >= cloud_due and self._live.number("depth"):
-                    shown["cloud"] = self._live.number("depth")
-                    cloud_due = loop.time() + CLOUD_PERIOD_S
-                    await self._update_space()
+            if loop.time() >= cloud_due and self._live.number("depth") > max(0, shown["cloud"]):
+                shown["cloud"] = self._live.number("depth")
+                cloud_due = loop.time() + CLOUD_PERIOD_S
+                await self._update_space()
             self._tell_state(loop.time() - silent_since, shown)
             with contextlib.suppress(TimeoutError):
                 await self._client.run_javascript("return 1", timeout=ACK_TIMEOUT_S)
