@@ -23,6 +23,7 @@ setup(
     ],
     install_requires=["setuptools"],
     extras_require={
+        "openai": ["openai>=2"],
         "quantize": ["torchao>=0.18"],
         "heic": ["pi-heif"],
         "web": ["nicegui>=3.0,<4"],
@@ -34,6 +35,7 @@ setup(
             "hypothesis",
             "lz4",
             "mypy",
+            "openai>=2",
             "peft>=0.17",
             "pi-heif",
             "pyarrow>=21",
