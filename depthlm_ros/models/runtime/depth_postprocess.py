@@ -57,7 +57,7 @@ def apply_range(depth_m: torch.Tensor, min_range_m: float, max_range_m: float) -
 
 
 def depth_discontinuities(depth_m: torch.Tensor, edge_ratio: float, reach_px: int) -> torch.Tensor:
-    """Tell, bool (H, W), what ``DepthMap.edges`` tells."""
+    """Return, bool (H, W), what ``DepthMap.edges`` tells."""
     finite = depth_m.isfinite()
     far = _largest(torch.where(finite, depth_m, 0.0), reach_px)
     near = -_largest(torch.where(finite, -depth_m, -1e30), reach_px)
@@ -84,7 +84,7 @@ def packed(
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept, and met again wherever
+@torch.inference_mode(False)  # cached across calls, also outside inference_mode
 def _ray_axes(camera: PinholeCamera, device: torch.device) -> tuple:
     """Return x (1, W) and y (H, 1) of the normalised rays, float32, on the device; made once."""
     u = torch.arange(camera.width, dtype=torch.float64)
