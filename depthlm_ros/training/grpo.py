@@ -1,7 +1,7 @@
 """DepthLM by reinforcement: TRL's GRPOTrainer on stock Qwen2.5-VL or Pixtral (DepthLM section 3).
 
 Groups of eight replies a question, no KL term (with one the model rambles, says the paper), the
-reward of the form beside one of the number. Questions and pictures are those of the supervised
+reward of the form beside one of the number. Questions and images are those of the supervised
 fine-tuning. ``global_batch`` counts replies, as TRL does: 32 are four questions of eight.
 """
 
@@ -60,7 +60,7 @@ class GRPOSettings:
 
 
 class DepthLMProcessor(ProcessorMixin):
-    """The pictures and words of DepthLM in the place of a transformers processor.
+    """The images and words of DepthLM in the place of a transformers processor.
 
     ``collator``: makes the tensors, as in the supervised fine-tuning; the reply is left empty.
     """
