@@ -25,6 +25,7 @@ from depthlm_ros.demo.live_run import LivePart
 from depthlm_ros.demo.node_processes import Children, DemoError
 from depthlm_ros.demo.output_files import empty, write_clouds, write_live, write_photographs
 from depthlm_ros.demo.subscriber import STREAMS, TOPICS, Listener
+from depthlm_ros.demo.your_camera import page_address, start_web
 from depthlm_ros.status import Code, StatusError
 
 OUT = Path("out") / "demo"
@@ -50,6 +51,9 @@ def arguments(args=None):
         default=5.0,
         help="max_age of depth_node [s] (default 5: machine and model may be slow)",
     )
+    add("--web", action="store_true", help="show a page, and go on until Ctrl-C")
+    add("--host", default="127.0.0.1", help="address of the page; another one needs a token")
+    add("--port", type=int, default=8080, help="port of the page (default 8080; 0: a free one)")
     add("--keep", action="store_true", help="go on for RViz or Foxglove until Ctrl-C")
     return parser.parse_args(args)
 
@@ -105,10 +109,18 @@ class Demo:
         say(f"starting camera_node (scenes) and depth_node (model {self._options.model!r}) ...")
         self.start_scenes()
         self._stage.start_depth(model=self._options.model, max_age=self._options.max_age)
+        if self._options.web:
+            self._show_page()
         self._tell_model()
         self._part = LivePart(self._stage, np.random.default_rng(self._options.seed))
         self._part.wait_for_first()
         say(f"the first depth came {time.monotonic() - begin:.0f} s after the start\n")
+
+    def _show_page(self) -> None:
+        """Start the page and tell its address as soon as it is known."""
+        child = start_web(self._stage.children, self._options)
+        opened = self._stage.wait_for(lambda: page_address(child), "page", 60.0)
+        say(f"the page: {opened}\n")
 
     def _tell_model(self) -> None:
         """Tell what the checkpoint says of its own accuracy."""

@@ -275,7 +275,7 @@ def pair_of(phrase: Phrase) -> tuple | None:
 
 def _head(name: str) -> str:
     """Return the noun that a name turns on: the last word before a preposition."""
-    before = []
+    before: list[str] = []
     for word in name.split():
         if before and (word in PREPOSITIONS or word in ("of", "at", "that", "which", "who")):
             break
