@@ -21,7 +21,7 @@ from depthlm_ros.demo.node_processes import Children, DemoError
 CAMERA, DEPTH, WEB = "camera_node", "depth_node", "web_node"
 FAILED, INTERRUPTED = 1, 130
 SAYS_EVERY_S = 10.0
-LOOK_EVERY_S = 0.2
+POLL_S = 0.2
 
 
 def arguments(args=None):
@@ -119,7 +119,7 @@ def perform(options) -> None:
             for log in logs:
                 log.tell()
             children.check()
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_S)
 
 
 def _start(children: Children, options) -> list:
