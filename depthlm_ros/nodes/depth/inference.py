@@ -13,6 +13,12 @@ from depthlm_ros.estimator import DepthEstimator, FrameDepth, estimate, sample
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.common.conversions import FrameMaker
+from depthlm_ros.nodes.depth.applied_scale import (
+    named_readings,
+    named_source,
+    scaled_frame,
+    scaled_readings,
+)
 from depthlm_ros.nodes.depth.pending_requests import PendingRequest, PendingRequests
 from depthlm_ros.nodes.depth.statistics import Statistics
 from depthlm_ros.nodes.depth.time_sync import ImagePair, check_age
@@ -36,6 +42,7 @@ class InferenceScheduler:
         self.worker: LatestWorker | None = None
         self.model = None
         self.clock_generation = 0
+        self.scale = 1.0
         self.active = False
         self.image_pair: ImagePair | None = None
         self.frame_depth: FrameDepth | None = None
@@ -131,7 +138,7 @@ class InferenceScheduler:
             self.model, lambda: estimate(self.model, *seen, *options), self.statistics
         )
         self.statistics.inference.add(time.monotonic() - begin)
-        return frame_depth
+        return scaled_frame(frame_depth, self.scale)
 
     def _estimated(self, image_pair: ImagePair, frame_depth: FrameDepth | None, error) -> None:
         """Hand a sight over, then publish it: on the worker."""
@@ -192,15 +199,38 @@ class InferenceScheduler:
         self.check_active()
         if self.is_dense:
             frame_depth = await self._fresh_depth(until)
-            return frame_depth, sample(
-                self.model, frame_depth, pixels_of(frame_depth), *self._ranges
-            )
+            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self._ranges)
+            return frame_depth, named_readings(readings, frame_depth.scale)
         await self.newest_image_pair(until)
 
         def call(frame_depth):
-            return sample(self.model, frame_depth, pixels_of(frame_depth), *self._ranges)
+            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self._ranges)
+            return scaled_readings(readings, self.scale)
 
         return await self._on_worker(lambda: self._estimate_and_ask(call), until)
+
+    async def fresh_depth(self, until: float) -> FrameDepth:
+        """Return a fresh sight with a depth map; StatusError(UNSUPPORTED) where there is none."""
+        self._check_dense()
+        return await self._fresh_depth(until)
+
+    async def next_depth(self, until: float) -> FrameDepth:
+        """Return the depth map of a picture that comes from now on. Raises StatusError."""
+        self._check_dense()
+        return await self._wait("sight", until)
+
+    def source(self, kind: str) -> str:
+        """Name what a number rests on, with the scale that is applied."""
+        return named_source(kind, self.scale)
+
+    def _check_dense(self) -> None:
+        self.check_active()
+        if not self.is_dense:
+            raise StatusError(
+                Code.UNSUPPORTED,
+                f"the model {self.model.name!r} gives single distances and no depth map: "
+                "clearance, regions and scale need a dense model such as 'embedded'",
+            )
 
     def check_active(self) -> None:
         """Refuse when the node does not serve now."""
