@@ -3,6 +3,7 @@
 The camera is 0.5 m over the floor and looks 0.3 rad down; 90 % of depths lie within 1.1.
 """
 
+import json
 import math
 
 import numpy as np
@@ -209,18 +210,12 @@ def test_scale_is_measured_applied_named_kept_and_taken_back(start_node, tools, 
     assert again.scale == pytest.approx(found.scale, rel=1e-3)
     bad = calibrate(robot, tools, kinds.CAMERA_HEIGHT, 5.0, frames=1)
     assert bad.status.code == Code.IMPLAUSIBLE and math.isnan(bad.scale)
-    assert list(tools_json(kept).values()) == [pytest.approx(again.scale)]
+    assert list(json.loads(kept.read_text()).values()) == [pytest.approx(again.scale)]
     assert robot.change(label="deactivate") and robot.change(label="cleanup")
     assert robot.change(label="configure") and robot.change(label="activate")
     assert "scale 1.2" in node.log.read_text()
     back = calibrate(robot, tools, kinds.SET, 1.0)
     assert back.previous == pytest.approx(again.scale) and back.scale == 1.0
-
-
-def tools_json(path):
-    import json
-
-    return json.loads(path.read_text())
 
 
 def test_a_model_without_depth_map_says_what_is_needed(start_node, tools):
