@@ -14,7 +14,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["models/embedded/*"]},
+    package_data={NAME: ["models/embedded/*", "training/recipes/*.yaml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),
@@ -24,7 +24,20 @@ setup(
     install_requires=["setuptools"],
     extras_require={
         "quantize": ["torchao>=0.18"],
-        "test": ["hypothesis", "pytest", "ruff", "torchao>=0.18"],
+        "train": ["accelerate>=1.10", "datasets>=4.7", "peft>=0.17", "trl>=1.0", "tensorboard"],
+        "data": ["lz4", "pyarrow>=21", "scipy"],
+        "test": [
+            "accelerate>=1.10",
+            "datasets>=4.7",
+            "hypothesis",
+            "lz4",
+            "peft>=0.17",
+            "pyarrow>=21",
+            "pytest",
+            "ruff",
+            "torchao>=0.18",
+            "trl>=1.0",
+        ],
     },
     zip_safe=False,
     entry_points={

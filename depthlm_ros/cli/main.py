@@ -23,6 +23,8 @@ EXAMPLE_ASK = "example: depthlm ask photo.jpg --fx 525 'How far is this point?' 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] == ["data"]:
+        return _guarded(lambda: _function("data:main")(argv[1:]), False, False)
     if argv[:1] == ["bench"]:  # its options are not known before it is loaded
         return _guarded(lambda: _function("bench:main")(argv[1:]), False, False)
     top = parser()
@@ -87,6 +89,8 @@ def parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     bench = "measure speed or accuracy: `depthlm bench speed`, `depthlm bench accuracy`"
     commands.add_parser("bench", help=bench, add_help=False)
+    data = "prepare the public data sets: `depthlm data prepare`, `depthlm data show`"
+    commands.add_parser("data", help=data, add_help=False)
     return top
 
 

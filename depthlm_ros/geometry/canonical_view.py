@@ -59,7 +59,18 @@ class CanonicalView:
                 f"must be at most {MAX_SIDE_PX} a side and {MAX_PIXELS} in all; calibrate the "
                 "camera",
             )
-        camera = source.resized(*sides)
+        return cls.resized(source, *sides, focal_px)
+
+    @classmethod
+    def resized(
+        cls, source: PinholeCamera, width: int, height: int, focal_px: float
+    ) -> "CanonicalView":
+        """Return the view of a size in pixels that a model trained at ``focal_px`` sees.
+
+        ``depth_scale`` follows from the focal length that the size gives: geometric mean of the
+        axes.
+        """
+        camera = source.resized(width, height)
         return cls(source, camera, float(np.sqrt(camera.fx * camera.fy) / focal_px))
 
     @property

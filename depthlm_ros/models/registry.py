@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass, replace
 from importlib import import_module
 
+from depthlm_ros.models import foreign
 from depthlm_ros.models.import_logging import quiet_imports
 from depthlm_ros.models.options import FAMILIES, validate
 from depthlm_ros.models.weights.hub import EMBEDDED, find
@@ -73,9 +74,10 @@ KNOWN = {
     )
 }
 
-# Format (see models/weights/checkpoint.py) to the class that serves it; imported only when such a
-# model is asked for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
+# Format (see checkpoint.py) to the class that serves it; imported only when such a model is asked
+# for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
 _SERVED_BY = {
+    "compact": "depthlm_ros.models.compact.model:CompactDepthVLM",
     "depthvlm": "depthlm_ros.models.depthvlm.model:DepthVLM",
     "depthlm-qwen2.5-vl": "depthlm_ros.models.depthlm.model:DepthLM",
     "depthlm-pixtral": "depthlm_ros.models.depthlm.model:DepthLM",
@@ -92,6 +94,9 @@ def load(
 ):
     """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
 
+    Models that are not of this package: ``transformers:NAME`` and ``plugin:NAME``
+    (``models/foreign.py``).
+
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
     bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
     language model (``models/weights/quantization.py``). ``options``: of the model's family, each
@@ -99,6 +104,12 @@ def load(
     (``models/base.py``). Raises StatusError(MODEL_NOT_READY, MODEL_ERROR or UNSUPPORTED) with path
     and remedy.
     """
+    if foreign.is_foreign(name):
+        if quantize != "none":
+            raise StatusError(
+                Code.UNSUPPORTED, f"{name}: quantize = {quantize!r} is not offered for it"
+            )
+        return foreign.load(name, device, dtype, revision, **options)
     with quiet_imports():  # torch: not needed to list names
         from depthlm_ros.models import device as device_module
         from depthlm_ros.models.weights import checkpoint as disk
@@ -146,6 +157,8 @@ def source_of(name: str) -> str:
 
     Raises StatusError(MODEL_NOT_READY) for a model that is announced only.
     """
+    if foreign.is_foreign(name):
+        return foreign.source_of(name)
     if name in KNOWN and not KNOWN[name].source:
         raise StatusError(
             Code.MODEL_NOT_READY,

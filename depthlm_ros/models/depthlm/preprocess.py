@@ -105,8 +105,11 @@ def _config_value(config, key: str):
 
 
 def _mean_and_std(preprocessor: dict) -> tuple:
-    mean, std = preprocessor.get("image_mean"), preprocessor.get("image_std")
-    return tuple(mean or CLIP_MEAN), tuple(std or CLIP_STD)
+    mean = tuple(preprocessor.get("image_mean") or CLIP_MEAN)
+    std = tuple(preprocessor.get("image_std") or CLIP_STD)
+    if preprocessor.get("do_rescale") is False:  # normalised as they are, 0 to 255
+        return tuple(m / 255 for m in mean), tuple(s / 255 for s in std)
+    return mean, std
 
 
 def focal_view(camera: PinholeCamera, path: DepthLMPreprocessConfig) -> CanonicalView:

@@ -18,8 +18,9 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
+from depthlm_ros.image_io.atomic_write import replace_file, write_text_atomically
 from depthlm_ros.models import device_memory
-from depthlm_ros.models.depthvlm.dpt_fused import folded_numbers
+from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
 from depthlm_ros.models.weights.files import INDEX
 from depthlm_ros.models.weights.quantization import Quantizer, stored_bytes
 from depthlm_ros.status import Code, StatusError
@@ -33,6 +34,7 @@ ADAPTER = "adapter_model.safetensors"
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 DEPTHVLM, QWEN3_VL = "depthvlm", "qwen3-vl"
 DEPTHLM_QWEN, DEPTHLM_PIXTRAL = "depthlm-qwen2.5-vl", "depthlm-pixtral"
+COMPACT = "compact"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Checkpoint:
             )
         if kind == "qwen3_vl":
             return DEPTHVLM if has_head else QWEN3_VL
+        if kind == "depthlm_compact":
+            return COMPACT
         if kind == "qwen2_5_vl":
             return DEPTHLM_QWEN
         if kind == "llava" and vision == "pixtral":
@@ -90,7 +94,7 @@ class Checkpoint:
             Code.MODEL_ERROR,
             f"{self.folder}: model_type {kind!r} (vision {vision!r}) "
             "is not served; known are qwen3_vl (DepthVLM), qwen2_5_vl and llava with "
-            "pixtral (DepthLM)",
+            "pixtral (DepthLM), depthlm_compact",
         )
 
     @contextmanager
@@ -124,7 +128,7 @@ class Checkpoint:
         With what the convolutions of a depth head are folded into, beside themselves.
         """
         quantised = self.quantizer is not None
-        return device_memory.need_bytes(folded_numbers(self.shapes), dtype) + sum(
+        return device_memory.need_bytes(fused_head_numbers(self.shapes), dtype) + sum(
             stored_bytes(name, shape, dtype, quantised) for name, shape in self.shapes.items()
         )
 
@@ -228,11 +232,12 @@ def write(folder: Path, config: dict, tensors: dict, tokenizer: PreTrainedTokeni
     weights appear under their name only when complete: a reader never sees half a file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_text_atomically(folder / "config.json", json.dumps(config, indent=2) + "\n")
     tokenizer.save_pretrained(folder)
-    unfinished = folder / "model.safetensors.part"
-    save_file(tensors, unfinished, metadata={"format": "pt"})
-    unfinished.replace(folder / "model.safetensors")
+    replace_file(
+        folder / "model.safetensors",
+        lambda unfinished: save_file(tensors, unfinished, metadata={"format": "pt"}),
+    )
 
 
 def says_tied(config) -> bool:

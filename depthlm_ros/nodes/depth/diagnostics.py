@@ -4,8 +4,8 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from depthlm_ros.language.text import clean
 from depthlm_ros.models.device_memory import device_memory_bytes
+from depthlm_ros.sanitize import clean
 
 FAILURES_TO_ERROR = 3
 HANGS_AFTER_S = 30.0
@@ -105,7 +105,7 @@ class Diagnostics:
         scheduler, statistics = self._scheduler, self._scheduler.statistics
         since = scheduler.running_since
         if scheduler.model is None:
-            return _WARN, self._node.why_no_model() or "not configured"
+            return _WARN, self._scheduler.why_no_model() or "not configured"
         if since is not None and time.monotonic() - since > HANGS_AFTER_S:
             return _ERROR, f"one inference has been running for {time.monotonic() - since:.0f} s"
         failures = statistics.model_failures_in_a_row

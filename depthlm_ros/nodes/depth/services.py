@@ -15,10 +15,10 @@ from depthlm_msgs.srv import Ask, QueryPoints
 from depthlm_ros.estimator import source_camera
 from depthlm_ros.language.answer import Answer, answer_freely, answer_question, refused
 from depthlm_ros.language.question import FreeQuestion, read_any_question
-from depthlm_ros.language.text import clean
 from depthlm_ros.models.base import speaks
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.requests import RequestHandler
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 
