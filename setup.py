@@ -31,6 +31,7 @@ setup(
             "datasets>=4.7",
             "hypothesis",
             "lz4",
+            "mypy",
             "peft>=0.17",
             "pyarrow>=21",
             "pytest",

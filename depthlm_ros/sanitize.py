@@ -51,7 +51,7 @@ def encodable(text: str, cap: int = MESSAGE_LIMIT) -> str:
     return text[:cap].encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
 
 
-def json_safe(value):
+def json_safe(value: object) -> object:
     """Return a value for strict JSON: keys are texts.
 
     NaN and infinity (JSON has none) are null.

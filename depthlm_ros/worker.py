@@ -38,7 +38,7 @@ class LatestWorker:
     callbacks.
     """
 
-    def __init__(self, max_jobs: int = 16, name: str = "inference"):
+    def __init__(self, max_jobs: int = 16, name: str = "inference") -> None:
         if max_jobs < 1:
             raise ValueError(f"max_jobs = {max_jobs}: must be at least 1")
         self.max_jobs = max_jobs

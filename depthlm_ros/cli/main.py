@@ -249,13 +249,13 @@ def _finite(text: str) -> float:
 
 
 def _positive(text: str) -> float:
-    if not 0 < (value := _finite(text)):
+    if not (value := _finite(text)) > 0:
         raise argparse.ArgumentTypeError(f"{text}: must be positive")
     return value
 
 
 def _not_negative(text: str) -> float:
-    if not 0 <= (value := _finite(text)):
+    if not (value := _finite(text)) >= 0:
         raise argparse.ArgumentTypeError(f"{text}: must not be negative")
     return value
 
@@ -267,7 +267,7 @@ def _pair(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not 0 < (value := int(text)):
+    if not (value := int(text)) > 0:
         raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
     return value
 

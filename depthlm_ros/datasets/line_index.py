@@ -59,7 +59,7 @@ class LineIndex:
 
     def _data(self):
         if self._pid != os.getpid():
-            with open(self.path, "rb") as file:
+            with Path(self.path).open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._pid = os.getpid()
         return self._map
@@ -71,7 +71,7 @@ class LineIndex:
 def _scan(path: Path) -> np.ndarray:
     """Return int64 (2, lines): where each line that is not blank starts, and its number."""
     starts, numbers, offset, number = [], [], 0, 0
-    with open(path, "rb", buffering=_CHUNK) as file:
+    with Path(path).open("rb", buffering=_CHUNK) as file:
         for line in file:
             number += 1
             if line.strip():
@@ -139,7 +139,7 @@ class JsonList:
 def open_lines(path: Path, keep: bool = True) -> LineIndex | JsonList:
     """Open a .jsonl, or a file that is one JSON list."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             first = file.read(4096).lstrip()[:1]
     except OSError as error:
         raise StatusError(Code.NO_FRAME, f"{path}: cannot be read ({error})") from error

@@ -104,7 +104,7 @@ def streams_table(streams: dict, output: dict, names) -> list[str]:
 def measured_table(measured: dict) -> list[str]:
     """Return what a checkpoint says of its accuracy: a row for each set of data, else as it is."""
     rows = {
-        name: row for name, row in measured.items() if isinstance(row, dict) and KEYS <= set(row)
+        name: row for name, row in measured.items() if isinstance(row, dict) and set(row) >= KEYS
     }
     lines = measured_lines({name: row for name, row in measured.items() if name not in rows})
     if rows:

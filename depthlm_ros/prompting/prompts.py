@@ -6,9 +6,11 @@ literal. The paper names five more tasks but prints no wording for them; theirs 
 the same manner. Parsing is ``parsing.py``'s.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.status import Code, StatusError
 
 METRES, SPEED, SECONDS = "m", "m/s", "s"
@@ -135,7 +137,7 @@ def prompt(
     speed_m_s: float | None = None,
     size: tuple | None = None,
     pixel: tuple | None = None,
-    camera=None,
+    camera: PinholeCamera | None = None,
 ) -> Prompt:
     """Return the prompt of a task in a style.
 
@@ -164,7 +166,9 @@ def prompt(
     )
 
 
-def _tagged_or_plain(task: Task, style: Style, time_s, speed_m_s) -> Prompt:
+def _tagged_or_plain(
+    task: Task, style: Style, time_s: float | None, speed_m_s: float | None
+) -> Prompt:
     values = {}
     if task is Task.SPEED:
         values = {"time_s": _positive("time_s", time_s)}
@@ -187,7 +191,7 @@ def _tagged_or_plain(task: Task, style: Style, time_s, speed_m_s) -> Prompt:
     )
 
 
-def _text_coordinates(size, pixel) -> Prompt:
+def _text_coordinates(size: Sequence | None, pixel: Sequence | None) -> Prompt:
     if size is None or pixel is None:
         raise StatusError(Code.UNSUPPORTED, "style text_coordinates: size and pixel must be given")
     question = (
@@ -197,7 +201,7 @@ def _text_coordinates(size, pixel) -> Prompt:
     return Prompt(question, _WORDING[Task.DISTANCE][2], markers=0)
 
 
-def _intrinsics(camera) -> Prompt:
+def _intrinsics(camera: PinholeCamera | None) -> Prompt:
     if camera is None:
         raise StatusError(Code.UNSUPPORTED, "style intrinsics: the camera must be given")
     question = (
@@ -208,7 +212,7 @@ def _intrinsics(camera) -> Prompt:
     return Prompt(question, _WORDING[Task.DISTANCE][2])
 
 
-def _positive(name: str, value) -> float:
+def _positive(name: str, value: float | None) -> float:
     if value is None or not 0 < value < float("inf"):
         raise StatusError(Code.BAD_QUESTION, f"{name} = {value}: must be a positive finite number")
     return float(value)

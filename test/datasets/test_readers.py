@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,7 +155,7 @@ def test_lines_are_found_without_reading_the_file(written):
     assert stored.is_file()
     again = pickle.loads(pickle.dumps(LineIndex(path)))
     assert isinstance(LineIndex(path).starts, np.memmap) and json.loads(again[7])["n"] == 7
-    with open(path, "a") as file:  # another file now: the kept index is not of it
+    with Path(path).open("a") as file:  # another file now: the kept index is not of it
         file.write('\n\n{"n": 500}')
     grown = LineIndex(path)
     assert json.loads(grown[500])["n"] == 500 and grown.place(500).endswith("line 503")
