@@ -1,11 +1,12 @@
 """The part of ``DepthClient`` that planners use: clearance, regions and scale, typed."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from geometry_msgs.msg import Point, Vector3
 from rclpy.qos import QoSProfile
 
-from depthlm_msgs.msg import Pixel, Region
+from depthlm_msgs.msg import Pixel, Region, RegionDepth
 from depthlm_msgs.srv import CalibrateScale, CheckClearance, MeasureRegions
 from depthlm_ros.status import Code
 
@@ -136,10 +137,10 @@ class GeometryCalls:
         begin_m: float = 0.0,
         margin_m: float = 0.0,
         frame_id: str = "",
-        start=(0.0, 0.0, 0.0),
-        direction=(0.0, 0.0, 0.0),
-        target=None,
-        headings_rad=(),
+        start: Sequence = (0.0, 0.0, 0.0),
+        direction: Sequence = (0.0, 0.0, 0.0),
+        target: Sequence | None = None,
+        headings_rad: Sequence = (),
         airborne: bool = False,
         deadline_s: float = 5.0,
     ) -> ClearanceReply:
@@ -158,7 +159,7 @@ class GeometryCalls:
             to_target=target is not None,
             start=_xyz(Point, start),
             direction=_xyz(Vector3, direction),
-            target=_xyz(Point, target or (0.0, 0.0, 0.0)),
+            target=_xyz(Point, (0.0, 0.0, 0.0) if target is None else target),
             headings=[float(yaw) for yaw in headings_rad],
         )
         r = self._call(self._geometry["check_clearance"], request, deadline_s)
@@ -189,7 +190,7 @@ class GeometryCalls:
 
     def measure_regions(
         self,
-        regions,
+        regions: Iterable,
         gaps: bool = False,
         stamp_ns: int = 0,
         frame_id: str = "",
@@ -229,7 +230,7 @@ class GeometryCalls:
         self,
         kind: str,
         value: float = 0.0,
-        pixel=(0.0, 0.0),
+        pixel: Sequence = (0.0, 0.0),
         topic: str = "",
         frames: int = 0,
         measure_only: bool = False,
@@ -265,7 +266,7 @@ class GeometryCalls:
         )
 
 
-def _region(m) -> RegionReply:
+def _region(m: RegionDepth) -> RegionReply:
     return RegionReply(
         m.label,
         Code(m.status.code),
@@ -281,17 +282,17 @@ def _region(m) -> RegionReply:
     )
 
 
-def _pixel(u, v) -> Pixel:
+def _pixel(u: float, v: float) -> Pixel:
     return Pixel(u=float(u), v=float(v))
 
 
-def _xyz(kind, values):
+def _xyz(kind: type, values: Sequence) -> object:
     return kind(**dict(zip("xyz", map(float, values), strict=True)))
 
 
-def _tuple(m) -> tuple:
+def _tuple(m: object) -> tuple:
     return m.x, m.y, m.z
 
 
-def _ns(stamp) -> int:
+def _ns(stamp: object) -> int:
     return stamp.sec * 1_000_000_000 + stamp.nanosec

@@ -25,7 +25,7 @@ CHECK_EVERY_S = 0.05
 class StopWhenNotClear(Node):
     """Passes ``cmd_vel_in`` on to ``cmd_vel``; forward only while the way is clear."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("stop_when_not_clear")
         self._clear_until_ns, self._why = 0, "no message on clearance yet"
         self._forward, self._said = False, None
