@@ -28,6 +28,7 @@ from depthlm_ros.nodes.common.qos_publisher import create_publisher
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.clearance_markers import clearance_markers
 from depthlm_ros.nodes.depth.requests import RequestHandler
+from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
 
 MOST_HEADINGS = 32
@@ -130,7 +131,7 @@ class ClearanceServices(RequestHandler):
         point = near.point_m if back is None else back(near.point_m)
         ground = None if obstacles is None else obstacles.ground_plane
         message.clear, message.verdict = found.clear, int(found.verdict)
-        message.text = conversions.sendable(found.text)
+        message.text = encodable(found.text)
         message.distance, message.low, message.p10 = near.distance_m, near.low_m, near.p10_m
         message.nearest = Point(**dict(zip("xyz", map(float, point), strict=True)))
         message.nearest_pixel = Pixel(u=near.pixel[0], v=near.pixel[1])

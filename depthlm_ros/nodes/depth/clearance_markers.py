@@ -7,7 +7,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from depthlm_ros.geometry.clearance import Clearance, Verdict
 from depthlm_ros.geometry.swept_box import SweptBox
-from depthlm_ros.nodes.common.conversions import sendable
+from depthlm_ros.sanitize import encodable
 
 LIFETIME_S = 1.5
 """How long a marker stays: a corridor that is not renewed must not go on looking green."""
@@ -42,7 +42,7 @@ def clearance_markers(box: SweptBox, found: Clearance, header) -> MarkerArray:
                 1.0,
                 0.12,
                 at=middle,
-                text=sendable(found.text),
+                text=encodable(found.text),
             ),
         ]
     )

@@ -5,6 +5,7 @@ object's state. The worker computes and hands its result over through ``executor
 which also wakes the executor.
 """
 
+import contextlib
 import time
 
 from rclpy.task import Future
@@ -47,6 +48,7 @@ class InferenceScheduler:
         self.model = None
         self.clock_generation = 0
         self.scale = 1.0
+        self.turn = contextlib.nullcontext()  # held while the model works, by one of several
         self.active = False
         self.image_pair: ImagePair | None = None
         self.frame_depth: FrameDepth | None = None
@@ -125,9 +127,18 @@ class InferenceScheduler:
             return
         self._submitted = image_pair
         self.worker.set_latest(
-            lambda: self._estimate(image_pair),
+            self._in_turn(lambda: self._estimate(image_pair)),
             lambda frame_depth, error: self._estimated(image_pair, frame_depth, error),
         )
+
+    def _in_turn(self, job):
+        """Return the job so that it waits for its turn of a model that several share."""
+
+        def run():
+            with self.turn:
+                return job()
+
+        return run
 
     def _estimate(self, image_pair: ImagePair) -> FrameDepth:
         """Run the model on an image pair: on the worker."""
@@ -217,7 +228,8 @@ class InferenceScheduler:
             readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self._ranges)
             return scaled_readings(readings, self.scale)
 
-        return await self._on_worker(lambda: self._estimate_and_ask(call), until)
+        job = self._in_turn(lambda: self._estimate_and_ask(call))
+        return await self._on_worker(job, until)
 
     async def fresh_depth(self, until: float) -> FrameDepth:
         """Return a fresh sight with a depth map; StatusError(UNSUPPORTED) where there is none."""
@@ -331,7 +343,8 @@ class InferenceScheduler:
         def call(seen):
             return self.model.reply(seen.frame.rgb, seen.frame.camera, words)
 
-        return await self._on_worker(lambda: self._estimate_and_ask(call, frame_depth), until)
+        job = self._in_turn(lambda: self._estimate_and_ask(call, frame_depth))
+        return await self._on_worker(job, until)
 
     async def _on_worker(self, job, until: float):
         """Return what a job gives on the worker, when its turn comes."""

@@ -15,6 +15,7 @@ from depthlm_ros.geometry import regions
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.requests import RequestHandler
+from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
 
 MOST_REGIONS = 256
@@ -141,7 +142,7 @@ def _measured(region: Region, mask, depth_map, back) -> RegionDepthMsg:
     split = region.kind in (Region.POINT, Region.BOX)
     found = regions.measure_region(depth_map, mask, split, axes)
     message = RegionDepthMsg(
-        label=conversions.sendable(region.label),
+        label=encodable(region.label),
         status=conversions.status_msg(found.code, found.text),
         depth=found.depth_m,
         p10=found.p10_m,
@@ -190,7 +191,7 @@ def _without_numbers(region: Region, status: StatusError) -> RegionDepthMsg:
     """Return a result that holds no number, for a request that failed as a whole."""
     nan = math.nan
     message = RegionDepthMsg(
-        label=conversions.sendable(region.label),
+        label=encodable(region.label),
         status=conversions.status_msg(status.code, status.text),
         **dict.fromkeys(("depth", "p10", "low", "high", "distance"), nan),
     )
