@@ -9,10 +9,11 @@ from depthlm_ros.status import Code
 
 
 def scaled_frame(frame_depth: FrameDepth, scale: float) -> FrameDepth:
-    """Return the frame with its depth map multiplied by a scale; the same frame for 1."""
-    if scale == 1.0 or frame_depth.depth_map is None:
+    """Return the frame with ``scale`` applied instead of the one that it has."""
+    if scale == frame_depth.scale or frame_depth.depth_map is None:
         return frame_depth
-    return replace(frame_depth, depth_map=scaled(frame_depth.depth_map, scale), scale=scale)
+    depth_map = scaled(frame_depth.depth_map, scale / frame_depth.scale)
+    return replace(frame_depth, depth_map=depth_map, scale=scale)
 
 
 def scaled_readings(readings: list[PointDepth], scale: float) -> list[PointDepth]:

@@ -26,6 +26,7 @@ from depthlm_ros.geometry.swept_box import SweptBox
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
 from depthlm_ros.nodes.depth import responses
+from depthlm_ros.nodes.depth.applied_scale import named_source
 from depthlm_ros.nodes.depth.clearance_markers import clearance_markers
 from depthlm_ros.nodes.depth.requests import RequestHandler
 from depthlm_ros.sanitize import encodable
@@ -70,6 +71,7 @@ class ClearanceServices(RequestHandler):
             if box is not None:
                 response.free_headings = free_distances(obstacles, box, request.headings, rules)
             self._fill(response, found, obstacles, back)
+            response.source = named_source("dense", frame_depth.scale)
             self._show(frame_depth, box, found)
             status = StatusError(Code.OK, "")
         except Exception as error:  # every request gets a reply
@@ -141,7 +143,6 @@ class ClearanceServices(RequestHandler):
         message.invalid = found.invalid
         message.camera_height = NAN if ground is None else ground.height_m
         message.ground_confidence = NAN if ground is None else ground.confidence
-        message.source = self._scheduler.source("dense")
 
     # -- standing corridor --------------------------------------------------------------------
 
@@ -175,6 +176,7 @@ class ClearanceServices(RequestHandler):
     def _send(self, message, found: Clearance, obstacles, frame_depth) -> None:
         self._fill(message, found, obstacles, None)
         message.header = conversions.header_of(frame_depth.frame)
+        message.source = named_source("dense", frame_depth.scale)
         message.status = conversions.status_msg(Code.OK)
         message.age = responses.duration(self._age_s(frame_depth))
         self._publisher.publish(message)

@@ -16,7 +16,6 @@ from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.common.conversions import FrameMaker
 from depthlm_ros.nodes.depth.applied_scale import (
     named_readings,
-    named_source,
     scaled_frame,
     scaled_readings,
 )
@@ -177,7 +176,7 @@ class InferenceScheduler:
         if image_pair.clock_generation != self.clock_generation:
             return
         if error is None:
-            self.frame_depth = frame_depth
+            self.frame_depth = frame_depth = scaled_frame(frame_depth, self.scale)
             self._note_success()
             self._pending.resolve_all(frame_depth, "depth")
         else:
@@ -241,9 +240,11 @@ class InferenceScheduler:
         self._check_dense()
         return await self._wait("depth", until)
 
-    def source(self, kind: str) -> str:
-        """Name what a number rests on, with the scale that is applied."""
-        return named_source(kind, self.scale)
+    def apply_scale(self, scale: float) -> None:
+        """Multiply the model's depth by a scale from now on, that of the newest result too."""
+        self.scale = scale
+        if self.frame_depth is not None:
+            self.frame_depth = scaled_frame(self.frame_depth, scale)
 
     def _check_dense(self) -> None:
         self.check_active()

@@ -14,6 +14,7 @@ from depthlm_msgs.srv import MeasureRegions
 from depthlm_ros.geometry import regions
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.depth import responses
+from depthlm_ros.nodes.depth.applied_scale import named_source
 from depthlm_ros.nodes.depth.requests import RequestHandler
 from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
@@ -60,7 +61,7 @@ class RegionServices(RequestHandler):
             ]
             if request.gaps:
                 response.gaps = _gaps(request.regions, masks, frame_depth, back)
-            response.source = self._scheduler.source("dense")
+            response.source = named_source("dense", frame_depth.scale)
             status = StatusError(Code.OK, "")
         except Exception as error:  # every request gets a reply
             status = self._status_of("~/measure_regions", error)

@@ -68,7 +68,7 @@ class ScaleCalibration(RequestHandler):
             response.residual = found.residual * reference_m
             text = ""
             if not request.measure_only:
-                self._scheduler.scale = found.scale
+                self._scheduler.apply_scale(found.scale)
                 text = self._keep(found.scale)
             status = StatusError(Code.OK, text)
         except Exception as error:  # every request gets a reply
