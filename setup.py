@@ -23,6 +23,7 @@ setup(
     ],
     install_requires=["setuptools"],
     extras_require={
+        "openai": ["openai>=2"],
         "quantize": ["torchao>=0.18"],
         "train": ["accelerate>=1.10", "datasets>=4.7", "peft>=0.17", "trl>=1.0", "tensorboard"],
         "data": ["lz4", "pyarrow>=21", "scipy"],
@@ -32,6 +33,7 @@ setup(
             "hypothesis",
             "lz4",
             "mypy",
+            "openai>=2",
             "peft>=0.17",
             "pyarrow>=21",
             "pytest",

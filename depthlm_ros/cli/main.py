@@ -134,10 +134,18 @@ def _add_depth(commands) -> None:
 
 
 def _add_ask(commands) -> None:
-    text = "answer a question about points of a picture, in metres"
+    text = "answer a question about points or things of a picture, in metres"
     command = _command(commands, "ask", "ask:run", text, EXAMPLE_ASK)
     command.add_argument("image", metavar="IMAGE", help="picture file")
-    command.add_argument("question", metavar="QUESTION", help="in English, about points")
+    command.add_argument(
+        "question", metavar="QUESTION", help="in English, about points, named things or free ways"
+    )
+    command.add_argument(
+        "--verify",
+        action="store_true",
+        help="look for named things a second time, in the mirrored picture, and believe only what "
+        "is found twice",
+    )
     command.add_argument(
         "--at",
         nargs=2,

@@ -8,7 +8,6 @@ machines that share a disk share the scenes by ``part``.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from depthlm_ros.datasets.base import DepthFile, LabelKind, convert
 from depthlm_ros.datasets.depth_reading import CANONICAL_FOCAL_PX, canonical_size, read_masked
 from depthlm_ros.datasets.registry import ANY_RANGE, SETS
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.image_io.atomic_write import write_atomically, write_text_atomically
 from depthlm_ros.status import Code, StatusError
 
 FORMS = ("depthlm", "depthvlm")
@@ -187,9 +187,7 @@ def curate_scene(
         line = LINES[settings.form](record, out if record.made else root, settings)
         if line is not None:
             lines.append(json.dumps(line))
-    unfinished = part.with_name(f".{part.name}.{os.getpid()}")
-    unfinished.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    unfinished.replace(part)
+    write_text_atomically(part, "".join(line + "\n" for line in lines))
     return part
 
 
@@ -225,7 +223,9 @@ def prepare(
     if all(file.is_file() for file in parts):
         _join(parts, path)
         report = report_of(curator.name, root, out, path, settings)
-        path.with_suffix(".report.json").write_text(json.dumps(report, indent=2) + "\n")
+        write_text_atomically(
+            path.with_suffix(".report.json"), json.dumps(report, indent=2) + "\n"
+        )
     return path
 
 
@@ -238,11 +238,11 @@ def _map(work: Callable, scenes: Iterable[str], workers: int) -> Iterator:
 
 
 def _join(parts: Sequence[Path], path: Path) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with unfinished.open("wb") as file:
+    def fill(file) -> None:
         for part in parts:
             file.write(part.read_bytes())
-    unfinished.replace(path)
+
+    write_atomically(path, fill)
 
 
 def report_of(name: str, root: Path, out: Path, path: Path, settings: CurationSettings) -> dict:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from depthlm_ros.datasets import depthlm_tasks
 from depthlm_ros.datasets.base import LabelKind, Sample, convert
 from depthlm_ros.datasets.depth_reading import read_rgb
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.prompting.marker import Marker, draw, place
-from depthlm_ros.prompting.prompts import Prompt, Style, prompt, ray_answer
+from depthlm_ros.prompting.prompts import Prompt, Style, Task, prompt, ray_answer
 from depthlm_ros.status import Code, StatusError
 
 CROP_HEIGHT, CROP_WIDTH = (700.0, 1200.0), (1000.0, 1400.0)
@@ -31,6 +32,8 @@ class SamplingConfig:
     ``focal_px``: unified focal length, None for the image's own (ablation "raw"). ``points``: how
     many questions an image (1 to 4). ``crop_width``, ``crop_height``: ranges of the random crop
     [px]. ``label``: what answers measure; None: what the labels of the file measure, as published.
+    ``tasks``: which questions are drawn, evenly (``depthlm_tasks.py``); beside other tasks the
+    distance is Euclidean, whatever ``label`` says.
     """
 
     focal_px: float | None = 1000.0
@@ -41,6 +44,7 @@ class SamplingConfig:
     marker: Marker = field(default_factory=Marker)
     style: Style = Style.PUBLISHED
     label: LabelKind | None = None
+    tasks: tuple = (Task.DISTANCE,)
 
 
 @dataclass(frozen=True)
@@ -153,8 +157,29 @@ def make_samples(
         index = nearest_kept(view.kept, int(chosen))
         size = (view.camera.width, view.camera.height)
         if index is not None and off_the_border(view.pixels[index], *size):
-            made.append(_text_sample(sample, view, index, config))
+            made += _asked(sample, view, index, config, rng)
     return made
+
+
+def _asked(sample, view: View, index: int, config: SamplingConfig, rng) -> list[TextSample]:
+    """Return the one question about a point, or [] where its task finds no second point."""
+    if tuple(config.tasks) == (Task.DISTANCE,):
+        return [_text_sample(sample, view, index, config)]
+    task = Task(config.tasks[rng.integers(len(config.tasks))])
+    size = (view.camera.width, view.camera.height)
+    others = [
+        i
+        for i in np.flatnonzero(view.kept)
+        if i != index and off_the_border(view.pixels[i], *size)
+    ]
+    if task is Task.TWO_POINT_DISTANCE and not others:
+        return []
+    other = int(rng.choice(others)) if task is Task.TWO_POINT_DISTANCE else None
+    asked, value = depthlm_tasks.ask(task, depthlm_tasks.points_3d(sample), index, other, rng)
+    pixel = tuple(int(v) for v in view.pixels[index])
+    second = None if other is None else tuple(int(v) for v in view.pixels[other])
+    rgb = depthlm_tasks.marked(view.rgb, asked, config.marker, pixel, second)
+    return [TextSample(np.ascontiguousarray(rgb), asked, asked.answer(value), pixel, value)]
 
 
 def answer_metres(sample: Sample, index: int, label: LabelKind | None) -> float:

@@ -7,10 +7,12 @@ its lines (8 bytes each) are found once and kept beside it as ``FILE.idx``.
 import json
 import mmap
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from depthlm_ros.image_io.atomic_write import write_atomically
 from depthlm_ros.status import Code, StatusError
 
 _CHUNK = 1 << 24
@@ -99,13 +101,9 @@ def _stored(path: Path, stamp: np.ndarray) -> np.ndarray | None:
 
 def _store(path: Path, stamp: np.ndarray, rows: np.ndarray) -> None:
     """Keep the index; where the folder cannot be written, it is found again next time."""
-    file = _index_file(path)
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.part.npy")
-    try:
-        np.save(unfinished, np.concatenate([stamp[:, None], rows], axis=1))
-        unfinished.replace(file)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
+    whole = np.concatenate([stamp[:, None], rows], axis=1)
+    with suppress(OSError):
+        write_atomically(_index_file(path), lambda file: np.save(file, whole, allow_pickle=False))
 
 
 class JsonList:

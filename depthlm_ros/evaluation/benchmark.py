@@ -305,11 +305,12 @@ def _as_json(out: Path, config: BenchConfig) -> dict:
 def write_report(out: Path, config: BenchConfig, model: str) -> str:
     """Write ``report.md`` and ``report.png`` of all records of a folder; returns the Markdown."""
     from depthlm_ros.evaluation.report import chart, markdown
+    from depthlm_ros.image_io.atomic_write import write_text_atomically
     from depthlm_ros.image_io.depth_files import write_png
 
     found = _figures(out, config)
     remark = f"Mode {config.usual_mode}" + (", as published." if config.as_published else ".")
     text = markdown(config.bench, model, found, remark)
-    (out / "report.md").write_text(text, encoding="utf-8")
+    write_text_atomically(out / "report.md", text)
     write_png(out / "report.png", chart(config.bench, model, found))
     return text

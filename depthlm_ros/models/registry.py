@@ -45,10 +45,10 @@ KNOWN = {
             "embedded",
             "embedded",
             "dense",
-            5.2,
-            0.01,
+            8.6,
+            0.017,
             "Apache-2.0",
-            "tiny DepthVLM for demo and tests, trained on rendered scenes only",
+            "compact DepthVLM for demo, tests and robots without a GPU; see its card",
         ),
         KnownModel(
             "depthvlm-4b",

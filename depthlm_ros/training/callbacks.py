@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from transformers import TrainerCallback
 
+from depthlm_ros.image_io.atomic_write import write_text_atomically
 from depthlm_ros.training.configs import TrainConfig
 
 COPIED = (
@@ -39,7 +40,7 @@ def finish_folder(folder: Path, source: Path, architecture: str | None = None) -
     if architecture and config_file.is_file():
         config = json.loads(config_file.read_text(encoding="utf-8"))
         config["architectures"] = [architecture]
-        config_file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_text_atomically(config_file, json.dumps(config, indent=2) + "\n")
 
 
 def loss_picture(history: list[dict], keys: tuple = ("loss", "lm_loss", "pixel_depth_loss")):

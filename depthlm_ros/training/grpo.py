@@ -16,6 +16,7 @@ from transformers import ProcessorMixin
 from depthlm_ros.datasets.depthlm_sampling import TextSample
 from depthlm_ros.datasets.mixture import Shuffled
 from depthlm_ros.datasets.optional_packages import require
+from depthlm_ros.image_io.atomic_write import write_text_atomically
 from depthlm_ros.models.weights.checkpoint import DEPTHLM_PIXTRAL
 from depthlm_ros.prompting.prompts import prompt
 from depthlm_ros.status import Code, StatusError
@@ -198,5 +199,5 @@ def run(config: TrainConfig) -> Path:
         merged.save_pretrained(folder)
         finish_folder(folder, checkpoint.folder, sft.ARCHITECTURES[checkpoint.format])
         card = model_card(config, trainer.state, counted)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        write_text_atomically(folder / "README.md", card)
     return folder

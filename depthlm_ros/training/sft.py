@@ -7,6 +7,7 @@ to four marked points an image, cross entropy on the reply; every parameter is t
 from pathlib import Path
 
 from depthlm_ros.datasets.depthlm_sampling import SamplingConfig, make_samples
+from depthlm_ros.datasets.depthlm_tasks import check_tasks
 from depthlm_ros.datasets.mixture import Mixture, scannet_part
 from depthlm_ros.models.depthlm.families import PixtralFamily, Qwen25Family
 from depthlm_ros.models.options import MarkerOption
@@ -40,6 +41,8 @@ def sampling_of(config: TrainConfig) -> SamplingConfig:
     for name in ("crop_width", "crop_height", "squeeze"):
         if name in told:
             told[name] = tuple(told[name])
+    if "tasks" in told:
+        told["tasks"] = check_tasks(told["tasks"])
     try:
         return SamplingConfig(**told)
     except TypeError as error:

@@ -8,6 +8,7 @@ from transformers import Trainer
 from transformers.trainer_utils import get_last_checkpoint
 
 from depthlm_ros.datasets.mixture import Mixture, Shuffled
+from depthlm_ros.image_io.atomic_write import write_text_atomically
 from depthlm_ros.training.callbacks import LossPicture, count_parameters, finish_folder, model_card
 from depthlm_ros.training.configs import TrainConfig
 
@@ -113,7 +114,7 @@ def run_trainer(trainer: DepthTrainer, config: TrainConfig) -> Path:
         trainer.save_model(str(folder))
     if trainer.is_world_process_zero():
         card = model_card(config, trainer.state, counted)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        write_text_atomically(folder / "README.md", card)
     return folder
 
 

@@ -16,7 +16,8 @@ from depthlm_ros.datasets.depthlm_sampling import (
     squeezed,
     unified,
 )
-from depthlm_ros.datasets.mixture import Mixture, scannet_part
+from depthlm_ros.datasets.depthlm_tasks import check_tasks
+from depthlm_ros.datasets.mixture import Mixture, Shuffled, scannet_part
 from depthlm_ros.datasets.readers import AnnotationFile
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.prompting.marker import Marker
@@ -207,6 +208,40 @@ def test_the_ablations_change_the_words_or_the_marker(annotated):
     assert made(marker=Marker("circle")).rgb.shape == (120, 200, 3)
 
 
+@pytest.mark.parametrize(
+    "task", ["distance", "principal_axis_distance", "speed", "time", "two_point_distance"]
+)
+def test_the_other_tasks(annotated, task):
+    """Z = 4 m at rays x = 0.06 and -0.06: 4 sqrt(1.0036) m away, and 0.48 m from each other."""
+    file = annotated(pixels=((79.5, 29.5), (19.5, 29.5)), metres=(4.0, 4.0))
+    config = SamplingConfig(tasks=(task,), label="distance")
+    (made,) = make_samples(file[0], config, np.random.default_rng(0))
+    distance, words = 4 * np.sqrt(1 + 0.06**2), made.prompt.question
+    if task == "two_point_distance":
+        assert made.metres == pytest.approx(0.48)
+        assert (made.rgb == (0, 0, 255)).all(axis=-1).sum() == 9
+        assert "the red arrow and the blue arrow" in words
+    elif task in ("speed", "time"):
+        given = float(next(w for w in words.split() if w.replace(".", "", 1).isdigit()))
+        low, high = {"speed": (1.0, 10.0), "time": (0.5, 10.0)}[task]
+        assert low <= given <= high and round(given, 1) == given
+        assert made.metres == pytest.approx(distance / given)
+    else:
+        assert made.metres == pytest.approx(distance if task == "distance" else 4.0)
+    assert (made.rgb == (255, 0, 0)).all(axis=-1).sum() == 9
+    assert f"{made.metres:.2f}" in made.reply
+
+
+def test_tasks_are_drawn_evenly_and_known_ones_alone(annotated):
+    file = annotated()
+    config = SamplingConfig(tasks=check_tasks(["distance", "speed", "time"]))
+    rng = np.random.default_rng(4)
+    asked = [make_samples(file[0], config, rng)[0].prompt.unit for _ in range(300)]
+    assert all(70 < asked.count(unit) < 130 for unit in ("m", "m/s", "s"))
+    with pytest.raises(StatusError, match="'camera_motion': must be among distance"):
+        check_tasks(["camera_motion"])
+
+
 def test_an_image_of_another_size_is_refused(annotated, tmp_path):
     file = annotated()
     picture(90, 60).save(tmp_path / "a.png")
@@ -239,6 +274,18 @@ def test_the_mixture_goes_on_where_a_line_gives_nothing():
         nothing[2]
     with pytest.raises(StatusError, match="one weight of 0 or more each"):
         Mixture([Numbers(range(3))], [1, 2], lambda s, r: [s])
+
+
+def test_an_order_without_memory_is_a_permutation():
+    for size in (1, 2, 17, 1000):
+        order = Shuffled(size, seed=3)
+        assert sorted(order[i] for i in range(size)) == list(range(size))
+    long = Shuffled(1_600_000_000, 3)
+    first = [long[i] for i in range(2000)]
+    assert len(set(first)) == 2000 and 0.45 < np.mean(first) / 1.6e9 < 0.55
+    assert first != [Shuffled(1_600_000_000, 4)[i] for i in range(2000)]
+    with pytest.raises(IndexError):
+        long[1_600_000_000]
 
 
 def test_scannet_keeps_its_last_lines_for_evaluation():

@@ -144,7 +144,7 @@ class InferenceScheduler:
         begin = self.running_since = time.monotonic()
         seen = self._frames.frame(image_pair.image, image_pair.info)
         options = (
-            *self._ranges,
+            *self.ranges,
             image_pair.clock_generation,
             self._depth_publishers.cloud_request(),
         )
@@ -219,12 +219,12 @@ class InferenceScheduler:
         self.check_active()
         if self.is_dense:
             frame_depth = await self._fresh_depth(until)
-            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self._ranges)
+            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self.ranges)
             return frame_depth, named_readings(readings, frame_depth.scale)
         await self.newest_image_pair(until)
 
         def call(frame_depth):
-            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self._ranges)
+            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self.ranges)
             return scaled_readings(readings, self.scale)
 
         job = self._in_turn(lambda: self._estimate_and_ask(call))
@@ -324,31 +324,56 @@ class InferenceScheduler:
         return await self._wait("image", until)
 
     @property
-    def _ranges(self) -> tuple[float, float]:
-        """(min_range_m, max_range_m) as the parameters are now [m]."""
+    def ranges(self) -> tuple[float, float]:
+        """Nearest and farthest depth that is believed now [m]."""
         return self._values.min_range_m, self._values.max_range_m
 
-    async def reply(self, words: str, until: float):
-        """Return a fresh FrameDepth and what the model writes about its image, a str.
+    async def run_on_depth(self, call, until: float, after_token):
+        """Return a fresh sight and what ``call(sight)`` gives on the worker. Raises StatusError.
 
-        Raises StatusError.
-
-        A dense model is asked about the last image it has processed, which it still remembers
-        if no other came between.
+        A dense model is asked about the last picture it has looked at, which it still remembers
+        if no other came between. ``after_token``: called while the model writes; frames that wait
+        are looked at then too, so that depth goes on; it may raise StatusError to end the reply.
         """
         self.check_active()
         frame_depth = await self._fresh_depth(until) if self.is_dense else None
         if frame_depth is None:
             await self.newest_image_pair(until)
 
-        def call(seen):
-            return self.model.reply(seen.frame.rgb, seen.frame.camera, words)
+        def listening(seen):
+            return self._with_listener(lambda: call(seen), after_token)
 
-        job = self._in_turn(lambda: self._estimate_and_ask(call, frame_depth))
+        job = self._in_turn(lambda: self._estimate_and_ask(listening, frame_depth))
         return await self._on_worker(job, until)
 
-    async def _on_worker(self, job, until: float):
-        """Return what a job gives on the worker, when its turn comes."""
+    def _with_listener(self, call, after_token):
+        """Call the model with a listener to its tokens, where it takes one: on the worker."""
+        if not hasattr(self.model, "on_token"):
+            return call()
+
+        def between():
+            after_token()
+            begin = self.running_since
+            self.worker.run_frame_between()
+            self.running_since = begin
+
+        self.model.on_token = between
+        try:
+            return call()
+        finally:
+            self.model.on_token = None
+
+    async def run_beside(self, call, until: float, worker: LatestWorker):
+        """Return a fresh sight and what ``call(sight)`` gives on another worker.
+
+        For what does not touch the model: a server is waited for there while depth goes on.
+        """
+        self.check_active()
+        frame_depth = await self._fresh_depth(until)
+        return await self._on_worker(lambda: (frame_depth, call(frame_depth)), until, worker)
+
+    async def _on_worker(self, job, until: float, worker: LatestWorker | None = None):
+        """Return what a job gives on the worker (the model's own), when its turn comes."""
         request = self._pending.add("job", until)
 
         def run():
@@ -357,7 +382,9 @@ class InferenceScheduler:
             return job()
 
         try:
-            self.worker.submit(run, self._hand_over(lambda *r: self._job_done(request, *r)))
+            (worker or self.worker).submit(
+                run, self._hand_over(lambda *r: self._job_done(request, *r))
+            )
         except QueueFullError as error:
             self._pending.remove(request)
             raise StatusError(Code.BUSY, f"{error}: ask again later") from error
@@ -378,7 +405,7 @@ class InferenceScheduler:
             if frame_depth is None:
                 seen = self._frames.frame(image_pair.image, image_pair.info)
                 frame_depth = estimate(
-                    self.model, *seen, *self._ranges, image_pair.clock_generation
+                    self.model, *seen, *self.ranges, image_pair.clock_generation
                 )
             answer = call_model(self.model, lambda: ask(frame_depth), self.statistics)
         finally:

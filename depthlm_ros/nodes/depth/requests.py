@@ -30,6 +30,10 @@ class RequestHandler:
 
     def _until(self, begin: float, deadline) -> float:
         """Return the monotonic time at which a request that came at ``begin`` gives up."""
+        return begin + self._deadline_s(deadline)
+
+    def _deadline_s(self, deadline) -> float:
+        """Return how long a request may wait [s]; the node's default for zero."""
         seconds = deadline.sec + deadline.nanosec * 1e-9
         if seconds < 0 or seconds > MAX_DEADLINE_S:
             raise StatusError(
@@ -37,7 +41,7 @@ class RequestHandler:
                 f"deadline of {seconds:g} s: must be from 0 (the node's default) to "
                 f"{MAX_DEADLINE_S:g} s",
             )
-        return begin + (seconds or self._node.parameters.values.deadline)
+        return seconds or self._node.parameters.values.deadline
 
     def _status_of(self, where: str, error: Exception) -> StatusError:
         """Return an error as a status that can be sent; one of our own making as it is."""

@@ -12,11 +12,11 @@ from rclpy.qos import QoSProfile
 
 from depthlm_msgs.msg import PointDepthArray
 from depthlm_msgs.srv import Ask, QueryPoints
-from depthlm_ros.estimator import source_camera
-from depthlm_ros.language.answer import Answer, answer_freely, answer_question, refused
-from depthlm_ros.language.question import FreeQuestion, read_any_question
-from depthlm_ros.models.base import speaks
+from depthlm_ros.language.answer import Answer, refused
 from depthlm_ros.nodes.depth import responses
+from depthlm_ros.nodes.depth.ask import Asker, Progress
+from depthlm_ros.nodes.depth.ask_action import AskAction
+from depthlm_ros.nodes.depth.deadline import Deadline
 from depthlm_ros.nodes.depth.requests import RequestHandler
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
@@ -28,8 +28,10 @@ class Services(RequestHandler):
     def __init__(self, node, scheduler, depth_publishers, guard):
         super().__init__(node, scheduler, guard)
         self._depth_publishers, self._transforms = depth_publishers, node.transforms
+        self._asker = Asker(node, scheduler)
         self._serve(QueryPoints, "~/query_points", self._on_query)
         self._serve(Ask, "~/ask", self._on_ask)
+        self._action = AskAction(node, self, guard, self._group)
         node.create_subscription(
             PointStamped,
             "~/query_points",
@@ -67,26 +69,34 @@ class Services(RequestHandler):
         return response
 
     async def _on_ask(self, request, response):
+        return await self.fill(request, response, self.progress_of(request))
+
+    def progress_of(self, request, tell=None) -> Progress:
+        """Return the progress of a question that begins now; without a deadline until it is read.
+
+        ``tell``: as in ``Progress``.
+        """
+        try:
+            seconds = self._deadline_s(request.deadline)
+        except StatusError:  # told by ``fill``, which reads it again
+            seconds = 0.0
+        return Progress(Deadline(time.monotonic() + seconds), tell)
+
+    async def fill(self, request, response, progress: Progress):
+        """Fill the response of ~/ask, or the result of ~/ask_action, and return it."""
         begin, frame_depth, points = time.monotonic(), None, []
         try:
+            self._deadline_s(request.deadline)
             self._scheduler.check_active()
-            limit = self._node.parameters.values.max_question_length
             given = responses.pixels_of(request.pixels, at_least=0)
-            question = read_any_question(request.question, given, limit)
-            until = self._until(begin, request.deadline)
-            if isinstance(question, FreeQuestion):
-                frame_depth, answer = await self._answer_freely(question, until)
-                header = responses.header_in(frame_depth, "")
-            else:
-                frame_depth, readings = await self._scheduler.sample(
-                    lambda frame_depth: question.pixels(source_camera(frame_depth)), until
-                )
-                to_frame = await self._to_frame(request.frame_id, frame_depth, until)
-                self._scheduler.check_fresh(frame_depth)
-                answer = answer_question(question, readings)
-                header = responses.header_in(frame_depth, request.frame_id)
-                points = responses.point_messages(readings, header, to_frame)
-                self._depth_publishers.show(frame_depth, readings)
+            frame_depth, answer = await self._asker.answer(request.question, given, progress)
+            progress.stage("answering")
+            wanted = request.frame_id if answer.evidence else ""
+            to_frame = await self._to_frame(wanted, frame_depth, progress.until)
+            self._scheduler.check_fresh(frame_depth)
+            header = responses.header_in(frame_depth, wanted)
+            points = responses.point_messages(answer.evidence, header, to_frame)
+            self._depth_publishers.show(frame_depth, answer.evidence)
         except Exception as error:  # every request gets a reply
             refusal = self._status_of("~/ask", error)
             answer: Answer = refused(refusal.code, refusal.text)
@@ -95,14 +105,6 @@ class Services(RequestHandler):
         self._stamp(response, frame_depth, begin, answer.code)
         self._guard.wrap("publishing an answer", self._publish_answer)(request, response)
         return response
-
-    async def _answer_freely(self, question: FreeQuestion, until: float):
-        """Return (FrameDepth, Answer) to a question in free words, where the model has any."""
-        if not speaks(self._scheduler.model):
-            raise question.refusal
-        frame_depth, reply = await self._scheduler.reply(question.words, until)
-        self._scheduler.check_fresh(frame_depth)
-        return frame_depth, answer_freely(reply)
 
     def _publish_answer(self, request, response) -> None:
         message = responses.answer_message(clean(request.question), response)
