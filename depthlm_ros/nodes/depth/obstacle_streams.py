@@ -12,6 +12,7 @@ from depthlm_ros.geometry.obstacles import ObstacleMap
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
 
+OBSTACLES, SCAN = "~/obstacles", "~/scan"
 LEVEL = "_level"
 """The scan's frame is the image's with this at the end: at the camera, x ahead, z up."""
 _FIELDS = [
@@ -25,8 +26,8 @@ class ObstacleStreams:
 
     def __init__(self, node, scheduler, depth_publishers, guard, surroundings):
         self._node, self._surroundings = node, surroundings
-        self._cloud = create_publisher(node, guard, PointCloud2, "~/obstacles")
-        self._scan = create_publisher(node, guard, LaserScan, "~/scan")
+        self._cloud = create_publisher(node, guard, PointCloud2, OBSTACLES)
+        self._scan = create_publisher(node, guard, LaserScan, SCAN)
         self._last = {"obstacles": -math.inf, "scan": -math.inf}
         self._broadcaster, self._warned = None, set()
 
