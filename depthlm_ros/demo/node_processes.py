@@ -66,7 +66,7 @@ class Children:
         return child
 
     def has(self, name: str) -> bool:
-        """Tell whether a child of this name was started and not stopped."""
+        """Return whether a child of this name was started and not stopped."""
         return name in self._running
 
     def check(self) -> None:
@@ -114,7 +114,7 @@ class Children:
 
 
 def _wait(children, patience_s: float | None) -> None:
-    """Wait until all have ended, or the patience is over."""
+    """Wait until all have ended, or the timeout is over."""
     end = None if patience_s is None else time.monotonic() + patience_s
     for child in children:
         try:

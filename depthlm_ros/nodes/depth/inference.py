@@ -329,7 +329,7 @@ class InferenceScheduler:
         return self._values.min_range_m, self._values.max_range_m
 
     async def run_on_depth(self, call, until: float, after_token):
-        """Return a fresh sight and what ``call(sight)`` gives on the worker. Raises StatusError.
+        """Return a fresh FrameDepth and what ``call(it)`` gives on the worker. Raises StatusError.
 
         A dense model is asked about the last picture it has looked at, which it still remembers
         if no other came between. ``after_token``: called while the model writes; frames that wait
@@ -364,7 +364,7 @@ class InferenceScheduler:
             self.model.on_token = None
 
     async def run_beside(self, call, until: float, worker: LatestWorker):
-        """Return a fresh sight and what ``call(sight)`` gives on another worker.
+        """Return a fresh FrameDepth and what ``call(it)`` gives on another worker.
 
         For what does not touch the model: a server is waited for there while depth goes on.
         """
