@@ -25,6 +25,8 @@ setup(
     extras_require={
         "openai": ["openai>=2"],
         "quantize": ["torchao>=0.18"],
+        "heic": ["pi-heif"],
+        "web": ["nicegui>=3.0,<4"],
         "train": ["accelerate>=1.10", "datasets>=4.7", "peft>=0.17", "trl>=1.0", "tensorboard"],
         "data": ["lz4", "pyarrow>=21", "scipy"],
         "test": [
@@ -35,9 +37,11 @@ setup(
             "mypy",
             "openai>=2",
             "peft>=0.17",
+            "pi-heif",
             "pyarrow>=21",
             "pytest",
             "ruff",
+            "selenium",
             "torchao>=0.18",
             "trl>=1.0",
         ],
@@ -48,6 +52,7 @@ setup(
             "depth_node = depthlm_ros.nodes.depth_node:main",
             "multi_depth_node = depthlm_ros.nodes.multi_depth_node:main",
             "camera_node = depthlm_ros.nodes.camera_node:main",
+            "web_node = depthlm_ros.web.main:main",
             "depthlm = depthlm_ros.cli.main:main",
         ],
     },

@@ -9,7 +9,7 @@ from depthlm_ros.status import Code, StatusError
 
 
 def load_model(options):
-    """Load the model that the options name, telling its need first and its accuracy after.
+    """Load the model that the options name, telling its need, and with --verbose its accuracy.
 
     Raises StatusError with the remedy.
     """
@@ -25,7 +25,8 @@ def load_model(options):
         quantize=options.quantize,
         **parse_pairs(options.option),
     )
-    note(accuracy_of(model, options.model))
+    if options.verbose:
+        note(accuracy_of(model, options.model))
     return model
 
 
