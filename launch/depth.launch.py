@@ -66,6 +66,12 @@ def arguments():
             choices=SWITCH,
             description="Start RViz with image, depth, cloud and markers.",
         ),
+        DeclareLaunchArgument(
+            "web",
+            default_value="false",
+            choices=SWITCH,
+            description="Serve a page on http://127.0.0.1:8080 (needs NiceGUI: docs/cameras.md).",
+        ),
     ]
 
 
@@ -114,8 +120,21 @@ def rviz():
     )
 
 
+def web():
+    """Return the page beside the node, when asked for."""
+    return Node(
+        package="depthlm_ros",
+        executable="web_node",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
+        remappings=[("image", LaunchConfiguration("image_topic"))],
+        condition=IfCondition(LaunchConfiguration("web")),
+        output="screen",
+    )
+
+
 def generate_launch_description():
     """Return what ``ros2 launch depthlm_ros depth.launch.py`` starts."""
     return LaunchDescription(
-        [*arguments(), large_images(), OpaqueFunction(function=depth_node), rviz()]
+        [*arguments(), large_images(), OpaqueFunction(function=depth_node), rviz(), web()]
     )
