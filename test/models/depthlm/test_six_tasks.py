@@ -38,8 +38,9 @@ def ask(model, task, monkeypatch, reply):
     monkeypatch.setattr(model, "ask", note, raising=False)
     monkeypatch.setattr(model.network, "write", lambda *_: [reply])
     images = [RGB, RGB[::-1].copy()] if task is Task.CAMERA_MOTION else [RGB]
-    reading = ask_task(model, task, images, camera(model), POINTS.get(task, [(30, 20)]),
-                       GIVEN.get(task))
+    reading = ask_task(
+        model, task, images, camera(model), POINTS.get(task, [(30, 20)]), GIVEN.get(task)
+    )
     return reading, seen["question"], seen["pictures"]
 
 
@@ -55,16 +56,20 @@ def test_every_task_is_shown_asked_and_read(model, monkeypatch, task):
 
 
 def test_a_division_that_does_not_hold_is_no_answer(model, monkeypatch):
-    wrong = ("<think> The point is around 8.00 meters away from the camera. 8.00 / 4.0 = 3.00m/s"
-             " </think>\n\n<answer> 3.00 </answer>")
+    wrong = (
+        "<think> The point is around 8.00 meters away from the camera. 8.00 / 4.0 = 3.00m/s"
+        " </think>\n\n<answer> 3.00 </answer>"
+    )
     reading, *_ = ask(model, Task.SPEED, monkeypatch, wrong)
     assert reading.code is Code.NO_ANSWER and math.isnan(reading.distance_m)
 
 
 def test_the_number_of_points_and_images_is_checked(model):
-    for task, images, pixels in ((Task.TWO_POINT_DISTANCE, [RGB], [(30, 20)]),
-                                 (Task.CAMERA_MOTION, [RGB], []),
-                                 (Task.DISTANCE, [RGB], [])):
+    for task, images, pixels in (
+        (Task.TWO_POINT_DISTANCE, [RGB], [(30, 20)]),
+        (Task.CAMERA_MOTION, [RGB], []),
+        (Task.DISTANCE, [RGB], []),
+    ):
         with pytest.raises(StatusError) as caught:
             ask_task(model, task, images, camera(model), pixels)
         assert caught.value.code is Code.BAD_QUESTION
