@@ -17,6 +17,7 @@ EPILOG = (
     "--help` tells the options of a command."
 )
 EXAMPLE_DEPTH = "example: depthlm depth photo.jpg --fx 525 -o out"
+EXAMPLE_CALIBRATE = "example: depthlm calibrate --data labelled.jsonl --model depthvlm-4b"
 EXAMPLE_ASK = "example: depthlm ask photo.jpg --fx 525 'How far is this point?' --at 320 240"
 
 
@@ -85,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     _add_models(commands)
     _add_fetch(commands)
     _add_doctor(commands)
+    _add_calibrate(commands)
     bench = "measure speed or accuracy: `depthlm bench speed`, `depthlm bench accuracy`"
     commands.add_parser("bench", help=bench, add_help=False)
     return top
@@ -228,6 +230,40 @@ def _add_fetch(commands) -> None:
     command.add_argument("--revision", help="branch, tag or commit (default: the newest)")
 
 
+def _add_calibrate(commands) -> None:
+    text = "find the factor of a model's 90 % interval on labelled pictures, and keep it"
+    command = _command(commands, "calibrate", "calibrate:run", text, EXAMPLE_CALIBRATE)
+    command.add_argument(
+        "--data",
+        required=True,
+        metavar="FILE.jsonl",
+        help="pictures with intrinsics and labelled pixels, of the places and cameras it is for",
+    )
+    command.add_argument(
+        "--labels",
+        choices=("depth", "distance"),
+        default="depth",
+        help="what the labels are: along the axis, or straight (default depth)",
+    )
+    command.add_argument(
+        "--held-out",
+        type=_share,
+        default=0.5,
+        metavar="SHARE",
+        help="share of the pictures that check the factor and have no part in it (default 0.5)",
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, help="of the draw of these pictures (default 0)"
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.json",
+        help="file to write (default calibration.json beside the weights, where it is found)",
+    )
+    _add_which_model(command.add_argument_group("model"))
+
+
 def _add_doctor(commands) -> None:
     text = "check this machine, a model's need, ROS, and a running camera; tell the remedies"
     command = _command(commands, "doctor", "doctor:run", text)
@@ -255,6 +291,12 @@ def _positive(text: str) -> float:
 def _not_negative(text: str) -> float:
     if not 0 <= (value := _finite(text)):
         raise argparse.ArgumentTypeError(f"{text}: must not be negative")
+    return value
+
+
+def _share(text: str) -> float:
+    if not 0 < (value := _finite(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be between 0 and 1")
     return value
 
 

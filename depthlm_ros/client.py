@@ -22,6 +22,7 @@ from rclpy.qos import QoSProfile
 
 from depthlm_msgs.msg import Pixel
 from depthlm_msgs.srv import Ask, QueryPoints
+from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.status import Code
 
 QUEUE = QoSProfile(depth=1000)
@@ -37,7 +38,8 @@ class NoReply(TimeoutError):
 class Reading:
     """Metric depth at one pixel; every number is NaN unless ``code`` is OK (see PointDepth.msg).
 
-    ``point_m``: (x, y, z) in ``frame_id``. ``stamp_ns``: of the image.
+    ``point_m``: (x, y, z) in ``frame_id``. ``stamp_ns``: of the image. ``interval``: what the 90 %
+    interval from ``low_m`` to ``high_m`` rests on.
     """
 
     code: Code
@@ -51,6 +53,7 @@ class Reading:
     frame_id: str
     stamp_ns: int
     source: str
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Reply:
     stamp_ns: int
     age_s: float
     latency_s: float
+    interval: Interval
 
 
 class DepthClient:
@@ -151,6 +155,7 @@ class DepthClient:
             _nanoseconds(r.header.stamp),
             _nanoseconds(r.age) * 1e-9,
             _nanoseconds(r.latency) * 1e-9,
+            _interval(r),
         )
 
     def query_points(self, pixels, frame_id: str = "", deadline_s: float = 5.0) -> Readings:
@@ -208,4 +213,9 @@ def _reading(m) -> Reading:
         m.header.frame_id,
         _nanoseconds(m.header.stamp),
         m.source,
+        _interval(m),
     )
+
+
+def _interval(m) -> Interval:
+    return Interval(IntervalKind(m.interval_kind), m.interval_basis)

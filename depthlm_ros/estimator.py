@@ -17,6 +17,7 @@ from depthlm_ros.geometry.depth_map import (
     depth_from_distance,
     distance_from_depth,
 )
+from depthlm_ros.interval import UNKNOWN, Interval, IntervalKind
 from depthlm_ros.models.base import (
     CloudWish,
     DenseDepthModel,
@@ -35,8 +36,9 @@ class PointDepth:
     """Metric depth at one pixel; every number is NaN unless ``code`` is OK.
 
     ``pixel``: (u, v) as asked. ``distance_m``: straight line from the camera; ``depth_m``: along
-    the optical axis; ``low_m``, ``high_m``: 90 % interval of ``distance_m`` (NaN: unknown).
-    ``point_m``: (x, y, z) in the optical frame. ``source``: what it rests on, "dense" or "marker".
+    the optical axis; ``low_m``, ``high_m``: 90 % interval of ``distance_m`` (NaN: unknown), and
+    ``interval``: what that rests on. ``point_m``: (x, y, z) in the optical frame. ``source``: what
+    the number rests on, "dense" or "marker".
     """
 
     pixel: tuple
@@ -48,6 +50,7 @@ class PointDepth:
     high_m: float = NAN
     point_m: tuple = (NAN, NAN, NAN)
     source: str = "dense"
+    interval: Interval = UNKNOWN
 
 
 class DepthEstimator:
@@ -92,6 +95,7 @@ class DepthEstimator:
             float(self.model.ratio_90),
             view.edge_reach_px,
             done.cloud,
+            interval_of(self.model),
         )
 
     def _finished(self, frame: Frame, view) -> Finished:
@@ -110,6 +114,16 @@ class DepthEstimator:
     def read(self, depth_map: DepthMap, pixels, asked=None) -> list[PointDepth]:
         """Read the map at pixels: see ``read_points``."""
         return read_points(depth_map, pixels, self.edge_ratio, self.max_range_m, asked)
+
+
+UNSTATED = Interval(IntervalKind.UNCALIBRATED, "the model does not say what it rests on")
+
+
+def interval_of(model) -> Interval:
+    """Return what a model's ``ratio_90`` rests on; UNKNOWN where it has none."""
+    if np.isnan(float(getattr(model, "ratio_90", NAN))):
+        return UNKNOWN
+    return getattr(model, "interval", UNSTATED)
 
 
 def believed(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> np.ndarray:
@@ -177,6 +191,7 @@ def read_points(
                     float(low[i]),
                     float(high[i]),
                     (float(xy[i, 0] * z[i]), float(xy[i, 1] * z[i]), float(z[i])),
+                    interval=depth_map.interval,
                 )
             )
     return readings
@@ -206,10 +221,18 @@ def marker_points(
         label = (float(name[0]), float(name[1]))
         if is_inside:
             reading = next(readings)
-            points.append(_from_reading(reading, label, pixel, frame, min_range_m, max_range_m))
+            point = _from_reading(reading, label, pixel, frame, min_range_m, max_range_m)
+            points.append(replace(point, interval=_interval_of_reading(model, point)))
         else:
             points.append(replace(_outside(label, pixel, frame.camera), source="marker"))
     return points
+
+
+def _interval_of_reading(model: PointDepthModel, point: PointDepth) -> Interval:
+    """Return what the interval of a point model's reading rests on; UNKNOWN without one."""
+    if not np.isfinite([point.low_m, point.high_m]).all():
+        return UNKNOWN
+    return getattr(model, "interval", UNSTATED)
 
 
 def _from_reading(

@@ -68,7 +68,10 @@ def _draw(sight, answer, options) -> None:
 
 def _record(answer, options) -> dict:
     """Return an answer for programs; its fields are those of the service."""
-    evidence = [{**asdict(point), "code": point.code.name} for point in answer.evidence]
+    evidence = [
+        {**asdict(point), "code": point.code.name, "interval": str(point.interval)}
+        for point in answer.evidence
+    ]
     return {
         "question": options.question,
         "image": options.image,
@@ -82,6 +85,7 @@ def _record(answer, options) -> dict:
         "unit": answer.unit,
         "low": answer.low,
         "high": answer.high,
+        "interval": str(answer.interval),
         "source": answer.source,
         "evidence": evidence,
     }

@@ -78,6 +78,7 @@ def _do(model, image: str, base: Path, options) -> dict:
         "seconds": round(seconds, 4),
         "camera": camera_record(frame.camera, rectifier),
         "ratio_90": sight.depth_map.ratio_90,
+        "interval": str(sight.depth_map.interval),
         **more,
         **_figures(sight.depth_map.depth_m),
         **_write(sight, base, options, bounds),
@@ -105,6 +106,7 @@ def _map_by_points(model, frame, options) -> tuple:
 
     from depthlm_ros.estimator import believed
     from depthlm_ros.geometry.depth_map import DepthMap
+    from depthlm_ros.interval import UNKNOWN
     from depthlm_ros.models.point_grid import ask_grid
 
     rows, columns = options.grid
@@ -130,7 +132,14 @@ def _map_by_points(model, frame, options) -> tuple:
     bounds = {"low": grid.low_m, "high": grid.high_m}
     known = {name: image(m) for name, m in bounds.items() if np.isfinite(m).any()}
     reach = -(-max(camera.height // rows, camera.width // columns) * grid.step // 2)
-    return DepthMap(image(), camera, edge_reach_px=max(1, reach)), known, grid.complete
+    depth_map = DepthMap(
+        image(),
+        camera,
+        ratio_90=float(getattr(model, "ratio_90", float("nan"))),
+        edge_reach_px=max(1, reach),
+        interval=getattr(model, "interval", UNKNOWN) if known else UNKNOWN,
+    )
+    return depth_map, known, grid.complete
 
 
 def _figures(depth_m) -> dict:

@@ -8,10 +8,11 @@ from depthlm_ros.commands.console import note
 from depthlm_ros.status import Code, Refusal
 
 
-def load_model(options):
+def load_model(options, calibrated: bool = True):
     """Load the model that the options name, telling its need first and its accuracy after.
 
-    Raises Refusal with the remedy.
+    ``calibrated``: whether a calibration beside the weights is taken. Raises Refusal with the
+    remedy.
     """
     from depthlm_ros.models import registry
     from depthlm_ros.models.options import given
@@ -23,6 +24,7 @@ def load_model(options):
         options.dtype,
         options.revision,
         quantize=options.quantize,
+        calibrated=calibrated,
         **given(options.option),
     )
     note(accuracy_of(model, options.model))

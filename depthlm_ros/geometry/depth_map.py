@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.interval import UNKNOWN, Interval
 from depthlm_ros.status import Code, Refusal
 
 EDGE_RATIO = 1.15
@@ -43,7 +44,8 @@ class DepthMap:
     range (REP-117). ``ratio_90``: 90 % of the true depths are expected within
     [depth / ratio_90, depth * ratio_90]; NaN if unknown. ``edge_reach_px``: how far a depth step
     is smeared by the resampling from the model's own grid, for ``edges``. ``cloud``: its points,
-    where they were wished for and the model's device has packed them already.
+    where they were wished for and the model's device has packed them already. ``interval``: what
+    ``ratio_90`` rests on.
     """
 
     depth_m: np.ndarray
@@ -53,6 +55,7 @@ class DepthMap:
     ratio_90: float = float("nan")
     edge_reach_px: int = 1
     cloud: PackedCloud | None = None
+    interval: Interval = UNKNOWN
 
     def __post_init__(self):
         """Refuse a map that breaks the contract."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from depthlm_ros.interval import UNKNOWN, Interval, weakest
 from depthlm_ros.language.question import Question, Task
 from depthlm_ros.language.text import clean
 from depthlm_ros.language.units import LENGTHS_M, format_number
@@ -36,7 +37,7 @@ class Answer:
     ``value``, ``low``, ``high`` in ``unit`` (SI): NaN unless ``code`` is OK, and always for the
     task FREE; the interval alone is NaN where the model's error is unknown. ``sentence`` for
     people. ``evidence``: the point readings that the value rests on, as they came. ``source``:
-    "dense", "marker" or "language".
+    "dense", "marker" or "language". ``interval``: what low and high rest on.
     """
 
     code: Code
@@ -49,6 +50,7 @@ class Answer:
     sentence: str = ""
     evidence: tuple = ()
     source: str = ""
+    interval: Interval = UNKNOWN
 
     @property
     def success(self) -> bool:
@@ -92,6 +94,7 @@ def answer_question(question: Question, readings: Sequence) -> Answer:
             unit,
             readings,
         )
+    interval = weakest(getattr(reading, "interval", UNKNOWN) for reading in readings)
     return Answer(
         Code.OK,
         "",
@@ -100,9 +103,10 @@ def answer_question(question: Question, readings: Sequence) -> Answer:
         value,
         low,
         high,
-        _sentence(question, value, low, high),
+        _sentence(question, value, low, high, interval),
         tuple(readings),
         readings[0].source,
+        interval,
     )
 
 
@@ -166,8 +170,8 @@ def two_point_interval(first, second) -> tuple[float, float]:
     return min(corners + edges), max(corners)
 
 
-def _sentence(question: Question, value: float, low: float, high: float) -> str:
-    said = f"{_LEADS[question.task](question)} {_reading(question, value, low, high)}."
+def _sentence(question: Question, value: float, low: float, high: float, interval) -> str:
+    said = f"{_LEADS[question.task](question)} {_reading(question, value, low, high, interval)}."
     return f"{said} No point was given: it is the image centre." if question.assumed else said
 
 
@@ -180,11 +184,11 @@ _LEADS = {
 }
 
 
-def _reading(question: Question, value: float, low: float, high: float) -> str:
+def _reading(question: Question, value: float, low: float, high: float, interval) -> str:
     """Write value and interval, first in the unit asked for where that is not the metre."""
     unit = UNITS[question.task]
     interval = (
-        f"90 % between {format_number(low)} and {format_number(high)} {unit}"
+        f"90 % between {format_number(low)} and {format_number(high)} {unit}, {interval}"
         if math.isfinite(low) and math.isfinite(high)
         else "the error is unknown"
     )

@@ -73,10 +73,10 @@ class Checkpoint:
         tower = self.config.get("vision_config")
         vision = tower.get("model_type") if isinstance(tower, dict) else None
         has_head = any(name.startswith("depth_head.") for name in self.shapes)
-        if kind == "qwen3_vl" and has_head != ("depth_head_type" in self.config):
-            raise Refusal(Code.MODEL_ERROR, f"{self.folder}: depth_head_type in config.json and "
-                          "depth_head.* tensors come together, one of them is missing; fetch or "
-                          "export the checkpoint again")
+        if kind == "qwen3_vl" and "depth_head_type" in self.config and not has_head:
+            raise Refusal(Code.MODEL_ERROR, f"{self.folder}: config.json says depth_head_type, "
+                          "and there are no depth_head.* tensors; fetch or export the checkpoint "
+                          "again")
         if kind == "qwen3_vl":
             return DEPTHVLM if has_head else QWEN3_VL
         if kind == "qwen2_5_vl":

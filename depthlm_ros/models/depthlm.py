@@ -24,7 +24,14 @@ from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.models.checkpoint import Checkpoint
 from depthlm_ros.models.depthlm_loading import load_network
 from depthlm_ros.models.depthlm_network import DepthLMNetwork, check_question
-from depthlm_ros.models.depthlm_readings import no_number, of_number, of_text, scaled
+from depthlm_ros.models.depthlm_readings import (
+    DIGITS,
+    no_number,
+    of_number,
+    of_text,
+    scaled,
+    with_factor,
+)
 from depthlm_ros.models.depthvlm import no_listener
 from depthlm_ros.models.fixed_reading import ROWS, FixedReading
 from depthlm_ros.models.memory import free_device_bytes
@@ -86,6 +93,7 @@ class DepthLM:
         _check("check", check, _CHECKS)
         _check("style", style, [s.value for s in Style])
         self.name, self.speaks = name, True
+        self.ratio_90, self.interval = float("nan"), DIGITS
         self._last_look = None
         self.network = network
         self.path = replace(path, image=path.image.limited(max_pixels))
@@ -171,7 +179,10 @@ class DepthLM:
             answers |= zip(indices, read, strict=True)
         if worded:
             answers |= zip(worded, self._read_worded(picture, list(worded.values())), strict=True)
-        readings |= {i: scaled(answer, view.depth_scale) for i, answer in answers.items()}
+        readings |= {
+            i: with_factor(scaled(answer, view.depth_scale), self.ratio_90)
+            for i, answer in answers.items()
+        }
         return [readings[index] for index in range(len(readings))]
 
     @torch.inference_mode()

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
+from depthlm_ros.interval import UNKNOWN, Interval, IntervalKind, check_ratio
 from depthlm_ros.models.dpt_folded import FoldedDPT
 from depthlm_ros.models.dpt_head import DPTHead, HeadConfig, make_head
 from depthlm_ros.models.lean import LeanDecoderLayer, LeanVisionBlock, rotary_tables
@@ -34,13 +35,14 @@ SIZES_KEPT = 16
 class DepthVLMSettings:
     """What a DepthVLM checkpoint's config.json says beyond the stock Qwen3-VL config.
 
-    ``ratio_90`` and ``measured``: accuracy on held-out data, see ``models/base.py``; NaN and {}
-    when unknown. ``speaks``: whether the language model has learned to write.
+    ``ratio_90``, ``interval`` and ``measured``: accuracy on held-out data, see ``models/base.py``;
+    NaN, UNKNOWN and {} when unknown. ``speaks``: whether the language model has learned to write.
     """
 
     head: HeadConfig = field(default_factory=HeadConfig)
     path: ImagePath = field(default_factory=ImagePath)
     ratio_90: float = float("nan")
+    interval: Interval = UNKNOWN
     measured: dict = field(default_factory=dict)
     speaks: bool = True
 
@@ -48,8 +50,8 @@ class DepthVLMSettings:
     def from_config(cls, config: dict, preprocessor: dict | None = None) -> "DepthVLMSettings":
         """Read a config.json (and preprocessor_config.json) already parsed.
 
-        Keys of config.json, all optional but the first: ``depth_head_type``,
-        ``depth_head_widths`` (4), ``depth_head_fusion``, ``depth_head_output`` (2),
+        Keys of config.json, all optional: ``depth_head_type`` (dpt), ``depth_head_widths`` (4),
+        ``depth_head_fusion``, ``depth_head_output`` (2),
         ``depth_head_mlp_hidden``, ``depth_head_feature_mode``, ``canonical_focal_px`` (1000),
         ``min_pixels``, ``max_pixels`` (else the preprocessor's), ``ratio_90``, ``measured``,
         ``speaks``.
@@ -58,7 +60,7 @@ class DepthVLMSettings:
         vision = Qwen3VLConfig.from_dict(copy.deepcopy(config)).vision_config
         patch, merge, pre = vision.patch_size, vision.spatial_merge_size, preprocessor or {}
         least, most = pixel_limits(pre)
-        head = {"kind": config["depth_head_type"], "pixels_per_token": patch * merge}
+        head = {"kind": config.get("depth_head_type", "dpt"), "pixels_per_token": patch * merge}
         for key in ("widths", "fusion", "output", "mlp_hidden", "feature_mode"):
             if f"depth_head_{key}" in config:
                 value = config[f"depth_head_{key}"]
@@ -69,8 +71,31 @@ class DepthVLMSettings:
                 "mean": pre.get("image_mean"), "std": pre.get("image_std")}
         told = {key: tuple(value) if isinstance(value, list) else value
                 for key, value in path.items() if value is not None}
-        return cls(HeadConfig(**head), ImagePath(**told), float(config.get("ratio_90", "nan")),
+        return cls(HeadConfig(**head), ImagePath(**told), *stated_interval(config),
                    dict(config.get("measured", {})), bool(config.get("speaks", True)))
+
+
+def stated_interval(config: dict) -> tuple[float, Interval]:
+    """Return the factor of the 90 % interval that a config.json states, and what it rests on.
+
+    ``measured``: name of the data to figures, among them ``ratio_90``. The widest of them counts:
+    which of the data a robot's pictures are like is not known here. Raises Refusal(MODEL_ERROR)
+    for a factor that is none.
+    """
+    try:
+        known = {name: check_ratio(row["ratio_90"], f"measured[{name!r}].ratio_90")
+                 for name, row in dict(config.get("measured") or {}).items()
+                 if isinstance(row, dict) and row.get("ratio_90") is not None}
+        stated = config.get("ratio_90")
+        stated = None if stated is None else check_ratio(stated, "ratio_90")
+    except (TypeError, ValueError) as error:
+        raise Refusal(Code.MODEL_ERROR, f"config.json: {error}; correct it, or leave it out and "
+                      "run `depthlm calibrate`") from error
+    widest = max(known, key=known.get, default=None)
+    if widest is None or stated is not None and stated > known[widest]:
+        unstated = Interval(IntervalKind.UNCALIBRATED, "config.json does not say on what data")
+        return (float("nan"), UNKNOWN) if stated is None else (stated, unstated)
+    return known[widest], Interval(IntervalKind.CALIBRATED, widest)
 
 
 @dataclass

@@ -51,7 +51,7 @@ class DepthVLM:
                  published_preprocessing: bool = False, max_pixels: int | None = None,
                  keep_frame: bool | None = None, cuda_graph: bool = True):
         self.name = name
-        self.ratio_90 = module.settings.ratio_90
+        self.ratio_90, self.interval = module.settings.ratio_90, module.settings.interval
         self.module = module.freeze()
         self.tokenizer = tokenizer
         self.path = module.settings.path.limited(max_pixels)

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Integral
+from os import PathLike
 
 from depthlm_ros.prompting.marker import ON_MARGIN, SHAPES, Marker
 from depthlm_ros.prompting.prompts import Style
@@ -126,6 +127,21 @@ class Count(Option):
 
 
 @dataclass(frozen=True)
+class FilePath(Option):
+    """The path of a file."""
+
+    @property
+    def values(self) -> str:
+        """The form."""
+        return "FILE" + self._or_none()
+
+    def _read(self, value) -> str:
+        if not isinstance(value, str | PathLike) or not str(value) or "\0" in str(value):
+            raise self.refusal(value, "must be the path of a file")
+        return str(value)
+
+
+@dataclass(frozen=True)
 class MarkerOption(Option):
     """A marker, as text ``SHAPE:LENGTH:STROKE:COLOUR``; what is left out at the end is usual."""
 
@@ -213,6 +229,9 @@ OPTIONS = (
          "where the model can write", none="auto"),
     Flag("cuda_graph", True, BOTH,
          "on a GPU: record a pass and replay it; takes the memory of its activations"),
+    FilePath("calibration", None, BOTH,
+             "the file that `depthlm calibrate` wrote; none: calibration.json beside the weights, "
+             "where it is"),
     Flag("trust_template", False, (DEPTHLM,),
          "make the checks and ignore them: for the speed of random weights", by_text=False),
 )

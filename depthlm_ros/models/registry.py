@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, replace
 from importlib import import_module
 
+from depthlm_ros.models import calibration
 from depthlm_ros.models.hub import EMBEDDED, find
 from depthlm_ros.models.hub import fetch as fetch_from_hub
 from depthlm_ros.models.options import FAMILIES, checked
@@ -58,12 +59,13 @@ _SERVED_BY = {
 
 
 def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | None = None,
-         quantize: str = "none", **options):
+         quantize: str = "none", calibrated: bool = True, **options):
     """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
 
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
     bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
-    language model (``quantization.py``). ``options``: of the model's family, each in its own type
+    language model (``quantization.py``). ``calibrated``: whether the interval's factor is that of
+    ``calibration.json`` beside the weights, or of the option of that name. ``options``: of the model's family, each in its own type
     or as text (``options.py``).
     Returns a DenseDepthModel or PointDepthModel (``models/base.py``).
     Raises Refusal(MODEL_NOT_READY, MODEL_ERROR or UNSUPPORTED) with path and remedy.
@@ -84,11 +86,17 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
     small = f" and {quantize}" if opened.quantizer else ""
     need = f"{opened.need_bytes(kind) / 1e9:.2f} GB in {kind}{small} on {picked}"
     _log.info("loading %s: %.1f M parameters, %s", name, opened.parameters / 1e6, need)
+    path = options.pop("calibration", None)
+    factor = calibration.find(opened.folder, opened.files.values(), quantize, path) \
+        if calibrated else None
     try:
-        return serving.from_checkpoint(opened, name, picked, kind, **options)
+        model = serving.from_checkpoint(opened, name, picked, kind, **options)
     except disk.OUT_OF_MEMORY as error:
         raise Refusal(Code.MODEL_NOT_READY, f"{name} needs {need}, which ran out: take a smaller "
                       "model, quantize, or free the device") from error
+    if factor is not None:
+        model.ratio_90, model.interval = factor.ratio_90, factor.interval
+    return model
 
 
 def family_of(opened) -> str:

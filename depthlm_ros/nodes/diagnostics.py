@@ -4,6 +4,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from depthlm_ros.estimator import interval_of
 from depthlm_ros.language.text import clean
 from depthlm_ros.nodes.model_calls import device_memory_bytes
 
@@ -82,6 +83,7 @@ class Diagnostics:
                 "90 % of depths within a factor of": _figure(
                     getattr(engine.model, "ratio_90", float("nan"))
                 ),
+                "interval": str(interval_of(engine.model)),
                 "inference p50 [ms]": _ms(statistics.inference.percentile(50)),
                 "inference p95 [ms]": _ms(statistics.inference.percentile(95)),
                 "device memory used [MiB]": "no GPU" if memory is None else memory[0] >> 20,
