@@ -101,10 +101,11 @@ class DepthEstimator:
     def _finished(self, frame: Frame, view) -> Finished:
         """Finish the model's map here."""
         raw = np.asarray(self.model.depth(frame.rgb, view))
-        if raw.shape != (view.height, view.width):
+        if raw.shape != (view.height, view.width) or raw.dtype.kind not in "fiu":
             raise Refusal(
                 Code.MODEL_ERROR,
-                f"{self.model.name} gave a map of {raw.shape}: must be {view.height, view.width}",
+                f"{self.model.name} gave a map of {raw.dtype} {raw.shape}: must be real numbers "
+                f"{view.height, view.width}",
             )
         depth = believed(view.depth_to_source(raw), self.min_range_m, self.max_range_m)
         if frame.valid is not None:

@@ -187,8 +187,9 @@ _LEADS = {
 def _reading(question: Question, value: float, low: float, high: float, interval) -> str:
     """Write value and interval, first in the unit asked for where that is not the metre."""
     unit = UNITS[question.task]
+    basis = f", {interval}" if interval.kind else ""
     interval = (
-        f"90 % between {format_number(low)} and {format_number(high)} {unit}, {interval}"
+        f"90 % between {format_number(low)} and {format_number(high)} {unit}{basis}"
         if math.isfinite(low) and math.isfinite(high)
         else "the error is unknown"
     )

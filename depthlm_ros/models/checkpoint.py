@@ -73,7 +73,7 @@ class Checkpoint:
         tower = self.config.get("vision_config")
         vision = tower.get("model_type") if isinstance(tower, dict) else None
         has_head = any(name.startswith("depth_head.") for name in self.shapes)
-        if kind == "qwen3_vl" and "depth_head_type" in self.config and not has_head:
+        if kind == "qwen3_vl" and self.config.get("depth_head_type") and not has_head:
             raise Refusal(Code.MODEL_ERROR, f"{self.folder}: config.json says depth_head_type, "
                           "and there are no depth_head.* tensors; fetch or export the checkpoint "
                           "again")
@@ -156,9 +156,17 @@ class Checkpoint:
                     for target, name in portion:
                         # On the CPU a tensor is a view of the file, to be read from disk while
                         # the model works, at the mercy of whoever changes the file.
-                        own = tensors.get_tensor(name).to(dtype, copy=device.type == "cpu")
+                        stored_as = tensors.get_tensor(name)
+                        self._check_kind(name, stored_as)
+                        own = stored_as.to(dtype, copy=device.type == "cpu")
                         state[target] = self._taken(name, own)
             module.load_state_dict(state, strict=False, assign=True)
+
+    def _check_kind(self, name: str, tensor: torch.Tensor) -> None:
+        if not tensor.is_floating_point():
+            raise Refusal(Code.MODEL_ERROR, f"{self.files[name]}: {name} is {tensor.dtype}: must "
+                          "be floating point; fetch the checkpoint again (quantize on loading, by "
+                          "the parameter quantize)")
 
     def _portions(self, names: list) -> Iterator[list]:
         """Cut (target, name) pairs of a file into portions of some 16 M numbers.
@@ -175,6 +183,10 @@ class Checkpoint:
         yield portion
 
     def _taken(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        if not torch.isfinite(tensor).all():
+            raise Refusal(Code.MODEL_ERROR, f"{self.files[name]}: {name} holds NaN or infinity in "
+                          f"{tensor.dtype}: fetch the checkpoint again, or load it in another "
+                          "dtype (bfloat16, float32)")
         return self.quantizer(name, tensor) if self.quantizer else tensor
 
     def _compare(self, wanted: dict, stored: dict) -> None:

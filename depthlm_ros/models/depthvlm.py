@@ -16,10 +16,12 @@ from torch import nn
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from depthlm_ros.interval import UNKNOWN, Interval, IntervalKind, check_ratio
+from depthlm_ros.models import processor_settings
 from depthlm_ros.models.dpt_folded import FoldedDPT
 from depthlm_ros.models.dpt_head import DPTHead, HeadConfig, make_head
 from depthlm_ros.models.lean import LeanDecoderLayer, LeanVisionBlock, rotary_tables
 from depthlm_ros.models.preprocess import ImagePath, pixel_limits
+from depthlm_ros.models.rotary import axial_frequencies, axial_tables
 from depthlm_ros.status import Code, Refusal
 
 PREFIX = ("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
@@ -60,7 +62,10 @@ class DepthVLMSettings:
         vision = Qwen3VLConfig.from_dict(copy.deepcopy(config)).vision_config
         patch, merge, pre = vision.patch_size, vision.spatial_merge_size, preprocessor or {}
         least, most = pixel_limits(pre)
-        head = {"kind": config.get("depth_head_type", "dpt"), "pixels_per_token": patch * merge}
+        processor_settings.check(pre, patch, merge)
+        half = ImagePath().mean
+        mean, std = processor_settings.mean_and_std(pre, half, half)
+        head = {"kind": config.get("depth_head_type") or "dpt", "pixels_per_token": patch * merge}
         for key in ("widths", "fusion", "output", "mlp_hidden", "feature_mode"):
             if f"depth_head_{key}" in config:
                 value = config[f"depth_head_{key}"]
@@ -68,7 +73,7 @@ class DepthVLMSettings:
         path = {"patch": patch, "merge": merge, "focal_px": config.get("canonical_focal_px"),
                 "min_pixels": config.get("min_pixels") or least,
                 "max_pixels": config.get("max_pixels") or most,
-                "mean": pre.get("image_mean"), "std": pre.get("image_std")}
+                "mean": mean, "std": std}
         told = {key: tuple(value) if isinstance(value, list) else value
                 for key, value in path.items() if value is not None}
         return cls(HeadConfig(**head), ImagePath(**told), *stated_interval(config),
@@ -328,7 +333,9 @@ class DepthVLMModule(nn.Module):
         reference = torch.empty(0, dtype=dtype, device=device)
         cells = torch.stack(torch.meshgrid(torch.arange(rows), torch.arange(columns),
                                            indexing="ij"), dim=-1).to(device)
-        vision = self.vlm.model.visual.rotary_pos_emb(reference, self._patch_order(cells))
+        vision_config = self.vlm.model.visual.config
+        f = axial_frequencies(vision_config.hidden_size // vision_config.num_heads)
+        vision = axial_tables(self._patch_order(cells), [f, f], torch.float32, device)
         positions = self.positions_3d(grid, text_length).to(device)[:, None]
         text = self.vlm.model.language_model.rotary_emb(reference, positions)
         if not self._frozen:

@@ -15,6 +15,7 @@ from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import PackedCloud
 from depthlm_ros.models import preprocess
 from depthlm_ros.models.base import Finish, Finished
+from depthlm_ros.models.chat_template import SYSTEM, check_template
 from depthlm_ros.models.checkpoint import Checkpoint, materialise_buffers, says_tied
 from depthlm_ros.models.depthvlm import PREFIX, SUFFIX, DepthVLMModule, no_listener
 from depthlm_ros.models.finish import finish
@@ -66,9 +67,11 @@ class DepthVLM:
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str, device: torch.device,
-                        dtype: torch.dtype, **options) -> "DepthVLM":
+                        dtype: torch.dtype, chat_template: str = "check",
+                        **options) -> "DepthVLM":
         """Build the network without memory, then load the weights straight onto ``device``."""
         tokenizer = checkpoint.tokenizer()
+        check_template(chat_template, tokenizer, checkpoint.folder, conversation, SYSTEM)
         module = load_module(checkpoint, device, dtype, tokenizer)
         return cls(module, tokenizer, name, **options)
 
@@ -248,6 +251,11 @@ class DepthVLM:
         return Refusal(Code.MODEL_ERROR, f"{self.name} ran out of device memory on a view of "
                        f"{view.width} x {view.height} px: shrink it, or load it with a lower "
                        f"max_pixels (now {self.path.max_pixels})")
+
+
+def conversation(question: str) -> str:
+    """Return a conversation's text up to where the reply begins."""
+    return f"{PREFIX}<|image_pad|>{SUFFIX.format(question=question)}"
 
 
 def load_module(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype,

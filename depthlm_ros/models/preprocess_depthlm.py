@@ -14,6 +14,7 @@ import torch
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.models import processor_settings
 from depthlm_ros.models.preprocess import ImagePath, pixel_limits, resize, to_patches
 from depthlm_ros.models.transfer import to_device
 from depthlm_ros.prompting.marker import Marker, Placement, pixel_in_view, place
@@ -55,6 +56,7 @@ class DepthLMPath:
         The focal length is 1000 px unless told. What is null counts as not said.
         """
         vision, (least, most) = config.vision_config, pixel_limits(preprocessor)
+        processor_settings.check(preprocessor, vision.patch_size, vision.spatial_merge_size)
         image = ImagePath(
             vision.patch_size,
             vision.spatial_merge_size,
@@ -71,6 +73,7 @@ class DepthLMPath:
 
         The focal length is 750 px unless told.
         """
+        processor_settings.check(preprocessor, config.vision_config.patch_size)
         image = ImagePath(
             config.vision_config.patch_size,
             1,
@@ -100,8 +103,7 @@ def _told(config, key: str):
 
 
 def _mean_and_std(preprocessor: dict) -> tuple:
-    mean, std = preprocessor.get("image_mean"), preprocessor.get("image_std")
-    return tuple(mean or CLIP_MEAN), tuple(std or CLIP_STD)
+    return processor_settings.mean_and_std(preprocessor, CLIP_MEAN, CLIP_STD)
 
 
 def focal_view(camera: PinholeCamera, path: DepthLMPath) -> CanonicalView:

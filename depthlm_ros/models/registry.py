@@ -12,6 +12,7 @@ from depthlm_ros.models.hub import EMBEDDED, find
 from depthlm_ros.models.hub import fetch as fetch_from_hub
 from depthlm_ros.models.options import FAMILIES, checked
 from depthlm_ros.models.quiet import quiet_imports
+from depthlm_ros.models.versions import check_transformers
 from depthlm_ros.status import Code, Refusal
 
 _log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
     Returns a DenseDepthModel or PointDepthModel (``models/base.py``).
     Raises Refusal(MODEL_NOT_READY, MODEL_ERROR or UNSUPPORTED) with path and remedy.
     """
+    check_transformers()
     with quiet_imports():  # torch: not needed to list names
         from depthlm_ros.models import checkpoint as disk
         from depthlm_ros.models.quantization import make_quantizer
@@ -125,6 +127,7 @@ def source_of(name: str) -> str:
 
 def locate(name: str, revision: str | None = None):
     """Open a model's checkpoint without loading it: format, size, folder (``Checkpoint``)."""
+    check_transformers()
     with quiet_imports():
         from depthlm_ros.models import checkpoint as disk
 

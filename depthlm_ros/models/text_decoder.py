@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from depthlm_ros.models.lean import joined, rotated
+from depthlm_ros.models.rotary import one_axis
 
 
 class KeyValues:
@@ -150,7 +151,8 @@ class TextDecoder:
     def _tables(self, positions: torch.Tensor) -> tuple:
         """Return cosines and sines for ``lean.rotated``, float32 (B or 1, n, 1, head size)."""
         as_float = torch.empty(0, device=positions.device)  # else they were rounded
-        cos, sin = (t[:, :, None] for t in self.stock.rotary_emb(as_float, positions))
+        tables = self.stock.rotary_emb(as_float, positions)
+        cos, sin = (one_axis(t, self.stock.config)[:, :, None] for t in tables)
         first, second = sin.chunk(2, dim=-1)
         return cos, torch.cat([-first, second], dim=-1)
 

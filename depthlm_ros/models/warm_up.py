@@ -27,9 +27,9 @@ def warm_up(model, camera: PinholeCamera = CAMERA) -> float:
     fit: it is logged, and where memory ran out the model shrinks if it can. NaN then.
     """
     rgb = np.full((camera.height, camera.width, 3), 127, np.uint8)
-    begin = time.perf_counter()
+    begin, depth_m = time.perf_counter(), None
     try:
-        _run(model, rgb, camera)
+        depth_m = _run(model, rgb, camera)
         recordings = getattr(model, "recordings", None)
         if recordings is not None and recordings.recorder is not None:
             _run(model, rgb, camera)
@@ -42,17 +42,27 @@ def warm_up(model, camera: PinholeCamera = CAMERA) -> float:
                      "smaller pictures are used" if smaller else "the first picture will tell",
                      refusal.text)
         return float("nan")
+    if depth_m is not None and not _any_depth(depth_m):
+        raise Refusal(Code.MODEL_ERROR, f"{model.name} gives no depth at any pixel of a grey "
+                      "picture: its weights are broken, or not those of this config; fetch the "
+                      "checkpoint again, or take another dtype")
     seconds = time.perf_counter() - begin
     _log.info("%s: the warm-up of %d x %d px took %.2f s", model.name, camera.width,
               camera.height, seconds)
     return seconds
 
 
-def _run(model, rgb: np.ndarray, camera: PinholeCamera) -> None:
-    """Have a model do on a picture what the node will have it do."""
+def _any_depth(depth_m) -> bool:
+    depth = np.asarray(depth_m)
+    return depth.dtype.kind == "f" and bool((np.isfinite(depth) & (depth > 0)).any())
+
+
+def _run(model, rgb: np.ndarray, camera: PinholeCamera):
+    """Have a model do on a picture what the node will have it do; return a dense model's map."""
     if not isinstance(model, DenseDepthModel):
         model.distances(rgb, camera, [(camera.cx, camera.cy)])
-    elif getattr(model, "finishes", False):
-        model.finished(rgb, model.view_of(camera), Finish(0.05, 100.0, CloudWish(EDGE_RATIO)))
-    else:
-        model.depth(rgb, model.view_of(camera))
+        return None
+    if not getattr(model, "finishes", False):
+        return model.depth(rgb, model.view_of(camera))
+    everything = Finish(0.0, float("inf"), CloudWish(EDGE_RATIO))
+    return model.finished(rgb, model.view_of(camera), everything).depth_m

@@ -14,8 +14,8 @@ from std_msgs.msg import Header
 from depthlm_ros.estimator import PointDepth
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap, depth_from_distance, distance_from_depth
-from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.geometry.rectify import Rectifier
+from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.status import Code, Refusal
 
 REMEMBERED = 64
