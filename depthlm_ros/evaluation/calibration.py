@@ -36,7 +36,7 @@ class Conformal:
 
 
 def log_ratios(read_m, true_m) -> np.ndarray:
-    """Return \\|log(reading / truth)\\| (N,) of the readings that are numbers."""
+    """Return the size of log(reading / truth), (N,), of the readings that are numbers."""
     read_m, true_m = np.asarray(read_m, float), np.asarray(true_m, float)
     known = np.isfinite(read_m) & (read_m > 0) & np.isfinite(true_m) & (true_m > 0)
     return np.abs(np.log(read_m[known] / true_m[known]))

@@ -156,17 +156,17 @@ class Checkpoint:
                     for target, name in portion:
                         # On the CPU a tensor is a view of the file, to be read from disk while
                         # the model works, at the mercy of whoever changes the file.
-                        stored_as = tensors.get_tensor(name)
-                        self._check_kind(name, stored_as)
-                        own = stored_as.to(dtype, copy=device.type == "cpu")
+                        own = self._checked(name, tensors.get_tensor(name)).to(
+                            dtype, copy=device.type == "cpu")
                         state[target] = self._taken(name, own)
             module.load_state_dict(state, strict=False, assign=True)
 
-    def _check_kind(self, name: str, tensor: torch.Tensor) -> None:
+    def _checked(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         if not tensor.is_floating_point():
             raise Refusal(Code.MODEL_ERROR, f"{self.files[name]}: {name} is {tensor.dtype}: must "
                           "be floating point; fetch the checkpoint again (quantize on loading, by "
                           "the parameter quantize)")
+        return tensor
 
     def _portions(self, names: list) -> Iterator[list]:
         """Cut (target, name) pairs of a file into portions of some 16 M numbers.
@@ -183,7 +183,8 @@ class Checkpoint:
         yield portion
 
     def _taken(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
-        if not torch.isfinite(tensor).all():
+        # Least and greatest: NaN comes through, and no second tensor arises as by isfinite.
+        if tensor.numel() and not torch.stack(torch.aminmax(tensor)).isfinite().all():
             raise Refusal(Code.MODEL_ERROR, f"{self.files[name]}: {name} holds NaN or infinity in "
                           f"{tensor.dtype}: fetch the checkpoint again, or load it in another "
                           "dtype (bfloat16, float32)")

@@ -39,8 +39,9 @@ def check(settings: dict, patch: int, merge: int | None = None) -> None:
 
 
 def mean_and_std(settings: dict, mean: tuple, std: tuple) -> tuple[tuple, tuple]:
-    """Return mean and std (three each) of values in 0..1; ``mean``, ``std``: where nothing is said.
+    """Return mean and std (three each) of values in 0..1.
 
+    ``mean``, ``std``: where nothing is said.
     A processor computes (value * rescale_factor - mean) / std of values in 0..255, and leaves a
     step out where its ``do_`` is false.
     """

@@ -36,7 +36,8 @@ def test_every_format_that_is_served_has_its_family():
 
 
 @pytest.mark.parametrize("family, takers, beside", [
-    (DEPTHVLM, [DepthVLM.__init__], {"self", "module", "tokenizer", "name"}),
+    (DEPTHVLM, [DepthVLM.__init__, DepthVLM.from_checkpoint],
+     {"self", "module", "tokenizer", "name", "checkpoint", "device", "dtype", "options"}),
     (DEPTHLM, [DepthLM.__init__, DepthLM.from_checkpoint],
      {"self", "network", "path", "name", "checkpoint", "device", "dtype", "options"}),
 ])
@@ -46,6 +47,7 @@ def test_the_table_has_what_the_class_takes_with_its_defaults(family, takers, be
              if name not in beside}
     if family == DEPTHLM:  # None stands for the usual one
         taken["marker"] = Marker()
+    taken["calibration"] = None  # the registry's
     assert taken == {name: o.default for name, o in TABLE.items() if family in o.of}
 
 
@@ -163,7 +165,8 @@ def test_options_get_their_types():
 
 
 def test_unknown_and_foreign_options_are_refused_with_what_there_is():
-    has = "a DepthVLM has max_pixels, published_preprocessing, keep_frame, cuda_graph ("
+    has = ("a DepthVLM has chat_template, max_pixels, published_preprocessing, keep_frame, "
+           "cuda_graph, calibration (")
     text = said(checked, DEPTHVLM, {"max_pixles": "5000"})
     assert "'max_pixles': there is no such option" in text and has in text
     text = said(checked, DEPTHVLM, {"style": "plain"})
