@@ -50,7 +50,7 @@ def check_ratio(ratio_90: float, where: str) -> float:
 
     ``where``: what holds it, for the message.
     """
-    value = float(ratio_90)
-    if not (math.isfinite(value) and value >= 1.0):
+    is_number = isinstance(ratio_90, int | float) and not isinstance(ratio_90, bool)
+    if not (is_number and math.isfinite(ratio_90) and ratio_90 >= 1.0):
         raise ValueError(f"{where} = {ratio_90!r}: must be a finite factor of at least 1")
-    return value
+    return float(ratio_90)

@@ -32,7 +32,10 @@ def check_template(
     wanted = expected(_QUESTION)
     try:
         found = tokenizer.apply_chat_template(
-            [*before, user], template, tokenize=False, add_generation_prompt=True
+            [*before, user],
+            chat_template=template,
+            tokenize=False,
+            add_generation_prompt=True,
         )
     except Exception as error:  # a template is a program, and may fail in every way
         found = f"{type(error).__name__}: {error}"

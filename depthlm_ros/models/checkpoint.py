@@ -95,8 +95,10 @@ class Checkpoint:
         """
         try:
             yield
-        except Refusal:
-            raise
+        except Refusal as refusal:
+            if str(self.folder) in refusal.text:
+                raise
+            raise Refusal(refusal.code, f"{self.folder}: {refusal.text}") from refusal
         except OUT_OF_MEMORY:
             raise
         except Exception as error:

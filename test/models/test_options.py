@@ -173,7 +173,8 @@ def test_unknown_and_foreign_options_are_refused_with_what_there_is():
     assert "style = 'plain': is of DepthLM alone, and this model is a DepthVLM" in text
     assert has in text
     text = said(checked, DEPTHLM, {"keep_frame": True})
-    assert "is of DepthVLM alone" in text and "a DepthLM has style, marker, on_margin" in text
+    assert "is of DepthVLM alone" in text
+    assert "a DepthLM has style, marker, chat_template, answers, on_margin" in text
     assert "trust_template" not in text
 
 
