@@ -10,6 +10,10 @@ executor of somebody else, and needs no spinning. Service queues are 1000 deep o
 that bursts are not lost; a call that gets no reply in time raises NoReply.
 """
 
+import depthlm_ros.interfaces  # noqa: F401 (first: it tells the remedy where it fails)
+
+# isort: split
+
 import atexit
 import threading
 from dataclasses import dataclass

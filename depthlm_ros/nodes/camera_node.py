@@ -5,6 +5,10 @@ Publishes image (or image/compressed), camera_info and, where the source knows t
 own; the executor only stamps and publishes.
 """
 
+import depthlm_ros.interfaces  # noqa: F401 (first: it tells the remedy where it fails)
+
+# isort: split
+
 import math
 import time
 

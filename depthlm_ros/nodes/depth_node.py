@@ -4,6 +4,10 @@ configure loads the model, activate subscribes and serves, cleanup frees the mem
 on the worker thread while the node goes on answering (MODEL_NOT_READY).
 """
 
+import depthlm_ros.interfaces  # noqa: F401 (first: it tells the remedy where it fails)
+
+# isort: split
+
 import time
 from collections.abc import Iterable
 
