@@ -231,7 +231,7 @@ def _add_fetch(commands) -> None:
 
 
 def _add_calibrate(commands) -> None:
-    text = "find the factor of a model's 90 % interval on labelled pictures, and keep it"
+    text = "find the factor of a model's interval of 90 %% on labelled pictures, and keep it"
     command = _command(commands, "calibrate", "calibrate:run", text, EXAMPLE_CALIBRATE)
     command.add_argument(
         "--data",

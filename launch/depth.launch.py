@@ -20,8 +20,8 @@ SHARED_MEMORY = "/dev/shm"
 SEGMENT_BYTES = 64 * 2**20
 """What Fast DDS takes of shared memory for each process with the profile of config/fastdds.xml."""
 MESSAGES = (
-    "depthlm_msgs is not built: it lies inside the clone of depthlm_ros, where colcon does not look "
-    "by itself. Run `colcon build --base-paths src src/depthlm_ros/depthlm_msgs` in the workspace "
+    "depthlm_msgs is not built: it lies inside the clone of depthlm_ros, where colcon does not "
+    "look by itself. Run `colcon build --base-paths src src/depthlm_ros/depthlm_msgs` in the workspace "
     "and source install/setup.bash"
 )
 
@@ -143,7 +143,7 @@ def large_images(processes=2):
 
 
 def rviz_node(context):
-    """Return RViz with the view of config/depthlm.rviz, fitted to the arguments, when asked for."""
+    """Return RViz, when asked for, with config/depthlm.rviz fitted to the arguments."""
     if _value(context, "rviz").lower() != "true":
         return []
     pushed = context.launch_configurations.get("ros_namespace", "/")
@@ -175,7 +175,7 @@ def rviz_node(context):
 
 
 def rviz_view(text, namespace, image_topic, frame):
-    """Return the view ``text`` with the topics of a namespace, an image topic and a fixed frame."""
+    """Return a view with the topics of a namespace, an image topic and a fixed frame."""
     view = yaml.safe_load(text)
     root = namespace.rstrip("/")
     manager = view["Visualization Manager"]

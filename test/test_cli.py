@@ -312,6 +312,7 @@ def test_options_reach_the_model(use, photo, tmp_path, capsys):
         "dtype": "float32",
         "revision": "r",
         "quantize": "int8",
+        "calibrated": True,
     }
 
 
@@ -457,7 +458,7 @@ def test_models_lists_what_is_known(empty_cache, capsys):
     models = {model["name"]: model for model in json.loads(out)["models"]}
     assert code == 0
     assert models["depthvlm-4b"]["licence"] == "Apache-2.0"
-    assert models["depthlm-12b"]["licence"] == "CC-BY-NC"
+    assert models["depthlm-12b"]["licence"] == "FAIR Noncommercial Research"
     assert models["depthlm-12b"]["on_this_machine"] == "no"
     code, out, _ = run(capsys, "models")
     assert code == 0 and "JonnyYu828/DepthVLM-4B" in out and "24.8 GB" in out

@@ -43,8 +43,8 @@ def check_template(
         raise Refusal(
             Code.MODEL_ERROR,
             f"{folder}: its chat template writes {found[:_SHOWN]!r}, and the family's "
-            f"conversation is {wanted[:_SHOWN]!r}: fetch the checkpoint again, or, where it was trained with "
-            "the family's, set the model option chat_template=family",
+            f"conversation is {wanted[:_SHOWN]!r}: fetch the checkpoint again, or, where it was "
+            "trained with the family's, set the model option chat_template=family",
         )
 
 

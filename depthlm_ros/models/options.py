@@ -199,13 +199,6 @@ OPTIONS = (
     MarkerOption("marker", Marker(), (DEPTHLM,),
                  f"what is drawn at the pixel: {', '.join(SHAPES)}; length and stroke in px; the "
                  "published question speaks of a red arrow"),
-    Choice("chat_template", "check", BOTH,
-           "whether a chat template in the checkpoint must write the family's conversation, or "
-           "the family's is taken whatever it says", choices=("check", "family")),
-    Choice("answers", "distance", (DEPTHLM,),
-           "what the model's metres are: along the straight line to the point, or along the "
-           "camera's axis; published labels hold both (docs/depthlm.md)",
-           choices=("distance", "depth")),
     Choice("on_margin", "flip", (DEPTHLM,),
            "where a marker does not fit at the border: lay it on another side, pad the picture, "
            "or refuse the pixel", choices=ON_MARGIN),
@@ -236,6 +229,13 @@ OPTIONS = (
          "where the model can write", none="auto"),
     Flag("cuda_graph", True, BOTH,
          "on a GPU: record a pass and replay it; takes the memory of its activations"),
+    Choice("chat_template", "check", BOTH,
+           "whether a chat template in the checkpoint must write the family's conversation, or "
+           "the family's is taken whatever it says", choices=("check", "family")),
+    Choice("answers", "distance", (DEPTHLM,),
+           "what the model's metres are: along the straight line to the point, or along the "
+           "camera's axis; published labels hold both (docs/depthlm.md)",
+           choices=("distance", "depth")),
     FilePath("calibration", None, BOTH,
              "the file that `depthlm calibrate` wrote; none: calibration.json beside the weights, "
              "where it is"),

@@ -54,8 +54,8 @@ def mean_and_std(settings: dict, mean: tuple, std: tuple) -> tuple[tuple, tuple]
         factor = 1.0
     numbers = (factor, *_three(mean, "image_mean"), *_three(std, "image_std"))
     if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers) or not factor > 0:
-        refuse(f"image_mean = {mean}, image_std = {std}, rescale_factor = {factor}: must be finite "
-               "numbers, the factor positive")
+        refuse(f"image_mean = {mean}, image_std = {std}, rescale_factor = {factor}: must be "
+               "finite numbers, the factor positive")
     in_ours = factor * _WHITE
     if math.isclose(in_ours, 1.0, rel_tol=1e-9):
         in_ours = 1.0  # 1/255 as a decimal: not a bit of difference is meant

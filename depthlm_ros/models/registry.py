@@ -36,6 +36,7 @@ class KnownModel:
     remark: str = ""
 
 
+FAIR_NC = "FAIR Noncommercial Research"
 ANNOUNCED = "announced: where you have it, give its folder or hub id"
 
 KNOWN = {model.name: model for model in (
@@ -44,10 +45,11 @@ KNOWN = {model.name: model for model in (
     KnownModel("depthvlm-4b", "JonnyYu828/DepthVLM-4B", "dense", 4470, 8.9, "Apache-2.0",
                "the sensible default on a robot with a GPU"),
     KnownModel("depthvlm-8b", "", "dense", 8807, 17.6, "unknown", ANNOUNCED),
-    KnownModel("depthlm-3b", "", "points", 3755, 7.5, "CC-BY-NC", ANNOUNCED),
-    KnownModel("depthlm-7b", "", "points", 8292, 16.6, "CC-BY-NC", ANNOUNCED),
-    KnownModel("depthlm-12b", "facebook/DepthLM", "points", 12400, 24.8, "CC-BY-NC",
-               "not for commercial use"),
+    KnownModel("depthlm-3b", "", "points", 3755, 7.5, FAIR_NC, ANNOUNCED),
+    KnownModel("depthlm-7b", "", "points", 8292, 16.6, FAIR_NC, ANNOUNCED),
+    KnownModel("depthlm-12b", "facebook/DepthLM", "points", 12400, 24.8, FAIR_NC,
+               "gated: accept the licence at https://huggingface.co/facebook/DepthLM, then "
+               "`hf auth login`"),
 )}
 
 # Format (see checkpoint.py) to the class that serves it; imported only when such a model is asked
@@ -66,8 +68,8 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
     bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
     language model (``quantization.py``). ``calibrated``: whether the interval's factor is that of
-    ``calibration.json`` beside the weights, or of the option of that name. ``options``: of the model's family, each in its own type
-    or as text (``options.py``).
+    ``calibration.json`` beside the weights, or of the option of that name. ``options``: of the
+    model's family, each in its own type or as text (``options.py``).
     Returns a DenseDepthModel or PointDepthModel (``models/base.py``).
     Raises Refusal(MODEL_NOT_READY, MODEL_ERROR or UNSUPPORTED) with path and remedy.
     """

@@ -2,8 +2,9 @@
 
 The distance question in its published form, the paper's plain form and its variants (text
 coordinates, intrinsics in text, ray answer) are formats of the published models and must stay
-literal. The paper names five more tasks but prints no wording for them; theirs here is our own, in
-the same manner. Parsing is ``parsing.py``'s.
+literal. The questions of the five other tasks are those of the paper's Figure 7. Its replies to
+speed and time write the distance and the division out before the answer; the one sentence that
+stands for them here is our own, so that a reply holds one number. Parsing is ``parsing.py``'s.
 """
 
 from dataclasses import dataclass
@@ -79,47 +80,43 @@ class Prompt:
         return self.reply.replace(SLOT, f"{value:.2f}")
 
 
+_SPEED = (
+    "How many meters per second should we move in order to reach this point in exactly"
+    " {time_s:.1f} seconds?"
+)
+_TIME = (
+    "How many seconds do we need to reach this point if we move towards it with the speed of"
+    " {speed_m_s:.1f}m/s?"
+)
 _WORDING = {
     Task.DISTANCE: (
-        "how far is the point pointed by the red arrow from the camera?",
+        "Given this image, how far is the point pointed by the red arrow from the camera?",
         "How many meters is this point from the camera?",
         "The point is around {} meters away from the camera.",
     ),
     Task.PRINCIPAL_AXIS_DISTANCE: (
-        "how far is the point pointed by the red arrow from the camera along the principal axis?",
-        "How many meters is this point from the camera along the principal axis?",
+        "How far is this point from the camera in the forward backward direction?",
+        "How far is this point from the camera in the forward backward direction?",
         "The point is around {} meters away from the camera along the principal axis.",
     ),
     Task.SPEED: (
-        (
-            "how fast must the camera move to reach the point pointed by the red arrow in"
-            " {time_s:.2f} seconds?"
-        ),
-        (
-            "How many meters per second must the camera move to reach this point in {time_s:.2f}"
-            " seconds?"
-        ),
+        _SPEED,
+        _SPEED,
         "The camera must move at around {} meters per second.",
     ),
     Task.TIME: (
-        (
-            "how long does the camera take to reach the point pointed by the red arrow at"
-            " {speed_m_s:.2f} meters per second?"
-        ),
-        (
-            "How many seconds does the camera take to reach this point at {speed_m_s:.2f} meters"
-            " per second?"
-        ),
+        _TIME,
+        _TIME,
         "The camera takes around {} seconds.",
     ),
     Task.TWO_POINT_DISTANCE: (
-        "how far apart are the points pointed by the red arrow and the blue arrow?",
-        "How many meters apart are these two points?",
+        "How far are these 2 points from each other?",
+        "How far are these 2 points from each other?",
         "The two points are around {} meters apart.",
     ),
     Task.CAMERA_MOTION: (
-        "how far did the camera move between them?",
-        "How many meters did the camera move between these two images?",
+        "How many meters has the camera moved between these 2 images?",
+        "How many meters has the camera moved between these 2 images?",
         "The camera moved around {} meters.",
     ),
 }
@@ -175,8 +172,7 @@ def _tagged_or_plain(task: Task, style: Style, time_s, speed_m_s) -> Prompt:
     images = 2 if task is Task.CAMERA_MOTION else 1
     if style is Style.PLAIN:
         return Prompt(plain.format(**values), reply, unit, markers, images)
-    lead = "Given this image" if images == 1 else "Given these two images"
-    question = f"{lead}, {tagged.format(**values)} {_TAGS.format(unit=_UNIT_WORDS[unit])}"
+    question = f"{tagged.format(**values)} {_TAGS.format(unit=_UNIT_WORDS[unit])}"
     return Prompt(
         question,
         f"<think> {reply} </think>\n\n<answer> {{}} </answer>",
@@ -201,9 +197,9 @@ def _intrinsics(camera) -> Prompt:
     if camera is None:
         raise Refusal(Code.UNSUPPORTED, "style intrinsics: the camera must be given")
     question = (
-        f"Given this image where the camera intrinsics are (fx = {camera.fx:.2f}, fy ="
-        f" {camera.fy:.2f}, cx = {camera.cx:.2f}, cy = {camera.cy:.2f}) and the images are without"
-        " distortions, how many meters is this point away from the camera?"
+        f"Given this image of size (width = {camera.width}, height = {camera.height}) where the"
+        f" camera intrinsics are (fx = {camera.fx:.2f}, fy = {camera.fy:.2f}, cx ="
+        f" {camera.cx:.2f}, cy = {camera.cy:.2f}) and the images are without distortions, how many meters is this point away from the camera?"
     )
     return Prompt(question, _WORDING[Task.DISTANCE][2])
 

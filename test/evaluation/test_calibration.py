@@ -22,11 +22,15 @@ CAMERA = PinholeCamera(50.0, 50.0, 7.5, 5.5, 16, 12)
 
 
 def test_a_score_is_the_size_of_the_log_ratio_either_way():
-    scores = log_ratios([2.0, 1.0, math.nan, math.inf, 3.0, 0.0], [1.0, 2.0, 1.0, 1.0, math.nan, 1])
+    read_m, true_m = [2.0, 1.0, math.nan, math.inf, 3.0, 0.0], [1.0, 2.0, 1.0, 1.0, math.nan, 1]
+    scores = log_ratios(read_m, true_m)
     assert scores.tolist() == pytest.approx([math.log(2)] * 2)
 
 
-@pytest.mark.parametrize("count, rank", [(9, 9), (10, 10), (19, 18), (20, 19), (99, 90), (100, 91)])
+RANKS = [(9, 9), (10, 10), (19, 18), (20, 19), (99, 90), (100, 91)]
+
+
+@pytest.mark.parametrize("count, rank", RANKS)
 def test_the_quantile_has_the_finite_sample_rank(count, rank):
     scores = np.random.default_rng(0).permutation(np.arange(1.0, count + 1))
     assert conformal_quantile(scores) == rank  # ceil(0.9 (n + 1))

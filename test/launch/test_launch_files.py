@@ -175,7 +175,9 @@ def test_the_demo_keeps_answers_as_long_as_its_model_takes(launch_files):
     assert float(values["max_age"]) >= 5.0
 
 
-@pytest.mark.parametrize(("use_sim_time", "clock"), [("", False), ("false", False), ("True", True)])
+@pytest.mark.parametrize(
+    ("use_sim_time", "clock"), [("", False), ("false", False), ("True", True)]
+)
 def test_the_demos_camera_makes_the_clock_where_it_is_used(launch_files, use_sim_time, clock):
     file = launch_files("demo.launch.py")
     context = context_of(file, use_sim_time=use_sim_time)

@@ -445,4 +445,4 @@ def test_known_models_say_size_and_licence():
     assert {"embedded", "depthvlm-4b", "depthlm-12b"} <= registry.KNOWN.keys()
     for known in registry.KNOWN.values():
         assert known.licence and known.weights_gb > 0 and known.reads in ("dense", "points")
-    assert registry.KNOWN["depthlm-12b"].licence == "CC-BY-NC"
+    assert registry.KNOWN["depthlm-12b"].licence == "FAIR Noncommercial Research"

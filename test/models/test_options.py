@@ -165,8 +165,8 @@ def test_options_get_their_types():
 
 
 def test_unknown_and_foreign_options_are_refused_with_what_there_is():
-    has = ("a DepthVLM has chat_template, max_pixels, published_preprocessing, keep_frame, "
-           "cuda_graph, calibration (")
+    has = ("a DepthVLM has max_pixels, published_preprocessing, keep_frame, cuda_graph, "
+           "chat_template, calibration (")
     text = said(checked, DEPTHVLM, {"max_pixles": "5000"})
     assert "'max_pixles': there is no such option" in text and has in text
     text = said(checked, DEPTHVLM, {"style": "plain"})
@@ -174,7 +174,7 @@ def test_unknown_and_foreign_options_are_refused_with_what_there_is():
     assert has in text
     text = said(checked, DEPTHLM, {"keep_frame": True})
     assert "is of DepthVLM alone" in text
-    assert "a DepthLM has style, marker, chat_template, answers, on_margin" in text
+    assert "a DepthLM has style, marker, on_margin" in text
     assert "trust_template" not in text
 
 

@@ -39,7 +39,7 @@ def test_the_papers_forms_are_literal():
     camera = PinholeCamera(1000.0, 1001.5, 608.5, 456.19, 1219, 914)
     assert (
         prompt(style="intrinsics", camera=camera).question
-        == "Given this image where the camera intrinsics are (fx = 1000.00, fy = 1001.50, cx ="
+        == "Given this image of size (width = 1219, height = 914) where the camera intrinsics are (fx = 1000.00, fy = 1001.50, cx ="
         " 608.50, cy = 456.19) and the images are without distortions, how many meters is this"
         " point away from the camera?"
     )
@@ -62,9 +62,25 @@ def test_every_task_reads_its_own_reply(task, style):
 
 def test_tasks_say_their_units_pictures_and_markers():
     assert prompt(Task.SPEED, time_s=2).unit == "m/s"
-    assert "in 2.00 seconds" in prompt(Task.SPEED, time_s=2).question
+    assert (
+        prompt(Task.SPEED, "plain", time_s=4).question == "How many meters per second should we"
+        " move in order to reach this point in exactly 4.0 seconds?"
+    )
     assert prompt(Task.TIME, speed_m_s=1.5).unit == "s"
-    assert "at 1.50 meters per second" in prompt(Task.TIME, speed_m_s=1.5).question
+    assert (
+        prompt(Task.TIME, "plain", speed_m_s=6).question == "How many seconds do we need to reach"
+        " this point if we move towards it with the speed of 6.0m/s?"
+    )
+    for task, asked in (
+        (
+            Task.PRINCIPAL_AXIS_DISTANCE,
+            "How far is this point from the camera in the forward backward direction?",
+        ),
+        (Task.TWO_POINT_DISTANCE, "How far are these 2 points from each other?"),
+        (Task.CAMERA_MOTION, "How many meters has the camera moved between these 2 images?"),
+    ):
+        assert prompt(task, "plain").question == asked
+        assert prompt(task).question.startswith(f"{asked} Output the thinking process")
     assert prompt(Task.TWO_POINT_DISTANCE).markers == 2
     motion = prompt(Task.CAMERA_MOTION)
     assert (motion.images, motion.markers) == (2, 0)
