@@ -21,8 +21,8 @@ SEGMENT_BYTES = 64 * 2**20
 """What Fast DDS takes of shared memory for each process with the profile of config/fastdds.xml."""
 MESSAGES = (
     "depthlm_msgs is not built: it lies inside the clone of depthlm_ros, where colcon does not "
-    "look by itself. Run `colcon build --base-paths src src/depthlm_ros/depthlm_msgs` in the workspace "
-    "and source install/setup.bash"
+    "look by itself. Run `colcon build --base-paths src src/depthlm_ros/depthlm_msgs` in the "
+    "workspace and source install/setup.bash"
 )
 
 

@@ -199,7 +199,8 @@ def _intrinsics(camera) -> Prompt:
     question = (
         f"Given this image of size (width = {camera.width}, height = {camera.height}) where the"
         f" camera intrinsics are (fx = {camera.fx:.2f}, fy = {camera.fy:.2f}, cx ="
-        f" {camera.cx:.2f}, cy = {camera.cy:.2f}) and the images are without distortions, how many meters is this point away from the camera?"
+        f" {camera.cx:.2f}, cy = {camera.cy:.2f}) and the images are without"
+        " distortions, how many meters is this point away from the camera?"
     )
     return Prompt(question, _WORDING[Task.DISTANCE][2])
 
