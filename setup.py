@@ -75,7 +75,7 @@ setup(
         "console_scripts": [
             "depth_node = depthlm_ros.nodes.depth_node:main",
             "camera_node = depthlm_ros.nodes.camera_node:main",
-            "depthlm = depthlm_ros.cli:main",
+            "depthlm = depthlm_ros.cli.main:main",
         ],
     },
 )

@@ -7,7 +7,7 @@
 
 It has a context, a node and a thread of its own: a call blocks its caller, never a callback or an
 executor of somebody else, and needs no spinning. Service queues are 1000 deep on both sides, so
-that bursts are not lost; a call that gets no reply in time raises NoReply.
+that bursts are not lost; a call that gets no reply in time raises ServiceTimeoutError.
 """
 
 import depthlm_ros.interfaces  # noqa: F401 (first: it tells the remedy where it fails)
@@ -34,7 +34,7 @@ MARGIN_S = 2.0
 """What a call waits beyond the deadline that the node keeps: for transport."""
 
 
-class NoReply(TimeoutError):
+class ServiceTimeoutError(TimeoutError):
     """The node did not reply in time, or there is no such node."""
 
 
@@ -132,16 +132,19 @@ class DepthClient:
         self._context.try_shutdown()
 
     def wait_for_node(self, timeout_s: float = 10.0) -> None:
-        """Wait until both services are there; raises NoReply."""
+        """Wait until both services are there; raises ServiceTimeoutError."""
         for client in (self._ask, self._query):
             if not client.wait_for_service(timeout_sec=timeout_s):
-                raise NoReply(
+                raise ServiceTimeoutError(
                     f"no service {client.srv_name} within {timeout_s:g} s: is the node running, "
                     "with the same ROS_DOMAIN_ID and namespace?"
                 )
 
     def ask(self, question: str, pixels=(), frame_id: str = "", deadline_s: float = 5.0) -> Reply:
-        """Ask a question about pixels (u, v), or about points in its text; raises NoReply."""
+        """Ask a question about pixels (u, v), or about points in its text.
+
+        Raises ServiceTimeoutError.
+        """
         request = Ask.Request(question=question, pixels=_pixels(pixels), frame_id=frame_id)
         r = self._call(self._ask, request, deadline_s)
         return Reply(
@@ -163,7 +166,7 @@ class DepthClient:
         )
 
     def query_points(self, pixels, frame_id: str = "", deadline_s: float = 5.0) -> Readings:
-        """Read the depth at pixels (N, 2) of the newest image; raises NoReply."""
+        """Read the depth at pixels (N, 2) of the newest image; raises ServiceTimeoutError."""
         request = QueryPoints.Request(pixels=_pixels(pixels), frame_id=frame_id)
         r = self._call(self._query, request, deadline_s)
         return Readings(
@@ -185,7 +188,7 @@ class DepthClient:
         future.add_done_callback(lambda _: done.set())
         if not done.wait(deadline_s + MARGIN_S):
             client.remove_pending_request(future)
-            raise NoReply(
+            raise ServiceTimeoutError(
                 f"{client.srv_name} did not reply within {deadline_s + MARGIN_S:g} s: is the node "
                 "alive (`ros2 node list`)?"
             )

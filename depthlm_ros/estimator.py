@@ -17,40 +17,19 @@ from depthlm_ros.geometry.depth_map import (
     depth_from_distance,
     distance_from_depth,
 )
+from depthlm_ros.geometry.depth_sampling import sample_with_spread
+from depthlm_ros.geometry.rectify import Rectifier
 from depthlm_ros.interval import UNKNOWN, Interval, IntervalKind
 from depthlm_ros.models.base import (
-    CloudWish,
+    CloudRequest,
     DenseDepthModel,
     DistanceReading,
-    Finish,
-    Finished,
     PointDepthModel,
+    PostprocessConfig,
+    PostprocessedDepth,
 )
-from depthlm_ros.status import Code, Refusal
-
-NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class PointDepth:
-    """Metric depth at one pixel; every number is NaN unless ``code`` is OK.
-
-    ``pixel``: (u, v) as asked. ``distance_m``: straight line from the camera; ``depth_m``: along
-    the optical axis; ``low_m``, ``high_m``: 90 % interval of ``distance_m`` (NaN: unknown), and
-    ``interval``: what that rests on. ``point_m``: (x, y, z) in the optical frame. ``source``: what
-    the number rests on, "dense" or "marker".
-    """
-
-    pixel: tuple
-    code: Code
-    text: str = ""
-    distance_m: float = NAN
-    depth_m: float = NAN
-    low_m: float = NAN
-    high_m: float = NAN
-    point_m: tuple = (NAN, NAN, NAN)
-    source: str = "dense"
-    interval: Interval = UNKNOWN
+from depthlm_ros.point_depth import NAN, PointDepth
+from depthlm_ros.status import Code, StatusError
 
 
 class DepthEstimator:
@@ -71,21 +50,21 @@ class DepthEstimator:
         self.min_range_m, self.max_range_m = float(min_range_m), float(max_range_m)
         self.edge_ratio = float(edge_ratio)
 
-    def depth(self, frame: Frame, cloud: CloudWish | None = None) -> DepthMap:
+    def depth(self, frame: Frame, cloud: CloudRequest | None = None) -> DepthMap:
         """Estimate the z-depth of every pixel of the frame.
 
         NaN where the model has no opinion or says a value that is not positive or is nearer than
         ``min_range_m``, and where the frame itself is not valid; +Inf beyond ``max_range_m``.
         ``cloud``: what a model that packs clouds on its device shall pack; others leave it.
-        Raises Refusal(MODEL_ERROR) when the model's map has not the size of its view.
+        Raises StatusError(MODEL_ERROR) when the model's map has not the size of its view.
         """
         view = self.model.view_of(frame.camera)
-        wish = Finish(self.min_range_m, self.max_range_m, cloud)
-        on_device = getattr(self.model, "finishes", False)
+        options = PostprocessConfig(self.min_range_m, self.max_range_m, cloud)
+        on_device = getattr(self.model, "postprocesses", False)
         done = (
-            self.model.finished(frame.rgb, view, wish, frame.valid)
+            self.model.postprocessed(frame.rgb, view, options, frame.valid)
             if on_device
-            else self._finished(frame, view)
+            else self._postprocessed(frame, view)
         )
         return DepthMap(
             done.depth_m,
@@ -93,28 +72,28 @@ class DepthEstimator:
             frame.stamp_ns,
             frame.frame_id,
             float(self.model.ratio_90),
-            view.edge_reach_px,
+            view.edge_radius_px,
             done.cloud,
             interval_of(self.model),
         )
 
-    def _finished(self, frame: Frame, view) -> Finished:
+    def _postprocessed(self, frame: Frame, view) -> PostprocessedDepth:
         """Finish the model's map here."""
         raw = np.asarray(self.model.depth(frame.rgb, view))
         if raw.shape != (view.height, view.width) or raw.dtype.kind not in "fiu":
-            raise Refusal(
+            raise StatusError(
                 Code.MODEL_ERROR,
                 f"{self.model.name} gave a map of {raw.dtype} {raw.shape}: must be real numbers "
                 f"{view.height, view.width}",
             )
-        depth = believed(view.depth_to_source(raw), self.min_range_m, self.max_range_m)
+        depth = apply_range(view.depth_to_source(raw), self.min_range_m, self.max_range_m)
         if frame.valid is not None:
             depth[~frame.valid] = np.nan
-        return Finished(depth)
+        return PostprocessedDepth(depth)
 
-    def read(self, depth_map: DepthMap, pixels, asked=None) -> list[PointDepth]:
+    def sample(self, depth_map: DepthMap, pixels, source_pixels=None) -> list[PointDepth]:
         """Read the map at pixels: see ``read_points``."""
-        return read_points(depth_map, pixels, self.edge_ratio, self.max_range_m, asked)
+        return sample_points(depth_map, pixels, self.edge_ratio, self.max_range_m, source_pixels)
 
 
 UNSTATED = Interval(IntervalKind.UNCALIBRATED, "the model does not say what it rests on")
@@ -127,7 +106,7 @@ def interval_of(model) -> Interval:
     return getattr(model, "interval", UNSTATED)
 
 
-def believed(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> np.ndarray:
+def apply_range(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> np.ndarray:
     """Return a copy, float32, in which only depths within the range are numbers.
 
     Not positive, NaN or nearer than ``min_range_m``: NaN. Beyond ``max_range_m``: +Inf.
@@ -139,12 +118,12 @@ def believed(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> np.
     return depth
 
 
-def read_points(
+def sample_points(
     depth_map: DepthMap,
     pixels,
     edge_ratio: float = EDGE_RATIO,
     max_range_m: float = float("inf"),
-    asked=None,
+    source_pixels=None,
 ) -> list[PointDepth]:
     """Read a depth map at float pixels (N, 2) of its own image; one reading a pixel, in order.
 
@@ -156,13 +135,15 @@ def read_points(
     ``asked``: pixels (N, 2) to report instead, as of the image before rectification.
     """
     p = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-    names = p if asked is None else np.asarray(asked, dtype=np.float64).reshape(-1, 2)
+    names = (
+        p if source_pixels is None else np.asarray(source_pixels, dtype=np.float64).reshape(-1, 2)
+    )
     inside = depth_map.camera.contains(p)
     if not inside.any():
         rows = zip(p, names, strict=True)
         return [_outside((float(n[0]), float(n[1])), q, depth_map.camera) for q, n in rows]
     safe = np.where(inside[:, None], p, 0.0)
-    z, spread_low, spread_high = _sample(depth_map, safe, edge_ratio)
+    z, spread_low, spread_high = sample_with_spread(depth_map, safe, edge_ratio)
     xy = depth_map.camera.normalise(safe)
     stretch = distance_from_depth(1.0, xy)
     noise = np.log(depth_map.ratio_90)
@@ -204,7 +185,7 @@ def marker_points(
     pixels: Sequence,
     min_range_m: float = 0.05,
     max_range_m: float = 100.0,
-    asked=None,
+    source_pixels=None,
 ) -> list[PointDepth]:
     """Ask a point model for the distance at float pixels (N, 2) of the frame; one reading a pixel.
 
@@ -214,7 +195,9 @@ def marker_points(
     """
     _check_range(min_range_m, max_range_m)
     p = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-    names = p if asked is None else np.asarray(asked, dtype=np.float64).reshape(-1, 2)
+    names = (
+        p if source_pixels is None else np.asarray(source_pixels, dtype=np.float64).reshape(-1, 2)
+    )
     inside = frame.camera.contains(p)
     readings = iter(model.distances(frame.rgb, frame.camera, p[inside]) if inside.any() else [])
     points = []
@@ -271,47 +254,6 @@ def _from_reading(
     )
 
 
-def _sample(depth_map: DepthMap, pixels: np.ndarray, edge_ratio: float) -> tuple:
-    """Return z (N,) [m] and its spread in log depth below and above (N,) at pixels (N, 2)."""
-    depth, reach = depth_map.depth_m, depth_map.edge_reach_px
-    height, width = depth.shape
-    u = np.clip(np.rint(pixels[:, 0]), 0, width - 1).astype(int)
-    v = np.clip(np.rint(pixels[:, 1]), 0, height - 1).astype(int)
-    centre = depth[v, u].astype(np.float64)
-    step = np.arange(-reach, reach + 1)
-    rows = np.clip(v[:, None] + step, 0, height - 1)
-    columns = np.clip(u[:, None] + step, 0, width - 1)
-    around = depth[rows[:, :, None], columns[:, None, :]].reshape(len(u), -1).astype(np.float64)
-    finite = np.isfinite(around)
-    near = np.where(finite, around, np.inf).min(axis=1, initial=np.inf)
-    far = np.where(finite, around, 0.0).max(axis=1, initial=0.0)
-    readable = np.isfinite(centre)
-    z = np.where(readable, _bilinear(depth, pixels), centre)
-    for i in np.flatnonzero(readable & (far > near * edge_ratio)):
-        values, split = around[i, finite[i]], np.sqrt(near[i] * far[i])
-        z[i] = np.median(values[(values < split) == (centre[i] < split)])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return z, np.maximum(np.log(z / near), 0.0), np.maximum(np.log(far / z), 0.0)
-
-
-def _bilinear(depth: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Interpolate inverse depth at pixels (N, 2) among the finite ones of the four neighbours."""
-    height, width = depth.shape
-    u = np.clip(pixels[:, 0], 0, width - 1)
-    v = np.clip(pixels[:, 1], 0, height - 1)
-    u0, v0 = np.floor(u).astype(int), np.floor(v).astype(int)
-    u1, v1 = np.minimum(u0 + 1, width - 1), np.minimum(v0 + 1, height - 1)
-    fu, fv = u - u0, v - v0
-    total, weights = np.zeros(len(u)), np.zeros(len(u))
-    for row, wv in ((v0, 1 - fv), (v1, fv)):
-        for column, wu in ((u0, 1 - fu), (u1, fu)):
-            z = depth[row, column].astype(np.float64)
-            weight = np.where(np.isfinite(z), wu * wv, 0.0)
-            weights += weight
-            total += weight / np.where(np.isfinite(z), z, 1.0)
-    return weights / np.where(total > 0, total, np.nan)
-
-
 def _outside(label: tuple, pixel: np.ndarray, camera: PinholeCamera) -> PointDepth:
     """Refuse a pixel that is not in the image; ``label``: as asked, ``pixel``: rectified."""
     if np.isfinite(label).all() and not np.isfinite(pixel).all():
@@ -337,3 +279,59 @@ def _check_range(min_range_m: float, max_range_m: float):
         raise ValueError(
             f"min_range_m = {min_range_m}, max_range_m = {max_range_m}: must be 0 <= min < max"
         )
+
+
+@dataclass(frozen=True)
+class FrameDepth:
+    """A frame that questions can be answered from; ``depth_map`` is None for a marker model.
+
+    ``epoch``: counts jumps of the clock, where there is a clock.
+    """
+
+    frame: Frame
+    rectifier: Rectifier
+    depth_map: DepthMap | None
+    clock_generation: int = 0
+
+
+def estimate(
+    model: DenseDepthModel | PointDepthModel,
+    frame: Frame,
+    rectifier: Rectifier,
+    min_range_m: float,
+    max_range_m: float,
+    clock_generation: int = 0,
+    cloud: CloudRequest | None = None,
+) -> FrameDepth:
+    """Look at a frame: a dense model gives its depth map, a marker model is asked later."""
+    if not isinstance(model, DenseDepthModel):
+        return FrameDepth(frame, rectifier, None, clock_generation)
+    estimator = DepthEstimator(model, min_range_m, max_range_m)
+    return FrameDepth(frame, rectifier, estimator.depth(frame, cloud), clock_generation)
+
+
+def sample(
+    model: DenseDepthModel | PointDepthModel,
+    frame_depth: FrameDepth,
+    pixels,
+    min_range_m: float,
+    max_range_m: float,
+) -> list[PointDepth]:
+    """Read the depth at pixels (N, 2) of the picture as taken; one reading a pixel, in order."""
+    seen = frame_depth.rectifier.source_to_rectified(pixels)
+    if frame_depth.depth_map is None:
+        return marker_points(model, frame_depth.frame, seen, min_range_m, max_range_m, pixels)
+    estimator = DepthEstimator(model, min_range_m, max_range_m)
+    return estimator.sample(frame_depth.depth_map, seen, pixels)
+
+
+def source_camera(frame_depth: FrameDepth) -> PinholeCamera:
+    """Return the camera in whose pixels people ask: of the picture as taken, lens and all.
+
+    Its principal point is where the camera's axis meets that picture.
+    """
+    camera = frame_depth.frame.camera
+    ahead = frame_depth.rectifier.rectified_to_source(np.array([camera.cx, camera.cy]))
+    if not np.isfinite(ahead).all():
+        return camera
+    return replace(camera, cx=float(ahead[0]), cy=float(ahead[1]))

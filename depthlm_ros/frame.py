@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Frame:
         """Refuse an image that breaks the contract."""
         rgb, expected = self.rgb, (self.camera.height, self.camera.width, 3)
         if rgb.dtype != np.uint8 or rgb.shape != expected or not rgb.flags.c_contiguous:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_IMAGE,
                 f"rgb is {rgb.dtype} {rgb.shape}: must be uint8 {expected} (the camera's size), "
                 "C-contiguous",
             )
         valid = self.valid
         if valid is not None and (valid.dtype != np.bool_ or valid.shape != expected[:2]):
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_IMAGE,
                 f"valid is {valid.dtype} {valid.shape}: must be bool {expected[:2]}",
             )

@@ -34,7 +34,7 @@ class Code(IntEnum):
     NOT_ACTIVE = 21
 
 
-class Refusal(Exception):
+class StatusError(Exception):
     """A request or an input that gets a status instead of a number.
 
     ``text`` names the value, the rule it breaks and the remedy.

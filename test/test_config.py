@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from depthlm_ros.nodes import camera_parameters, parameters
+from depthlm_ros.nodes.camera import parameters as camera_parameters
+from depthlm_ros.nodes.depth import parameters
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 TABLES = {
@@ -58,7 +59,7 @@ def test_fast_dds_profile_has_room_for_images():
 
 
 def test_rviz_view_shows_the_topics_of_the_node():
-    from depthlm_ros.nodes.streams import TOPICS
+    from depthlm_ros.nodes.depth.publishers import TOPICS
 
     view = yaml.safe_load((CONFIG / "depthlm.rviz").read_text(encoding="utf-8"))
     displays = view["Visualization Manager"]["Displays"]

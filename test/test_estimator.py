@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depthlm_ros.estimator import DepthEstimator, believed, marker_points, read_points
+from depthlm_ros.estimator import DepthEstimator, apply_range, marker_points, sample_points
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.models.base import DenseDepthModel, DistanceReading
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(500.0, 400.0, 31.5, 23.5, 64, 48)
 NAN, INF = float("nan"), float("inf")
@@ -44,11 +44,11 @@ class MarkerModel:
     name = "marker"
 
     def __init__(self, *readings):
-        self._readings, self.asked = readings, None
+        self._readings, self.source_pixels = readings, None
 
     def distances(self, rgb, camera, pixels):
         """Return the prepared readings."""
-        self.asked = np.asarray(pixels)
+        self.source_pixels = np.asarray(pixels)
         return list(self._readings)
 
 
@@ -103,12 +103,12 @@ def test_only_depths_within_the_range_are_numbers(said, published):
 
 
 def test_zero_is_no_depth_even_without_a_minimum():
-    np.testing.assert_array_equal(believed(np.zeros((1, 2)), 0.0, 8.0), [[NAN, NAN]])
+    np.testing.assert_array_equal(apply_range(np.zeros((1, 2)), 0.0, 8.0), [[NAN, NAN]])
 
 
 def test_the_input_of_the_range_rule_is_not_touched():
     given_depth = np.array([[0.0, 100.0]], np.float32)
-    believed(given_depth, 0.1, 8.0)
+    apply_range(given_depth, 0.1, 8.0)
     assert given_depth.tolist() == [[0.0, 100.0]]
 
 
@@ -120,7 +120,7 @@ def test_where_the_frame_shows_nothing_there_is_no_depth():
 
 
 def test_a_map_of_the_wrong_size_is_a_model_error():
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         DepthEstimator(PlaneModel(shape=(7, 9))).depth(frame())
     assert refusal.value.code == Code.MODEL_ERROR
     assert "plane" in refusal.value.text and "(7, 9)" in refusal.value.text
@@ -128,8 +128,8 @@ def test_a_map_of_the_wrong_size_is_a_model_error():
 
 def test_a_coarse_view_widens_the_edges():
     coarse = DepthEstimator(PlaneModel(focal_px=100.0)).depth(frame())  # a fifth in x
-    assert coarse.edge_reach_px == 3
-    assert DepthEstimator(PlaneModel(focal_px=1000.0)).depth(frame()).edge_reach_px == 1
+    assert coarse.edge_radius_px == 3
+    assert DepthEstimator(PlaneModel(focal_px=1000.0)).depth(frame()).edge_radius_px == 1
 
 
 @pytest.mark.parametrize("limits", [(1.0, 1.0), (-0.1, 5.0), (2.0, 1.0), (NAN, 1.0), (0.0, NAN)])
@@ -146,7 +146,7 @@ def test_an_edge_ratio_that_is_none_is_refused():
 
 
 def test_a_reading_by_hand():
-    (point,) = read_points(depth_map(np.full((48, 64), 2.0), ratio_90=1.25), [[56.5, 3.5]])
+    (point,) = sample_points(depth_map(np.full((48, 64), 2.0), ratio_90=1.25), [[56.5, 3.5]])
     # Ray: (56.5 - 31.5) / 500 = 0.05, (3.5 - 23.5) / 400 = -0.05; length sqrt(1.005) = 1.0024969.
     assert point.code == Code.OK and point.source == "dense" and point.pixel == (56.5, 3.5)
     assert point.depth_m == 2.0
@@ -163,26 +163,26 @@ def test_between_pixels_planes_are_read_exactly():
     pixels = np.array([[10.25, 7.75], [0.0, 0.0], [62.9, 46.1]])
     expected = 1 / (0.4 + 0.002 * pixels[:, 0] - 0.001 * pixels[:, 1])
     np.testing.assert_allclose(
-        [p.depth_m for p in read_points(planar, pixels)], expected, rtol=1e-6
+        [p.depth_m for p in sample_points(planar, pixels)], expected, rtol=1e-6
     )
 
 
 def test_an_unknown_ratio_gives_an_unknown_interval_and_still_a_number():
-    (point,) = read_points(depth_map(np.full((48, 64), 2.0)), [[5, 5]])
+    (point,) = sample_points(depth_map(np.full((48, 64), 2.0)), [[5, 5]])
     assert point.code == Code.OK and point.depth_m == 2.0
     assert math.isnan(point.low_m) and math.isnan(point.high_m)
 
 
 def test_the_outer_half_pixel_is_in_the_image():
     corners = [[-0.5, -0.5], [63.49, 47.49]]
-    assert [p.depth_m for p in read_points(depth_map(np.full((48, 64), 2.0)), corners)] == [2, 2]
+    assert [p.depth_m for p in sample_points(depth_map(np.full((48, 64), 2.0)), corners)] == [2, 2]
 
 
 def test_nothing_is_averaged_across_a_step_and_the_interval_reaches_both_sides():
     depth = np.full((48, 64), 1.0)
     depth[:, 32:] = 3.0
     stepped = depth_map(depth, ratio_90=1.1)
-    near, far, inside = read_points(stepped, [[31.4, 20], [31.6, 20], [20, 20]])
+    near, far, inside = sample_points(stepped, [[31.4, 20], [31.6, 20], [20, 20]])
     assert (near.depth_m, far.depth_m, inside.depth_m) == (1.0, 3.0, 1.0)
     stretch = near.distance_m  # depth is 1
     # log high = sqrt(log(1.1)^2 + log(3)^2): 3.0124; low is not widened: nothing is nearer.
@@ -195,7 +195,7 @@ def test_nothing_is_averaged_across_a_step_and_the_interval_reaches_both_sides()
 def test_a_floating_pixel_is_given_to_the_side_it_is_nearer_to():
     depth = np.full((48, 64), 1.0)
     depth[:, 32], depth[:, 33:] = 1.5, 4.0  # the split lies at sqrt(1 * 4) = 2
-    (point,) = read_points(depth_map(depth, ratio_90=1.1), [[32, 20]])
+    (point,) = sample_points(depth_map(depth, ratio_90=1.1), [[32, 20]])
     assert point.depth_m == 1.25  # the median of three at 1.0 and three at 1.5
     assert point.low_m < point.distance_m / 1.25 and point.high_m > 3.9
 
@@ -204,7 +204,7 @@ def test_codes_of_pixels_without_a_number():
     depth = np.full((48, 64), 2.0)
     depth[10, 10], depth[10, 20] = NAN, INF
     pixels = [[10, 10], [20, 10], [64, 10], [NAN, 10], [-0.6, 0], [1e300, INF]]
-    points = read_points(depth_map(depth), pixels, max_range_m=8.0)
+    points = sample_points(depth_map(depth), pixels, max_range_m=8.0)
     assert [p.code for p in points] == [
         Code.NO_DEPTH,
         Code.IMPLAUSIBLE,
@@ -217,13 +217,15 @@ def test_codes_of_pixels_without_a_number():
 def test_unknown_neighbours_have_no_say():
     depth = np.full((48, 64), 2.0)
     depth[10, 11], depth[11, 10] = NAN, INF
-    (point,) = read_points(depth_map(depth, ratio_90=1.2), [[10.4, 10.4]])
+    (point,) = sample_points(depth_map(depth, ratio_90=1.2), [[10.4, 10.4]])
     assert point.depth_m == 2.0 and point.high_m == pytest.approx(point.distance_m * 1.2)
 
 
 def test_readings_tell_the_pixel_that_was_asked():
-    rectified, asked = [[5, 5], [70, 5], [NAN, NAN]], [[6, 7], [8, 9], [1, 2]]
-    points = read_points(depth_map(np.full((48, 64), 2.0)), rectified, asked=asked)
+    rectified, source_pixels = [[5, 5], [70, 5], [NAN, NAN]], [[6, 7], [8, 9], [1, 2]]
+    points = sample_points(
+        depth_map(np.full((48, 64), 2.0)), rectified, source_pixels=source_pixels
+    )
     assert [p.pixel for p in points] == [(6.0, 7.0), (8.0, 9.0), (1.0, 2.0)]
     assert [p.code for p in points] == [Code.OK, Code.OUT_OF_IMAGE, Code.OUT_OF_IMAGE]
     assert "(8.0, 9.0)" in points[1].text and "(70.0, 5.0)" in points[1].text
@@ -231,13 +233,13 @@ def test_readings_tell_the_pixel_that_was_asked():
 
 
 def test_no_pixels_no_readings():
-    assert read_points(depth_map(np.ones((48, 64))), []) == []
+    assert sample_points(depth_map(np.ones((48, 64))), []) == []
     assert marker_points(MarkerModel(), frame(), []) == []
 
 
 def test_the_estimator_reads_with_its_own_rules():
     estimator = DepthEstimator(PlaneModel(9.0), max_range_m=8.0)
-    (point,) = estimator.read(estimator.depth(frame()), [[5, 5]], asked=[[1, 1]])
+    (point,) = estimator.sample(estimator.depth(frame()), [[5, 5]], source_pixels=[[1, 1]])
     assert point.code == Code.IMPLAUSIBLE and "max_range_m = 8 m" in point.text
     assert point.pixel == (1.0, 1.0)
 
@@ -250,7 +252,7 @@ def test_the_estimator_reads_with_its_own_rules():
 )
 def test_a_number_comes_with_ok_and_lies_among_its_neighbours(values, anywhere, inside):
     grid = depth_map(np.reshape(values, (3, 4)), ratio_90=1.2)
-    for point in read_points(grid, [anywhere, inside]):
+    for point in sample_points(grid, [anywhere, inside]):
         if point.code != Code.OK:
             assert all_nan(point)
             continue
@@ -289,8 +291,8 @@ def test_a_markers_silence_and_nonsense_are_codes():
 def test_only_pixels_in_the_image_are_shown_to_a_marker_model():
     model = MarkerModel(DistanceReading(2.0, 1.0, 3.0), DistanceReading(4.0, 3.0, 5.0))
     pixels = [[5, 5], [-5, 5], [NAN, NAN], [6, 6]]
-    points = marker_points(model, frame(), pixels, asked=[[1, 1], [2, 2], [3, 3], [4, 4]])
-    np.testing.assert_array_equal(model.asked, [[5, 5], [6, 6]])
+    points = marker_points(model, frame(), pixels, source_pixels=[[1, 1], [2, 2], [3, 3], [4, 4]])
+    np.testing.assert_array_equal(model.source_pixels, [[5, 5], [6, 6]])
     assert [p.code for p in points] == [
         Code.OK,
         Code.OUT_OF_IMAGE,
@@ -311,6 +313,6 @@ def test_a_frame_refuses_what_breaks_its_contract():
         {"valid": np.ones((48, 64), np.uint8)},
         {"valid": np.ones((64, 48), bool)},
     ):
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(StatusError) as refusal:
             dataclasses.replace(good, **change)
         assert refusal.value.code == Code.BAD_IMAGE

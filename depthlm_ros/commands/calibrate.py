@@ -3,13 +3,13 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from depthlm_ros.commands.console import note, print_json
-from depthlm_ros.commands.looking import load_model
+from depthlm_ros.cli.console import note, print_json
+from depthlm_ros.cli.inference import load_model
 
 
 def run(options) -> int:
     """Read the labelled pictures, find the factor, check it, and write it; 0 when written."""
-    from depthlm_ros.bench.accuracy import photographs
+    from depthlm_ros.evaluation.accuracy import photographs
     from depthlm_ros.evaluation.calibration import calibrate, scores_of
     from depthlm_ros.models import calibration, registry
 

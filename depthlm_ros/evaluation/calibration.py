@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depthlm_ros.bench.accuracy import Sample, read
+from depthlm_ros.evaluation.accuracy import Sample, read
 from depthlm_ros.interval import COVERAGE
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 TOLERANCE = 0.05
 """How far the share of held-out true depths may fall short of 90 % before it is refused."""
@@ -46,13 +46,13 @@ def conformal_quantile(scores, coverage: float = COVERAGE) -> float:
     """Return the ceil((n + 1) coverage)-th smallest of n scores.
 
     A further score, exchangeable with these, is not greater with at least that probability.
-    Raises Refusal(NO_ANSWER) for too few scores to say so.
+    Raises StatusError(NO_ANSWER) for too few scores to say so.
     """
     ordered = np.sort(np.asarray(scores, float))
     rank = math.ceil(round((len(ordered) + 1) * coverage, 9))
     if rank > len(ordered):
         least = math.ceil(round(coverage / (1.0 - coverage), 9))
-        raise Refusal(
+        raise StatusError(
             Code.NO_ANSWER,
             f"{len(ordered)} readings on the side that gives the factor: must be at least {least} "
             f"for an interval of {coverage:.0%}; label more pixels or pictures",
@@ -63,11 +63,11 @@ def conformal_quantile(scores, coverage: float = COVERAGE) -> float:
 def split(names, held_out: float, seed: int) -> tuple[list, list]:
     """Split names at random into (those that give the factor, those held out), each at least one.
 
-    Raises Refusal(NO_FRAME) for fewer than two different names.
+    Raises StatusError(NO_FRAME) for fewer than two different names.
     """
     pictures = sorted(set(names))
     if len(pictures) < 2:
-        raise Refusal(
+        raise StatusError(
             Code.NO_FRAME,
             f"{len(pictures)} labelled pictures: must be at least 2, one of them to check on",
         )
@@ -79,19 +79,17 @@ def split(names, held_out: float, seed: int) -> tuple[list, list]:
 def calibrate(scores: dict, held_out: float = 0.5, seed: int = 0) -> Conformal:
     """Return the factor of scores by picture: name to log ratios (N,).
 
-    Raises Refusal(NO_FRAME, NO_ANSWER) where there are too few, and Refusal(IMPLAUSIBLE) where the
-    held-out pictures say that the factor does not hold what it must.
+    Raises StatusError(NO_FRAME, NO_ANSWER) where there are too few, and StatusError(IMPLAUSIBLE)
+    where the held-out pictures say that the factor does not hold what it must.
     """
     ours, others = split([name for name, found in scores.items() if len(found)], held_out, seed)
     inside = np.concatenate([scores[name] for name in ours])
     outside = np.concatenate([scores[name] for name in others])
     limit = conformal_quantile(inside)
     coverage = float(np.mean(outside <= limit))
-    found = Conformal(
-        math.exp(limit), len(ours), len(inside), len(others), len(outside), coverage
-    )
+    found = Conformal(math.exp(limit), len(ours), len(inside), len(others), len(outside), coverage)
     if coverage < COVERAGE - TOLERANCE:
-        raise Refusal(
+        raise StatusError(
             Code.IMPLAUSIBLE,
             f"the factor {found.ratio_90:.2f} of {found.pictures} pictures holds {coverage:.0%} "
             f"of the true depths of {found.held_out_pictures} others: must be at least "

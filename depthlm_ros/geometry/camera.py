@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 
 @dataclass(frozen=True)
 class PinholeCamera:
     """An ideal camera: focal lengths and principal point in pixels, image size in pixels.
 
-    Raises Refusal(BAD_CAMERA_INFO) when a value is not finite, or a focal length or a size is not
-    positive.
+    Raises StatusError(BAD_CAMERA_INFO) when a value is not finite, or a focal length or a size is
+    not positive.
     """
 
     fx: float
@@ -33,14 +33,14 @@ class PinholeCamera:
         for name in ("fx", "fy", "cx", "cy"):
             value = getattr(self, name)
             if not np.isfinite(value):
-                raise Refusal(
+                raise StatusError(
                     Code.BAD_CAMERA_INFO,
                     f"{name} = {value} px: must be finite; calibrate the camera",
                 )
         for name in ("fx", "fy", "width", "height"):
             value = getattr(self, name)
             if not value > 0:
-                raise Refusal(
+                raise StatusError(
                     Code.BAD_CAMERA_INFO,
                     f"{name} = {value}: must be positive; calibrate the camera",
                 )

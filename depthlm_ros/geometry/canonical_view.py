@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 MAX_SIDE_PX = 16384
 MAX_PIXELS = 40_000_000
@@ -41,8 +41,8 @@ class CanonicalView:
     ) -> "CanonicalView":
         """Return the view at ``focal_px``, sides rounded to ``multiple``.
 
-        It has about ``max_pixels`` at the most; None: no cap. Raises Refusal(BAD_CAMERA_INFO) for
-        a focal length so odd that the view would have a side over MAX_SIDE_PX.
+        It has about ``max_pixels`` at the most; None: no cap. Raises StatusError(BAD_CAMERA_INFO)
+        for a focal length so odd that the view would have a side over MAX_SIDE_PX.
         """
         if not focal_px > 0 or multiple < 1:
             raise ValueError(f"focal_px = {focal_px}, multiple = {multiple}: must be positive")
@@ -52,7 +52,7 @@ class CanonicalView:
             width, height = width * shrink, height * shrink
         sides = [max(multiple, round(side / multiple) * multiple) for side in (width, height)]
         if max(sides) > MAX_SIDE_PX or sides[0] * sides[1] > MAX_PIXELS:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"fx = {source.fx:g}, fy = {source.fy:g} px for {source.width} x {source.height} "
                 f"px: the view at {focal_px:g} px would have {sides[0]:.3g} x {sides[1]:.3g} px, "
@@ -73,7 +73,7 @@ class CanonicalView:
         return self.camera.height
 
     @property
-    def edge_reach_px(self) -> int:
+    def edge_radius_px(self) -> int:
         """Over how many source pixels, to each side, the view's resampling smears a step."""
         scale = max(self.source.width / self.width, self.source.height / self.height)
         return max(1, int(np.ceil(scale / 2)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.interval import UNKNOWN, Interval
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 EDGE_RATIO = 1.15
 """Default of ``edge_ratio``: neighbours that differ by more than this factor are two things."""
@@ -42,7 +42,7 @@ class DepthMap:
 
     ``depth_m``: float32 (H, W), metres along the optical axis (REP-118); NaN unknown, +Inf beyond
     range (REP-117). ``ratio_90``: 90 % of the true depths are expected within
-    [depth / ratio_90, depth * ratio_90]; NaN if unknown. ``edge_reach_px``: how far a depth step
+    [depth / ratio_90, depth * ratio_90]; NaN if unknown. ``edge_radius_px``: how far a depth step
     is smeared by the resampling from the model's own grid, for ``edges``. ``cloud``: its points,
     where they were wished for and the model's device has packed them already. ``interval``: what
     ``ratio_90`` rests on.
@@ -53,7 +53,7 @@ class DepthMap:
     stamp_ns: int = 0
     frame_id: str = ""
     ratio_90: float = float("nan")
-    edge_reach_px: int = 1
+    edge_radius_px: int = 1
     cloud: PackedCloud | None = None
     interval: Interval = UNKNOWN
 
@@ -61,24 +61,24 @@ class DepthMap:
         """Refuse a map that breaks the contract."""
         depth, expected = self.depth_m, (self.camera.height, self.camera.width)
         if depth.dtype != np.float32 or depth.shape != expected:
-            raise Refusal(
+            raise StatusError(
                 Code.MODEL_ERROR,
                 f"depth is {depth.dtype} {depth.shape}: must be float32 {expected}, as its camera",
             )
 
-    def points(self, hidden: np.ndarray | None = None) -> np.ndarray:
+    def points(self, masked: np.ndarray | None = None) -> np.ndarray:
         """Return every pixel's point, float32 (H, W, 3), optical frame, metres.
 
         NaN where the depth is not finite, and where ``hidden``, bool (H, W), is True.
         """
-        return cv2.merge(self.coordinates(hidden))
+        return cv2.merge(self.coordinates(masked))
 
-    def coordinates(self, hidden: np.ndarray | None = None) -> tuple:
+    def coordinates(self, masked: np.ndarray | None = None) -> tuple:
         """Return ``points`` as three planes x, y, z, float32 (H, W)."""
         x, y = _ray_axes(self.camera)
         unknown = ~np.isfinite(self.depth_m)
-        if hidden is not None:
-            unknown |= hidden
+        if masked is not None:
+            unknown |= masked
         z = self.depth_m.copy()
         z[unknown] = np.nan
         return z * x, z * y, z
@@ -87,15 +87,15 @@ class DepthMap:
         """Return the distance from the camera to every pixel's point, float32 (H, W), metres."""
         return self.depth_m * _ray_lengths(self.camera)
 
-    def edges(self, edge_ratio: float = EDGE_RATIO) -> np.ndarray:
+    def depth_discontinuities(self, edge_ratio: float = EDGE_RATIO) -> np.ndarray:
         """Tell where a pixel lies across a depth step, so that its point may float in the air.
 
-        bool (H, W). True where, within ``edge_reach_px`` pixels to each side, the largest depth
+        bool (H, W). True where, within ``edge_radius_px`` pixels to each side, the largest depth
         is more than ``edge_ratio`` times the smallest. Pixels without a finite depth are False
         and have no say. A floor seen from h metres keeps all points nearer than
         (edge_ratio - 1) h fy / (2 reach) metres: 9.4 m for h = 0.25, fy = 500 and the default.
         """
-        return edge_mask(self.depth_m, edge_ratio, self.edge_reach_px)
+        return edge_mask(self.depth_m, edge_ratio, self.edge_radius_px)
 
 
 def edge_mask(depth_m: np.ndarray, edge_ratio: float, reach_px: int = 1) -> np.ndarray:

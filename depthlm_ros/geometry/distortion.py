@@ -15,7 +15,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 MIN_STRETCH = 0.01
 """The domain ends where the lens squeezes a ray's neighbourhood below this part of its size."""
@@ -77,28 +77,28 @@ def distortion_of(name: str, coefficients) -> Distortion:
 
     Coefficients that are all zero (or none) mean the ideal lens, except for the fisheye names:
     there four zeros are the ideal EQUIDISTANT lens, and none are refused. Zeros after a model's
-    own coefficients are padding. Raises Refusal(BAD_CAMERA_INFO) for an unknown name, a wrong
+    own coefficients are padding. Raises StatusError(BAD_CAMERA_INFO) for an unknown name, a wrong
     number of coefficients, or one that is not finite.
     """
     d = np.asarray(coefficients, dtype=np.float64).reshape(-1)
     key, shown = name.strip().lower(), ascii(name[:40])
     family = next((f[0] for f in (_BROWN, _RATIONAL, _FISHEYE, _NONE) if key in f), None)
     if family is None:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO,
             f"distortion_model {shown}: must be plumb_bob, rational_polynomial or "
             "equidistant (fisheye); rectify the image first and set image_is_rectified",
         )
     if d.size > 14:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO, f"{d.size} distortion coefficients: no model has more than 14"
         )
     if not np.isfinite(d).all():
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO, f"d = {d.tolist()}: must be finite; calibrate the camera"
         )
     if family == _NONE[0] and d.any():
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO,
             f"distortion_model {shown} with d = {d.tolist()}: coefficients need the name "
             "of their model: plumb_bob, rational_polynomial or equidistant",
@@ -107,7 +107,7 @@ def distortion_of(name: str, coefficients) -> Distortion:
         return NoDistortion()
     lengths = _LENGTHS[family]
     if d.size not in lengths and (d.size < max(lengths) or d[max(lengths) :].any()):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_CAMERA_INFO,
             f"{d.size} coefficients for distortion_model {shown}: must be one of "
             f"{lengths}; calibrate the camera or correct the model's name",
@@ -217,7 +217,7 @@ class BrownDistortion:
             good = (sane & (ahead > MIN_STRETCH)).all(axis=1)
         count = len(radii) if good.all() else int(np.argmin(good))
         if count < 2:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"d = {self._k.tolist()} ...: this lens folds at its centre; calibrate it",
             )
@@ -236,7 +236,7 @@ class FisheyeDistortion:
         good = (slope > MIN_STRETCH) & (slope < MAX_STRETCH)
         count = len(good) if good.all() else int(np.argmin(good))
         if count < 2:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"d = {self._k.tolist()}: this lens folds at its centre; calibrate it",
             )

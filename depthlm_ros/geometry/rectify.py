@@ -23,14 +23,14 @@ import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.distortion import NoDistortion, distortion_of
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 MAX_PIXELS = 40_000_000
 """Largest image that gets tables (8K is 33 Mpx)."""
 
 
 @dataclass(frozen=True)
-class Lens:
+class CameraModel:
     """The content of a CameraInfo in plain values; hashable, so that any change is seen.
 
     ``width``, ``height``: of the full sensor [px]. ``k`` (9), ``r`` (9) and ``p`` (12): row-major;
@@ -60,22 +60,22 @@ class Lens:
         for name, allowed in (("k", (9,)), ("r", (0, 9)), ("p", (0, 12))):
             value = getattr(self, name)
             if len(value) not in allowed:
-                raise Refusal(
+                raise StatusError(
                     Code.BAD_CAMERA_INFO, f"{name} has {len(value)} values: must be {allowed[-1]}"
                 )
             if not np.isfinite(np.asarray(value, dtype=np.float64)).all():
-                raise Refusal(
+                raise StatusError(
                     Code.BAD_CAMERA_INFO,
                     f"{name} = {list(value)}: must be finite; calibrate the camera",
                 )
         if not any(self.k):
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 "K is zero, which means an uncalibrated camera: calibrate it "
                 "(camera_calibration) or give the driver its calibration file",
             )
         if abs(self.k[1]) > 1e-6 * abs(self.k[0]):
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"K has the skew {self.k[1]} px: must be 0; calibrate the camera",
             )
@@ -89,7 +89,7 @@ class Lens:
     def window(self) -> tuple:
         """The region of interest (x, y, width, height) in sensor pixels; refused if outside."""
         if self.width <= 0 or self.height <= 0:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"CameraInfo is for {self.width} x {self.height} px: must be positive",
             )
@@ -98,7 +98,7 @@ class Lens:
             return 0, 0, self.width, self.height
         x, y, w, h = roi
         if x < 0 or y < 0 or w <= 0 or h <= 0 or x + w > self.width or y + h > self.height:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"region of interest {w} x {h} px at ({x}, {y}): must lie in the sensor of "
                 f"{self.width} x {self.height} px; correct the driver's roi",
@@ -120,17 +120,21 @@ class Rectifier:
     """
 
     def __init__(
-        self, lens: Lens, image_width: int, image_height: int, image_is_rectified: bool = False
+        self,
+        lens: CameraModel,
+        image_width: int,
+        image_height: int,
+        image_is_rectified: bool = False,
     ):
         """Prepare for images of ``image_width`` x ``image_height`` px.
 
         ``image_is_rectified``: the subscribed image is rectified already (image_rect), so that the
         camera is ``p`` (``k`` where p is unset) and nothing is resampled. Raises
-        Refusal(BAD_CAMERA_INFO): see ``Lens``, and sizes that do not agree.
+        StatusError(BAD_CAMERA_INFO): see ``CameraModel``, and sizes that do not agree.
         """
         size = (int(image_width), int(image_height))
         if size != lens.image_size or min(size) < 1:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"the image is {size[0]} x {size[1]} px, its CameraInfo is for "
                 f"{lens.image_size[0]} x {lens.image_size[1]} px (sensor "
@@ -139,7 +143,7 @@ class Rectifier:
                 "publish the CameraInfo that belongs to this image",
             )
         if size[0] * size[1] > MAX_PIXELS:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"{size[0]} x {size[1]} px: must be at most {MAX_PIXELS} px in all",
             )
@@ -166,7 +170,7 @@ class Rectifier:
     def rectify(self, rgb: np.ndarray) -> np.ndarray:
         """Return the rectified image of ``rgb``, uint8 (H, W, 3); itself if nothing is to do."""
         if rgb.shape[:2] != self._size[::-1]:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_IMAGE,
                 f"image of {rgb.shape[1]} x {rgb.shape[0]} px: must be {self._size} here",
             )
@@ -209,7 +213,7 @@ class Rectifier:
         seen = _to_pixels(self._ideal, rays).reshape(-1, 2)
         seen = seen[np.isfinite(seen).all(axis=1)]
         if not len(seen):
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"region of interest {self.lens.window}: its lens model reaches none of it; "
                 "calibrate the camera",
@@ -225,7 +229,7 @@ class Rectifier:
         valid = (u >= -0.5) & (u < width - 0.5) & (v >= -0.5) & (v < height - 0.5)
         valid &= self._reached()
         if not valid.any():
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 "the rectified image would be empty: K, D and P do not belong together; "
                 "calibrate the camera",
@@ -247,7 +251,7 @@ class Rectifier:
         return np.square(x) + np.square(y)[:, None] <= self._distortion.max_ray**2
 
 
-def _matrix_p(lens: Lens) -> PinholeCamera | None:
+def _matrix_p(lens: CameraModel) -> PinholeCamera | None:
     """Return the camera of ``p`` on the full sensor, None where it is unset."""
     return (
         PinholeCamera.from_matrix(np.reshape(lens.p, (3, 4)), lens.width, lens.height)
@@ -256,7 +260,7 @@ def _matrix_p(lens: Lens) -> PinholeCamera | None:
     )
 
 
-def _rotated(lens: Lens) -> bool:
+def _rotated(lens: CameraModel) -> bool:
     """Tell whether ``r`` turns the camera."""
     return any(lens.r) and not np.allclose(np.reshape(lens.r, (3, 3)), np.eye(3), atol=1e-6)
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.language import wording
-from depthlm_ros.language.points import CENTRE, STRAIGHT_AHEAD, read_points
+from depthlm_ros.language import phrases
+from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD, read_points
+from depthlm_ros.language.quantities import format_number, read_quantities, wanted_length_unit
 from depthlm_ros.language.text import clean, has_control_characters
-from depthlm_ros.language.units import format_number, read_quantities, wanted_length_unit
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 MAX_QUESTION = 1000
 """Characters a question may have."""
@@ -63,13 +63,13 @@ class Question:
     def pixels(self, camera: PinholeCamera) -> list[tuple[float, float]]:
         """Return the points as pixels of the image that ``camera`` describes.
 
-        Raises Refusal(BAD_QUESTION) when the question states another image size or other
+        Raises StatusError(BAD_QUESTION) when the question states another image size or other
         intrinsics.
         """
         for name, stated in self.declared.items():
             actual = float(getattr(camera, name))
             if not math.isclose(stated, actual, rel_tol=0.01, abs_tol=1.0):
-                raise Refusal(
+                raise StatusError(
                     Code.BAD_QUESTION,
                     f"the question says {name} = {stated:g}, the image has "
                     f"{actual:g}: leave it out, or give pixels of this image",
@@ -81,7 +81,7 @@ class Question:
         return [named.get(point, point) for point in self.points]
 
 
-class InFreeWords(Refusal):
+class InFreeWords(StatusError):
     """No question of the typed tasks: a model that writes may answer it in its own words."""
 
 
@@ -93,7 +93,7 @@ class FreeQuestion:
     """
 
     words: str
-    refusal: Refusal
+    refusal: StatusError
 
 
 def read_any_question(
@@ -109,14 +109,14 @@ def read_any_question(
         return read_question(text, pixels, max_length)
     except InFreeWords as refusal:
         plain = _normalise(text, max_length)
-        for pattern, reason in wording.NOT_FREELY:
+        for pattern, reason in phrases.NOT_FREELY:
             if pattern.search(plain):
-                raise Refusal(Code.UNSUPPORTED, reason) from refusal
+                raise StatusError(Code.UNSUPPORTED, reason) from refusal
         if len(pixels) or read_points(plain)[0]:
-            raise Refusal(
+            raise StatusError(
                 Code.BAD_QUESTION,
                 "a question in free words is about the whole image: leave the pixels out, or ask "
-                f"for example {wording.EXAMPLES}",
+                f"for example {phrases.EXAMPLES}",
             ) from refusal
         return FreeQuestion(clean(text, max_length), refusal)
 
@@ -126,47 +126,47 @@ def read_question(text: str, pixels=(), max_length: int = MAX_QUESTION) -> Quest
 
     "This point" with no pixel anywhere is the centre of the image.
 
-    Raises Refusal: BAD_QUESTION when it is empty, too long, has control characters, lacks a number
-    or a point; UNSUPPORTED when it asks for something else than the five tasks or about a named
-    thing. InFreeWords, which is one of these, when it asks for no measure at all.
+    Raises StatusError: BAD_QUESTION when it is empty, too long, has control characters, lacks a
+    number or a point; UNSUPPORTED when it asks for something else than the five tasks or about a
+    named thing. InFreeWords, which is one of these, when it asks for no measure at all.
     """
     plain = _normalise(text, max_length)
-    declared, plain = wording.read_declared(plain)
+    declared, plain = phrases.read_declared(plain)
     found, plain = read_points(plain)
     quantities = read_quantities(plain)
     _refuse_other_kinds(quantities.rest)
     task, amount = _task_of(quantities, len(pixels) + len(found))
     given = [tuple(p) for p in pixels]
-    assumed = task.points == 1 and not given + found and wording.means_the_centre(quantities.rest)
+    assumed = task.points == 1 and not given + found and phrases.means_the_centre(quantities.rest)
     points = _points_for(task, given + [CENTRE] * assumed, found, quantities.rest)
     return Question(task, points, amount, wanted_length_unit(plain), declared, assumed)
 
 
 def _normalise(text: str, max_length: int) -> str:
     if len(text) > max_length:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"the question has {len(text)} characters: at most {max_length}; shorten it",
         )
     if has_control_characters(text):
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             "the question holds control characters or broken text: send plain UTF-8 text",
         )
     plain = clean(unicodedata.normalize("NFKC", text).lower(), 4 * max_length)
     if not any(c.isalnum() for c in plain):
-        raise Refusal(
-            Code.BAD_QUESTION, f"the question is empty: ask for example {wording.EXAMPLES}"
+        raise StatusError(
+            Code.BAD_QUESTION, f"the question is empty: ask for example {phrases.EXAMPLES}"
         )
-    return wording.strip_reply_format(plain)
+    return phrases.strip_reply_format(plain)
 
 
 def _refuse_other_kinds(rest: str) -> None:
     """Refuse what is understood and not offered."""
-    for pattern, reason in wording.UNSUPPORTED:
+    for pattern, reason in phrases.UNSUPPORTED:
         if pattern.search(rest):
-            raise Refusal(Code.UNSUPPORTED, reason)
-    for pattern, reason in wording.FREE_ONLY:
+            raise StatusError(Code.UNSUPPORTED, reason)
+    for pattern, reason in phrases.FREE_ONLY:
         if pattern.search(rest):
             raise InFreeWords(Code.UNSUPPORTED, reason)
 
@@ -175,47 +175,49 @@ def _task_of(quantities, given: int) -> tuple[Task, float]:
     """Return the task and its amount (seconds, or metres a second)."""
     rest, speeds, times = quantities.rest, quantities.speeds_m_s, quantities.times_s
     if quantities.lengths_m:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             "the question states a length: ask for the distance itself and "
             "compare, lengths are not taken into account",
         )
     if speeds and times:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             "the question states a speed and a time: give the time to get a "
             "speed, or the speed to get a time",
         )
-    if times or wording.ASKS_SPEED.search(rest):
+    if times or phrases.ASKS_SPEED.search(rest):
         return Task.SPEED, _amount(
             sum(times), bool(times), "time", "s", "... to reach this point in 2 s?"
         )
-    if speeds or wording.ASKS_TIME.search(rest):
+    if speeds or phrases.ASKS_TIME.search(rest):
         if len(speeds) > 1:
-            raise Refusal(Code.BAD_QUESTION, f"the question states {len(speeds)} speeds: give one")
+            raise StatusError(
+                Code.BAD_QUESTION, f"the question states {len(speeds)} speeds: give one"
+            )
         return Task.TIME, _amount(
             sum(speeds), bool(speeds), "speed", "m/s", "... to reach this point at 0.5 m/s?"
         )
-    if wording.asks_two_points(rest, given):
+    if phrases.asks_two_points(rest, given):
         return Task.TWO_POINT_DISTANCE, math.nan
-    if wording.ASKS_DEPTH.search(rest):
+    if phrases.ASKS_DEPTH.search(rest):
         return Task.DEPTH, math.nan
-    if wording.ASKS_DISTANCE.search(rest):
+    if phrases.ASKS_DISTANCE.search(rest):
         return Task.DISTANCE, math.nan
     raise InFreeWords(
         Code.BAD_QUESTION,
-        f"this is not a question that can be read here: ask for example {wording.EXAMPLES}",
+        f"this is not a question that can be read here: ask for example {phrases.EXAMPLES}",
     )
 
 
 def _amount(value: float, given: bool, name: str, unit: str, example: str) -> float:
     if not given:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"the question lacks a {name} with its unit: write for example {example!r}",
         )
     if not 0 < value <= MAX_AMOUNT:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"a {name} of {format_number(value)} {unit}: must be above 0 and at "
             f"most {MAX_AMOUNT:g} {unit}",
@@ -231,20 +233,20 @@ def _points_for(task: Task, given: list, found: list, rest: str) -> tuple:
     if len(points) == task.points:
         return tuple(points)
     if len(points) > task.points:
-        raise Refusal(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"{task.value} is about {task.points} "
-            f"point{'s' * (task.points > 1)}, {len(points)} given: {wording.TOO_MANY}",
+            f"point{'s' * (task.points > 1)}, {len(points)} given: {phrases.TOO_MANY}",
         )
-    thing = wording.named_thing(rest)
+    thing = phrases.named_thing(rest)
     if thing:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"the question is about {clean(thing, 40)!r}: this model cannot "
-            f"find named things; {wording.HOW_TO_GIVE_POINTS}",
+            f"find named things; {phrases.HOW_TO_GIVE_POINTS}",
         )
-    raise Refusal(
+    raise StatusError(
         Code.BAD_QUESTION,
         f"{task.value} needs {task.points} point{'s' * (task.points > 1)}, "
-        f"{len(points)} given: {wording.HOW_TO_GIVE_POINTS}",
+        f"{len(points)} given: {phrases.HOW_TO_GIVE_POINTS}",
     )

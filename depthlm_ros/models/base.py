@@ -59,23 +59,23 @@ class DenseDepthModel(Protocol):
 
 
 @dataclass(frozen=True)
-class CloudWish:
+class CloudRequest:
     """A cloud is wanted; ``edge_ratio``: as in ``DepthMap.edges``, None to keep every point."""
 
     edge_ratio: float | None
 
 
 @dataclass(frozen=True)
-class Finish:
+class PostprocessConfig:
     """What is to become of a map: the range of z-depth that is believed [m], and the cloud."""
 
     min_range_m: float
     max_range_m: float
-    cloud: CloudWish | None = None
+    cloud: CloudRequest | None = None
 
 
 @dataclass(frozen=True)
-class Finished:
+class PostprocessedDepth:
     """Depth of the source image, float32 (H, W) [m], as in ``DepthMap``; and its cloud."""
 
     depth_m: np.ndarray
@@ -83,19 +83,19 @@ class Finished:
 
 
 @runtime_checkable
-class FinishingModel(DenseDepthModel, Protocol):
+class OnDevicePostprocess(DenseDepthModel, Protocol):
     """A dense model that can do on its own device what the estimator would do to its map."""
 
-    finishes: bool
+    postprocesses: bool
     """Whether that is worth it: on a GPU, from which only the result need come back."""
 
-    def finished(
+    def postprocessed(
         self,
         rgb: np.ndarray,
         view: CanonicalView,
-        wish: Finish,
+        options: PostprocessConfig,
         valid: np.ndarray | None = None,
-    ) -> Finished:
+    ) -> PostprocessedDepth:
         """Map a source image as ``depth`` does, and finish it.
 
         ``valid``: bool (H, W), as ``Frame.valid``. Equal to the estimator's own way but for
@@ -138,3 +138,7 @@ class LanguageModel(Protocol):
 def speaks(model) -> bool:
     """Tell whether a model answers in words of its own (``LanguageModel``)."""
     return bool(getattr(model, "speaks", False))
+
+
+def noop(stage: str) -> None:
+    """Take no notice of a finished stage."""

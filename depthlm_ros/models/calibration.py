@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from depthlm_ros.interval import Interval, IntervalKind, check_ratio
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 FILE = "calibration.json"
 _EDGE_BYTES = 1 << 16
@@ -61,13 +61,16 @@ def fingerprint(files) -> str:
 
 
 def write(calibration: Calibration, path: Path) -> None:
-    """Write the file, whole or not at all; Refusal(MODEL_ERROR) with path, cause and remedy."""
+    """Write the file, whole or not at all.
+
+    StatusError(MODEL_ERROR) with path, cause and remedy.
+    """
     unfinished = path.with_name(path.name + ".part")
     try:
         unfinished.write_text(json.dumps(asdict(calibration), indent=2) + "\n", encoding="utf-8")
         unfinished.replace(path)
     except OSError as error:
-        raise Refusal(
+        raise StatusError(
             Code.MODEL_ERROR,
             f"{path} cannot be written ({error.strerror}): give -o FILE, and load the model with "
             "the option calibration=FILE",
@@ -75,7 +78,7 @@ def write(calibration: Calibration, path: Path) -> None:
 
 
 def read(path: Path) -> Calibration:
-    """Read a file; Refusal(MODEL_ERROR) for one that breaks the form."""
+    """Read a file; StatusError(MODEL_ERROR) for one that breaks the form."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         texts = {name: str(content[name]) for name in ("data", "quantize", "weights")}
@@ -86,7 +89,7 @@ def read(path: Path) -> Calibration:
         ratio, coverage = check_ratio(content["ratio_90"], "ratio_90"), float(content["coverage"])
         return Calibration(ratio, coverage=coverage, **texts, **counts)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise Refusal(
+        raise StatusError(
             Code.MODEL_ERROR,
             f"{path} is no calibration ({type(error).__name__}: {str(error)[:200]}): make it anew "
             "with `depthlm calibrate`, or remove it",
@@ -96,20 +99,20 @@ def read(path: Path) -> Calibration:
 def find(folder: Path, files, quantize: str, path: str | None = None) -> Calibration | None:
     """Return the calibration of the weights in ``files``: of ``path``, or beside them; or None.
 
-    Raises Refusal(MODEL_NOT_READY) for one of other weights, or of weights loaded otherwise.
+    Raises StatusError(MODEL_NOT_READY) for one of other weights, or of weights loaded otherwise.
     """
     file = Path(path) if path else folder / FILE
     if path is None and not file.is_file():
         return None
     found = read(file)
     if found.weights != fingerprint(files):
-        raise Refusal(
+        raise StatusError(
             Code.MODEL_NOT_READY,
             f"{file} is the calibration of other weights than those in {folder}: make it anew "
             "with `depthlm calibrate`, or remove it",
         )
     if found.quantize != quantize:
-        raise Refusal(
+        raise StatusError(
             Code.MODEL_NOT_READY,
             f"{file} was made with quantize = {found.quantize}, and the model is loaded with "
             f"{quantize}: calibrate it so, or remove the file",

@@ -8,7 +8,7 @@ name, unless the option ``chat_template=family`` says that its own is not what i
 import json
 from pathlib import Path
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CHOICES = ("check", "family")
 SYSTEM = "You are a helpful assistant."
@@ -22,7 +22,7 @@ def check_template(
     """Refuse a template under which a question reads otherwise than ``expected(question)``.
 
     ``choice``: one of CHOICES. ``tokenizer``: with its ``chat_template``, None where it has none.
-    ``system``: the family's system prompt. Raises Refusal(MODEL_ERROR).
+    ``system``: the family's system prompt. Raises StatusError(MODEL_ERROR).
     """
     template = _template(tokenizer, folder)
     if choice == "family" or not template:
@@ -40,7 +40,7 @@ def check_template(
     except Exception as error:  # a template is a program, and may fail in every way
         found = f"{type(error).__name__}: {error}"
     if found != wanted:
-        raise Refusal(
+        raise StatusError(
             Code.MODEL_ERROR,
             f"{folder}: its chat template writes {found[:_SHOWN]!r}, and the family's "
             f"conversation is {wanted[:_SHOWN]!r}: fetch the checkpoint again, or, where it was "
@@ -57,7 +57,7 @@ def _template(tokenizer, folder: Path) -> str:
             own = json.loads(older.read_text(encoding="utf-8"))["chat_template"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             text = f"{older} holds no chat template ({error}): fetch the checkpoint again"
-            raise Refusal(Code.MODEL_ERROR, text) from error
+            raise StatusError(Code.MODEL_ERROR, text) from error
     if isinstance(own, dict):  # several, by name
         own = own.get("default") or next(iter(own.values()), "")
     return own or ""

@@ -1,7 +1,7 @@
 """What can be set about a model: one table, for Python, the command line and the node.
 
 Knows names, kinds, ranges and which family has what; loads no torch. What an option does is the
-business of the class that takes it (``depthlm.py``, ``depthvlm_model.py``).
+business of the class that takes it (``models/depthlm/model.py``, ``models/depthvlm/model.py``).
 """
 
 import re
@@ -13,11 +13,11 @@ from os import PathLike
 
 from depthlm_ros.prompting.marker import ON_MARGIN, SHAPES, Marker
 from depthlm_ros.prompting.prompts import Style
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 DEPTHVLM, DEPTHLM = "DepthVLM", "DepthLM"
 FAMILIES = {"depthvlm": DEPTHVLM, "depthlm-qwen2.5-vl": DEPTHLM, "depthlm-pixtral": DEPTHLM}
-"""Checkpoint format (``checkpoint.py``) to family."""
+"""Checkpoint format (``models/weights/checkpoint.py``) to family."""
 
 BOTH = (DEPTHVLM, DEPTHLM)
 LIST = "`depthlm models --options` tells them all"
@@ -31,13 +31,13 @@ class Option(ABC):
 
     ``by_text``: False where Python alone may set it. ``none``: the word for a default of None
     (not set). ``read`` takes a value of the option's own
-    type, or the text that a person writes for it, and raises Refusal for anything else.
+    type, or the text that a person writes for it, and raises StatusError for anything else.
     """
 
     name: str
     default: object
-    of: tuple
-    says: str
+    families: tuple
+    help: str
     by_text: bool = True
     none: str = "none"
 
@@ -48,10 +48,10 @@ class Option(ABC):
 
     @abstractmethod
     def _read(self, value):
-        """Return a value that is not None by default; raises Refusal."""
+        """Return a value that is not None by default; raises StatusError."""
 
     def read(self, value):
-        """Return the value in the option's own type; raises Refusal(MODEL_NOT_READY)."""
+        """Return the value in the option's own type; raises StatusError(MODEL_NOT_READY)."""
         word = isinstance(value, str) and value.lower() == self.none
         if self.default is None and (value is None or word):
             return None
@@ -64,9 +64,11 @@ class Option(ABC):
     def _or_none(self) -> str:
         return f", {self.none}" if self.default is None else ""
 
-    def refusal(self, value, rule: str) -> Refusal:
+    def refusal(self, value, rule: str) -> StatusError:
         """Return the refusal of a value for breaking a rule."""
-        return Refusal(Code.MODEL_NOT_READY, f"model option {self.name} = {_cut(value)}: {rule}")
+        return StatusError(
+            Code.MODEL_NOT_READY, f"model option {self.name} = {_cut(value)}: {rule}"
+        )
 
 
 @dataclass(frozen=True)
@@ -172,10 +174,12 @@ class MarkerOption(Option):
             raise self.refusal(text, self._rule())
         names = ("shape", "length_px", "thickness_px", "colour")
         read = (str, int, int, lambda word: tuple(bytes.fromhex(word.removeprefix("#"))))
-        given = {name: of(part) for name, of, part in zip(names, read, parts, strict=False)}
+        parse_pairs = {
+            name: families(part) for name, families, part in zip(names, read, parts, strict=False)
+        }
         try:
-            return replace(self.default, **given)
-        except Refusal as refusal:
+            return replace(self.default, **parse_pairs)
+        except StatusError as refusal:
             raise self.refusal(text, f"{refusal.text}, as in arrow:20:3:ff0000") from refusal
 
     def _whole(self, marker: Marker) -> Marker:
@@ -188,95 +192,181 @@ class MarkerOption(Option):
         return marker
 
     def _rule(self) -> str:
-        return (f"must be {self.values} with a shape of {', '.join(SHAPES)}, lengths in px and a "
-                "colour in hexadecimal, as in arrow:20:3:ff0000 or arrow:20:3")
+        return (
+            f"must be {self.values} with a shape of {', '.join(SHAPES)}, lengths in px and a "
+            "colour in hexadecimal, as in arrow:20:3:ff0000 or arrow:20:3"
+        )
 
 
 OPTIONS = (
-    Choice("style", Style.PUBLISHED.value, (DEPTHLM,),
-           "how the question is asked: as trained, or in one of the paper's other forms",
-           choices=tuple(style.value for style in Style)),
-    MarkerOption("marker", Marker(), (DEPTHLM,),
-                 f"what is drawn at the pixel: {', '.join(SHAPES)}; length and stroke in px; the "
-                 "published question speaks of a red arrow"),
-    Choice("on_margin", "flip", (DEPTHLM,),
-           "where a marker does not fit at the border: lay it on another side, pad the picture, "
-           "or refuse the pixel", choices=ON_MARGIN),
-    Choice("decoding", "number", (DEPTHLM,),
-           "decode the number alone, checked, or always the whole reply",
-           choices=("number", "full")),
-    Choice("estimate", "greedy", (DEPTHLM,),
-           "the published reading, or the mean of the digits' distribution",
-           choices=("greedy", "mean")),
-    Choice("check", "reply", (DEPTHLM,),
-           "how much of the reply must follow the template: all of it, or up to the number",
-           choices=("reply", "lead")),
-    Count("longest_edge", None, (DEPTHLM,),
-          "cap on the picture's longer side, accounted for in the distance",
-          low=112, high=65536, unit="px"),
-    Count("max_pixels", None, BOTH,
-          "cap on the area of the picture that the model sees, where memory is short",
-          low=4096, high=2**28, unit="px"),
-    Count("memory_bytes", None, (DEPTHLM,),
-          "what a batch of queries may take beside the weights; none: half of what the GPU has "
-          "free, 1 GiB on a CPU", low=10**6),
-    Count("max_tokens", 128, (DEPTHLM,), "tokens that a reply decoded in full may have",
-          low=1, high=4096),
-    Flag("published_preprocessing", False, (DEPTHVLM,),
-         "resample as the published demo does, not once on the device"),
-    Flag("keep_frame", None, (DEPTHVLM,),
-         "hold the last picture's keys and values, so that questions about it cost less; auto: "
-         "where the model can write", none="auto"),
-    Flag("cuda_graph", True, BOTH,
-         "on a GPU: record a pass and replay it; takes the memory of its activations"),
-    Choice("chat_template", "check", BOTH,
-           "whether a chat template in the checkpoint must write the family's conversation, or "
-           "the family's is taken whatever it says", choices=("check", "family")),
-    Choice("answers", "distance", (DEPTHLM,),
-           "what the model's metres are: along the straight line to the point, or along the "
-           "camera's axis; published labels hold both (docs/depthlm.md)",
-           choices=("distance", "depth")),
-    FilePath("calibration", None, BOTH,
-             "the file that `depthlm calibrate` wrote; none: calibration.json beside the weights, "
-             "where it is"),
-    Flag("trust_template", False, (DEPTHLM,),
-         "make the checks and ignore them: for the speed of random weights", by_text=False),
+    Choice(
+        "style",
+        Style.PUBLISHED.value,
+        (DEPTHLM,),
+        "how the question is asked: as trained, or in one of the paper's other forms",
+        choices=tuple(style.value for style in Style),
+    ),
+    MarkerOption(
+        "marker",
+        Marker(),
+        (DEPTHLM,),
+        f"what is drawn at the pixel: {', '.join(SHAPES)}; length and stroke in px; the "
+        "published question speaks of a red arrow",
+    ),
+    Choice(
+        "on_margin",
+        "flip",
+        (DEPTHLM,),
+        "where a marker does not fit at the border: lay it on another side, pad the picture, "
+        "or refuse the pixel",
+        choices=ON_MARGIN,
+    ),
+    Choice(
+        "decoding",
+        "number",
+        (DEPTHLM,),
+        "decode the number alone, checked, or always the whole reply",
+        choices=("number", "full"),
+    ),
+    Choice(
+        "estimate",
+        "greedy",
+        (DEPTHLM,),
+        "the published reading, or the mean of the digits' distribution",
+        choices=("greedy", "mean"),
+    ),
+    Choice(
+        "check",
+        "reply",
+        (DEPTHLM,),
+        "how much of the reply must follow the template: all of it, or up to the number",
+        choices=("reply", "lead"),
+    ),
+    Count(
+        "longest_edge",
+        None,
+        (DEPTHLM,),
+        "cap on the picture's longer side, accounted for in the distance",
+        low=112,
+        high=65536,
+        unit="px",
+    ),
+    Count(
+        "max_pixels",
+        None,
+        BOTH,
+        "cap on the area of the picture that the model sees, where memory is short",
+        low=4096,
+        high=2**28,
+        unit="px",
+    ),
+    Count(
+        "memory_bytes",
+        None,
+        (DEPTHLM,),
+        "what a batch of queries may take beside the weights; none: half of what the GPU has "
+        "free, 1 GiB on a CPU",
+        low=10**6,
+    ),
+    Count(
+        "max_tokens",
+        128,
+        (DEPTHLM,),
+        "tokens that a reply decoded in full may have",
+        low=1,
+        high=4096,
+    ),
+    Flag(
+        "published_preprocessing",
+        False,
+        (DEPTHVLM,),
+        "resample as the published demo does, not once on the device",
+    ),
+    Flag(
+        "keep_frame",
+        None,
+        (DEPTHVLM,),
+        "hold the last picture's keys and values, so that questions about it cost less; auto: "
+        "where the model can write",
+        none="auto",
+    ),
+    Flag(
+        "cuda_graph",
+        True,
+        BOTH,
+        "on a GPU: record a pass and replay it; takes the memory of its activations",
+    ),
+    Choice(
+        "chat_template",
+        "check",
+        BOTH,
+        "whether a chat template in the checkpoint must write the family's conversation, or "
+        "the family's is taken whatever it says",
+        choices=("check", "family"),
+    ),
+    Choice(
+        "answers",
+        "distance",
+        (DEPTHLM,),
+        "what the model's metres are: along the straight line to the point, or along the "
+        "camera's axis; published labels hold both (docs/depthlm.md)",
+        choices=("distance", "depth"),
+    ),
+    FilePath(
+        "calibration",
+        None,
+        BOTH,
+        "the file that `depthlm calibrate` wrote; none: calibration.json beside the weights, "
+        "where it is",
+    ),
+    Flag(
+        "trust_template",
+        False,
+        (DEPTHLM,),
+        "make the checks and ignore them: for the speed of random weights",
+        by_text=False,
+    ),
 )
 
 
-def shown() -> list[Option]:
+def visible() -> list[Option]:
     """Return the options that can be set by text."""
     return [option for option in OPTIONS if option.by_text]
 
 
-def given(texts: Iterable[str]) -> dict[str, str]:
+def parse_pairs(texts: Iterable[str]) -> dict[str, str]:
     """Return name to text of ``name=value`` each; ``checked`` reads them.
 
-    Raises Refusal(MODEL_NOT_READY) for what has another form, a name that comes twice, and what
-    is set beside a model and not of it (device, dtype and the like).
+    Raises StatusError(MODEL_NOT_READY) for what has another form, a name that comes twice, and
+    what is set beside a model and not of it (device, dtype and the like).
     """
     found = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (name and equals and value):
-            raise _refused(f"model option {_cut(text)}: must be name=value, as in max_pixels="
-                           f"500000; {LIST}")
+            raise _refused(
+                f"model option {_cut(text)}: must be name=value, as in max_pixels=500000; {LIST}"
+            )
         if name in _BESIDE:
             own = "model" if name == "name" else name
-            raise _refused(f"model option {_cut(text)}: {own} is not set among a model's options; "
-                           f"give --{own}, or the node's parameter {own}")
+            raise _refused(
+                f"model option {_cut(text)}: {own} is not set among a model's options; "
+                f"give --{own}, or the node's parameter {own}"
+            )
         if name in found:
-            raise _refused(f"model option {name}: is given twice, as {_cut(found[name])} and "
-                           f"{_cut(value)}; give it once")
+            raise _refused(
+                f"model option {name}: is given twice, as {_cut(found[name])} and "
+                f"{_cut(value)}; give it once"
+            )
         found[name] = value
     return found
 
 
-def checked(family: str, options: dict) -> dict:
+def validate(family: str, options: dict) -> dict:
     """Return options in their own types, for the class of a family.
 
     ``options``: by name; a value of the option's type, or its text. Raises
-    Refusal(MODEL_NOT_READY) with value, rule and what this family has.
+    StatusError(MODEL_NOT_READY) with value, rule and what this family has.
     """
     table = {option.name: option for option in OPTIONS}
     read = {}
@@ -284,9 +374,11 @@ def checked(family: str, options: dict) -> dict:
         option = table.get(name)
         if option is None or not option.by_text and isinstance(value, str):
             raise _refused(f"model option {_cut(name)}: there is no such option; {_has(family)}")
-        if family not in option.of:
-            raise _refused(f"model option {name} = {_cut(value)}: is of {option.of[0]} alone, and "
-                           f"this model is a {family}; {_has(family)}")
+        if family not in option.families:
+            raise _refused(
+                f"model option {name} = {_cut(value)}: is of {option.families[0]} alone, and "
+                f"this model is a {family}; {_has(family)}"
+            )
         read[name] = option.read(value)
     if rule := _broken_together(read):
         raise _refused(rule)
@@ -295,16 +387,21 @@ def checked(family: str, options: dict) -> dict:
 
 def _broken_together(read: dict) -> str:
     """Return the rule that options break together, or ""."""
-    whole = [name for name, word in (("decoding", "full"), ("style", Style.RAY.value))
-             if read.get(name) == word]
+    whole = [
+        name
+        for name, word in (("decoding", "full"), ("style", Style.RAY.value))
+        if read.get(name) == word
+    ]
     if read.get("estimate") == "mean" and whole:
-        return (f"model option estimate = 'mean': has no digits to take the mean of with "
-                f"{whole[0]} = {read[whole[0]]!r}, which decodes the whole reply; leave one out")
+        return (
+            f"model option estimate = 'mean': has no digits to take the mean of with "
+            f"{whole[0]} = {read[whole[0]]!r}, which decodes the whole reply; leave one out"
+        )
     return ""
 
 
 def _has(family: str) -> str:
-    names = ", ".join(option.name for option in shown() if family in option.of)
+    names = ", ".join(option.name for option in visible() if family in option.families)
     return f"a {family} has {names} ({LIST})"
 
 
@@ -313,5 +410,5 @@ def _cut(value) -> str:
     return shown_value if len(shown_value) <= _SHOWN else f"{shown_value[:_SHOWN]}..."
 
 
-def _refused(text: str) -> Refusal:
-    return Refusal(Code.MODEL_NOT_READY, text)
+def _refused(text: str) -> StatusError:
+    return StatusError(Code.MODEL_NOT_READY, text)

@@ -14,7 +14,7 @@ import numpy as np
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import depth_from_distance
 from depthlm_ros.models.base import PointDepthModel
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,11 @@ def ask_grid(
 
     Pixels go in batches that take about ``tick_s`` seconds, of ``batch`` at the most.
     ``progress``: called with the share done, 0..1, after each; ``cancelled`` is asked before each,
-    and True ends it with what there is. Raises Refusal(UNSUPPORTED) for a
+    and True ends it with what there is. Raises StatusError(UNSUPPORTED) for a
     grid that is empty or finer than the image.
     """
     if not (0 < rows <= camera.height and 0 < columns <= camera.width and batch > 0):
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"a grid of {rows} x {columns} points by {batch}: must have 1 to {camera.height} rows "
             f"and 1 to {camera.width} columns, the image's, and a batch of at least 1",

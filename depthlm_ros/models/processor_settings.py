@@ -5,7 +5,7 @@ Free of torch. ``mean`` and ``std`` here are of values in 0..1, whatever the fil
 
 import math
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 FILE = "preprocessor_config.json"
 _WHITE = 255.0
@@ -14,8 +14,8 @@ _REMEDY = "fetch the checkpoint again, or correct the file"
 
 
 def refuse(rule: str):
-    """Raise Refusal(MODEL_ERROR) that names the file and the rule."""
-    raise Refusal(Code.MODEL_ERROR, f"{FILE}: {rule}; {_REMEDY}")
+    """Raise StatusError(MODEL_ERROR) that names the file and the rule."""
+    raise StatusError(Code.MODEL_ERROR, f"{FILE}: {rule}; {_REMEDY}")
 
 
 def check(settings: dict, patch: int, merge: int | None = None) -> None:
@@ -24,8 +24,10 @@ def check(settings: dict, patch: int, merge: int | None = None) -> None:
     ``patch``, ``merge``: of config.json; the file must say the same where it says any.
     """
     if settings.get("do_resize") is False:
-        refuse("do_resize = false: pictures of any size come here, and the model takes whole "
-               "patches only")
+        refuse(
+            "do_resize = false: pictures of any size come here, and the model takes whole "
+            "patches only"
+        )
     for key in ("do_center_crop", "do_image_splitting"):
         if settings.get(key):
             refuse(f"{key} = {settings[key]}: what is cut off would have no depth")
@@ -54,8 +56,10 @@ def mean_and_std(settings: dict, mean: tuple, std: tuple) -> tuple[tuple, tuple]
         factor = 1.0
     numbers = (factor, *_three(mean, "image_mean"), *_three(std, "image_std"))
     if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers) or not factor > 0:
-        refuse(f"image_mean = {mean}, image_std = {std}, rescale_factor = {factor}: must be "
-               "finite numbers, the factor positive")
+        refuse(
+            f"image_mean = {mean}, image_std = {std}, rescale_factor = {factor}: must be "
+            "finite numbers, the factor positive"
+        )
     in_ours = factor * _WHITE
     if math.isclose(in_ours, 1.0, rel_tol=1e-9):
         in_ours = 1.0  # 1/255 as a decimal: not a bit of difference is meant

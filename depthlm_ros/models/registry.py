@@ -3,17 +3,18 @@
 Knows which models there are, what they weigh, what their licence allows, and which class serves
 which checkpoint format. Listing names imports no torch.
 """
+
 import logging
 from dataclasses import dataclass, replace
 from importlib import import_module
 
 from depthlm_ros.models import calibration
-from depthlm_ros.models.hub import EMBEDDED, find
-from depthlm_ros.models.hub import fetch as fetch_from_hub
-from depthlm_ros.models.options import FAMILIES, checked
-from depthlm_ros.models.quiet import quiet_imports
+from depthlm_ros.models.import_logging import quiet_imports
+from depthlm_ros.models.options import FAMILIES, validate
 from depthlm_ros.models.versions import check_transformers
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.models.weights.hub import EMBEDDED, find
+from depthlm_ros.models.weights.hub import fetch as fetch_from_hub
+from depthlm_ros.status import Code, StatusError
 
 _log = logging.getLogger(__name__)
 
@@ -39,49 +40,81 @@ class KnownModel:
 FAIR_NC = "FAIR Noncommercial Research"
 ANNOUNCED = "announced: where you have it, give its folder or hub id"
 
-KNOWN = {model.name: model for model in (
-    KnownModel("embedded", "embedded", "dense", 5.2, 0.01, "Apache-2.0",
-               "tiny DepthVLM for demo and tests, trained on rendered scenes only"),
-    KnownModel("depthvlm-4b", "JonnyYu828/DepthVLM-4B", "dense", 4470, 8.9, "Apache-2.0",
-               "the sensible default on a robot with a GPU"),
-    KnownModel("depthvlm-8b", "", "dense", 8807, 17.6, "unknown", ANNOUNCED),
-    KnownModel("depthlm-3b", "", "points", 3755, 7.5, FAIR_NC, ANNOUNCED),
-    KnownModel("depthlm-7b", "", "points", 8292, 16.6, FAIR_NC, ANNOUNCED),
-    KnownModel("depthlm-12b", "facebook/DepthLM", "points", 12400, 24.8, FAIR_NC,
-               "gated: accept the licence at https://huggingface.co/facebook/DepthLM, then "
-               "`hf auth login`"),
-)}
+KNOWN = {
+    model.name: model
+    for model in (
+        KnownModel(
+            "embedded",
+            "embedded",
+            "dense",
+            5.2,
+            0.01,
+            "Apache-2.0",
+            "tiny DepthVLM for demo and tests, trained on rendered scenes only",
+        ),
+        KnownModel(
+            "depthvlm-4b",
+            "JonnyYu828/DepthVLM-4B",
+            "dense",
+            4470,
+            8.9,
+            "Apache-2.0",
+            "the sensible default on a robot with a GPU",
+        ),
+        KnownModel("depthvlm-8b", "", "dense", 8807, 17.6, "unknown", ANNOUNCED),
+        KnownModel("depthlm-3b", "", "points", 3755, 7.5, FAIR_NC, ANNOUNCED),
+        KnownModel("depthlm-7b", "", "points", 8292, 16.6, FAIR_NC, ANNOUNCED),
+        KnownModel(
+            "depthlm-12b",
+            "facebook/DepthLM",
+            "points",
+            12400,
+            24.8,
+            FAIR_NC,
+            "gated: accept the licence at https://huggingface.co/facebook/DepthLM, then "
+            "`hf auth login`",
+        ),
+    )
+}
 
-# Format (see checkpoint.py) to the class that serves it; imported only when such a model is asked
-# for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
+# Format (see models/weights/checkpoint.py) to the class that serves it; imported only when such a
+# model is asked for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
 _SERVED_BY = {
-    "depthvlm": "depthlm_ros.models.depthvlm_model:DepthVLM",
-    "depthlm-qwen2.5-vl": "depthlm_ros.models.depthlm:DepthLM",
-    "depthlm-pixtral": "depthlm_ros.models.depthlm:DepthLM",
+    "depthvlm": "depthlm_ros.models.depthvlm.model:DepthVLM",
+    "depthlm-qwen2.5-vl": "depthlm_ros.models.depthlm.model:DepthLM",
+    "depthlm-pixtral": "depthlm_ros.models.depthlm.model:DepthLM",
 }
 
 
-def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | None = None,
-         quantize: str = "none", calibrated: bool = True, **options):
+def load(
+    name: str,
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    quantize: str = "none",
+    calibrated: bool = True,
+    **options,
+):
     """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
 
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
     bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
-    language model (``quantization.py``). ``calibrated``: whether the interval's factor is that of
-    ``calibration.json`` beside the weights, or of the option of that name. ``options``: of the
-    model's family, each in its own type or as text (``options.py``).
-    Returns a DenseDepthModel or PointDepthModel (``models/base.py``).
-    Raises Refusal(MODEL_NOT_READY, MODEL_ERROR or UNSUPPORTED) with path and remedy.
+    language model (``models/weights/quantization.py``). ``calibrated``: whether the interval's
+    factor is that of ``calibration.json`` beside the weights, or of the option of that name.
+    ``options``: of the model's family, each in its own type or as text (``options.py``). Returns a
+    DenseDepthModel or PointDepthModel (``models/base.py``). Raises StatusError(MODEL_NOT_READY,
+    MODEL_ERROR or UNSUPPORTED) with path and remedy.
     """
     check_transformers()
     with quiet_imports():  # torch: not needed to list names
-        from depthlm_ros.models import checkpoint as disk
-        from depthlm_ros.models.quantization import make_quantizer
+        from depthlm_ros.models import device as device_module
+        from depthlm_ros.models.weights import checkpoint as disk
+        from depthlm_ros.models.weights.quantization import make_quantizer
 
     opened = locate(name, revision)
-    options = checked(family_of(opened), options)
-    picked = disk.pick_device(device)
-    kind = disk.pick_dtype(dtype, picked)
+    options = validate(family_of(opened), options)
+    picked = device_module.pick_device(device)
+    kind = device_module.pick_dtype(dtype, picked)
     opened = replace(opened, quantizer=make_quantizer(quantize, picked, kind))
     disk.check_memory(opened, picked, kind)
     module, _, attribute = _SERVED_BY[opened.format].partition(":")
@@ -91,13 +124,19 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
     need = f"{opened.need_bytes(kind) / 1e9:.2f} GB in {kind}{small} on {picked}"
     _log.info("loading %s: %.1f M parameters, %s", name, opened.parameters / 1e6, need)
     path = options.pop("calibration", None)
-    factor = calibration.find(opened.folder, opened.files.values(), quantize, path) \
-        if calibrated else None
+    factor = (
+        calibration.find(opened.folder, opened.files.values(), quantize, path)
+        if calibrated
+        else None
+    )
     try:
         model = serving.from_checkpoint(opened, name, picked, kind, **options)
     except disk.OUT_OF_MEMORY as error:
-        raise Refusal(Code.MODEL_NOT_READY, f"{name} needs {need}, which ran out: take a smaller "
-                      "model, quantize, or free the device") from error
+        raise StatusError(
+            Code.MODEL_NOT_READY,
+            f"{name} needs {need}, which ran out: take a smaller "
+            "model, quantize, or free the device",
+        ) from error
     if factor is not None:
         model.ratio_90, model.interval = factor.ratio_90, factor.interval
     return model
@@ -106,24 +145,30 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision: str | N
 def family_of(opened) -> str:
     """Return the family (``options.py``) that a ``Checkpoint`` is served as.
 
-    Raises Refusal(UNSUPPORTED) for a model that cannot measure.
+    Raises StatusError(UNSUPPORTED) for a model that cannot measure.
     """
     if opened.format not in _SERVED_BY:
-        raise Refusal(Code.UNSUPPORTED, f"{opened.folder} is a plain {opened.format} without "
-                      "depth head or depth training: it cannot measure; give a DepthVLM or "
-                      "DepthLM")
+        raise StatusError(
+            Code.UNSUPPORTED,
+            f"{opened.folder} is a plain {opened.format} without "
+            "depth head or depth training: it cannot measure; give a DepthVLM or "
+            "DepthLM",
+        )
     return FAMILIES[opened.format]
 
 
 def source_of(name: str) -> str:
     """Return what ``hub.find`` takes for a known name; anything else stays as it is.
 
-    Raises Refusal(MODEL_NOT_READY) for a model that is announced only.
+    Raises StatusError(MODEL_NOT_READY) for a model that is announced only.
     """
     if name in KNOWN and not KNOWN[name].source:
-        raise Refusal(Code.MODEL_NOT_READY, f"model {name!r} is announced, and no place to fetch "
-                      "it from is known here: where you have it, give its folder or its hub id "
-                      "'owner/name'; `depthlm models` lists what is published")
+        raise StatusError(
+            Code.MODEL_NOT_READY,
+            f"model {name!r} is announced, and no place to fetch "
+            "it from is known here: where you have it, give its folder or its hub id "
+            "'owner/name'; `depthlm models` lists what is published",
+        )
     return KNOWN[name].source if name in KNOWN else name
 
 
@@ -131,7 +176,7 @@ def locate(name: str, revision: str | None = None):
     """Open a model's checkpoint without loading it: format, size, folder (``Checkpoint``)."""
     check_transformers()
     with quiet_imports():
-        from depthlm_ros.models import checkpoint as disk
+        from depthlm_ros.models.weights import checkpoint as disk
 
     return disk.Checkpoint.open(find(source_of(name), revision))
 

@@ -22,8 +22,11 @@ def axial_tables(positions: torch.Tensor, frequencies: list, dtype, device) -> t
     ``positions``: (tokens, axes); ``frequencies``: those of each axis.
     """
     angles = torch.cat(
-        [positions[:, axis, None].float() * f.to(positions.device)
-         for axis, f in enumerate(frequencies)], dim=-1
+        [
+            positions[:, axis, None].float() * f.to(positions.device)
+            for axis, f in enumerate(frequencies)
+        ],
+        dim=-1,
     )
     angles = torch.cat([angles, angles], dim=-1)
     return angles.cos().to(device, dtype), angles.sin().to(device, dtype)

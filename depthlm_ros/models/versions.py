@@ -4,7 +4,7 @@ import logging
 import re
 from importlib.metadata import PackageNotFoundError, version
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 OLDEST, BELOW, NEWEST_TRIED = (5, 0), (6,), (5, 24)
 """5.0 up to, not including, 6: exact on the oldest and the newest of them (docs/install.md).
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def check_transformers(found: str | None = None) -> None:
-    """Refuse a transformers that does not serve the models: Refusal(MODEL_NOT_READY).
+    """Refuse a transformers that does not serve the models: StatusError(MODEL_NOT_READY).
 
     ``found``: its version, None for the installed one. A newer one than was tried is logged.
     """
@@ -33,8 +33,8 @@ def check_transformers(found: str | None = None) -> None:
         _log.warning("transformers %s is newer than %s, the newest tried here", told, newest)
 
 
-def _refusal(what: str) -> Refusal:
-    return Refusal(
+def _refusal(what: str) -> StatusError:
+    return StatusError(
         Code.MODEL_NOT_READY,
         f"{what}: must be {REQUIREMENT}; run `python3 -m pip install '{REQUIREMENT}'` in the "
         "environment that the node runs in",

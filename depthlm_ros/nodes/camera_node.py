@@ -21,18 +21,20 @@ from std_msgs.msg import Header
 
 from depthlm_msgs.srv import QueryTruth
 from depthlm_ros.language.text import clean
-from depthlm_ros.nodes import camera_parameters, conversions, replies
-from depthlm_ros.nodes.guard import Faults
-from depthlm_ros.nodes.offers import offer
-from depthlm_ros.nodes.persistence import PersistentReplies
-from depthlm_ros.nodes.playhead import Playhead
-from depthlm_ros.nodes.process import run_node, sentence_of
-from depthlm_ros.nodes.services import SERVICE_QOS
-from depthlm_ros.nodes.sources.ahead import Ahead
-from depthlm_ros.nodes.sources.opening import open_source
-from depthlm_ros.nodes.sources.scenes import real_walk
-from depthlm_ros.nodes.truth import TruthMemory
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.nodes.camera import parameters as camera_parameters
+from depthlm_ros.nodes.camera.ground_truth import TruthMemory
+from depthlm_ros.nodes.camera.playback_clock import PlaybackClock
+from depthlm_ros.nodes.camera.sources.factory import open_source
+from depthlm_ros.nodes.camera.sources.prefetch import Prefetcher
+from depthlm_ros.nodes.camera.sources.rendered_scenes import make_camera_path
+from depthlm_ros.nodes.common import conversions
+from depthlm_ros.nodes.common.callback_guard import CallbackGuard
+from depthlm_ros.nodes.common.qos_publisher import create_publisher
+from depthlm_ros.nodes.common.run_node import run_node, sentence_of
+from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
+from depthlm_ros.nodes.depth import responses
+from depthlm_ros.nodes.depth.services import SERVICE_QOS
+from depthlm_ros.status import Code, StatusError
 
 TICK_S = 0.02
 """Period of /clock and of sending replies again."""
@@ -41,18 +43,18 @@ STOP_TIMEOUT_S = 0.5
 
 
 class CameraNode(Node):
-    """``make_walk``: makes the procedural world, as ``scenes.walk.Walk`` does."""
+    """``make_path``: makes the procedural world, as ``scenes.walk.CameraPath`` does."""
 
-    def __init__(self, make_walk=real_walk, **kwargs):
+    def __init__(self, make_path=make_camera_path, **kwargs):
         super().__init__("camera", **kwargs)
         self.cannot_start = ""
-        self.faults = Faults(self.get_logger())
+        self.guard = CallbackGuard(self.get_logger())
         self.parameters = camera_parameters.declare(self)
         values = self.parameters.values
-        self._memory, self._playhead = TruthMemory(), None
+        self._memory, self._playback_clock = TruthMemory(), None
         self._published, self._over, self._said_no_clock = 0, False, False
-        self._ahead = Ahead(
-            lambda: open_source(values, self.get_logger().warning, make_walk),
+        self._prefetcher = Prefetcher(
+            lambda: open_source(values, self.get_logger().warning, make_path),
             values.loop,
             self._on_news,
         )
@@ -63,21 +65,21 @@ class CameraNode(Node):
     # -- making -------------------------------------------------------------------------------
 
     def _make_publishers(self, values) -> None:
-        """Reliable, as camera drivers offer: see ``offers.offer``."""
+        """Reliable, as camera drivers offer: see ``qos_publisher.create_publisher``."""
         topic = self.resolve_topic_name("image")
         if values.image_transport == "compressed":  # image_transport's rule: base, then transport
-            self._images = self._offer(CompressedImage, topic + "/compressed")
+            self._images = self._create_publisher(CompressedImage, topic + "/compressed")
         else:
-            self._images = self._offer(Image, topic)
-        self._infos = self._offer(CameraInfo, "camera_info")
-        self._truths = self._offer(Image, "~/truth/depth")
-        self._clocks = self._offer(ClockMsg, "/clock") if values.publish_clock else None
+            self._images = self._create_publisher(Image, topic)
+        self._infos = self._create_publisher(CameraInfo, "camera_info")
+        self._truths = self._create_publisher(Image, "~/truth/depth")
+        self._clocks = self._create_publisher(ClockMsg, "/clock") if values.publish_clock else None
 
-    def _offer(self, kind, topic: str):
-        return offer(self, self.faults, kind, topic)
+    def _create_publisher(self, kind, topic: str):
+        return create_publisher(self, self.guard, kind, topic)
 
     def _make_service(self) -> None:
-        self._replies = PersistentReplies(self.faults)
+        self._replies = ServiceReplyRetrier(self.guard)
         service = self.create_service(
             QueryTruth, "~/truth/query_points", self._on_query, qos_profile=SERVICE_QOS
         )
@@ -89,7 +91,7 @@ class CameraNode(Node):
 
         def timer(what, function, seconds=TICK_S):
             return self.create_timer(
-                seconds, self._guarded(what, function), callback_group=group, clock=steady
+                seconds, self._wrapped(what, function), callback_group=group, clock=steady
             )
 
         timer("sending a reply", self._replies.retry)
@@ -103,17 +105,17 @@ class CameraNode(Node):
     async def autostart(self) -> None:
         """Open the source, on its thread: importing the world or reading a list takes a while."""
         self.get_logger().info(f"opening {clean(self.parameters.values.source)!r} ...")
-        self._ahead.start()
+        self._prefetcher.start()
 
     def _on_news(self) -> None:
         """Wake the executor: on the source's thread."""
         self.executor.create_task(self._advance_and_wake)
 
     def _advance_and_wake(self) -> None:
-        self._guarded("playing", self._advance)()
+        self._wrapped("playing", self._advance)()
         self.executor.wake()
 
-    def _guarded(self, what: str, function):
+    def _wrapped(self, what: str, function):
         """Return a callback that cannot raise; what fails as the context goes is no fault."""
 
         def call():
@@ -123,20 +125,20 @@ class CameraNode(Node):
                 if self.context.ok():
                     raise
 
-        return self.faults.guarded(what, call)
+        return self.guard.wrap(what, call)
 
     def _advance(self) -> None:
         """Publish the next shot if it is due; else come back when it is."""
         self._due.cancel()
-        shot = self._ahead.next
+        shot = self._prefetcher.next
         if shot is None:
-            if self._ahead.ended and not self._over:
-                self._finish(self._ahead.error)
+            if self._prefetcher.ended and not self._over:
+                self._finish(self._prefetcher.error)
             return
-        if self._playhead is None:
+        if self._playback_clock is None:
             self._begin()
         now_s = time.monotonic()
-        wait_s = self._playhead.due_s(shot, now_s) - now_s
+        wait_s = self._playback_clock.due_s(shot, now_s) - now_s
         if wait_s <= 0:
             wait_s = self._publish(shot, now_s)
         self._come_back(wait_s)
@@ -146,9 +148,9 @@ class CameraNode(Node):
         self._due.reset()
 
     def _begin(self) -> None:
-        values, source = self.parameters.values, self._ahead.source
+        values, source = self.parameters.values, self._prefetcher.source
         rate_hz = values.rate_hz or source.default_rate_hz
-        self._playhead = Playhead(rate_hz, values.stamp == "recorded", time.time_ns())
+        self._playback_clock = PlaybackClock(rate_hz, values.stamp == "recorded", time.time_ns())
         pace = f"at {rate_hz:g} Hz" if rate_hz else "at the recorded pace"
         self.get_logger().info(f"playing {source.title}, {pace}: {self._images.topic_name}")
         if values.stamp == "recorded" and not values.publish_clock:
@@ -177,12 +179,12 @@ class CameraNode(Node):
         stamp = self._stamp_of(shot)
         if stamp is None:
             return NO_CLOCK_RETRY_S
-        self._ahead.take()
-        if self._playhead.advance(shot, now_s):
+        self._prefetcher.take()
+        if self._playback_clock.advance(shot, now_s):
             self.get_logger().info(f"round {shot.round + 1}: the time jumps back")
             self._memory.forget()
         if self._clocks is not None:  # nobody shall see an image from the future
-            self._clocks.publish(ClockMsg(clock=conversions.time_of(self._playhead.shot_ns)))
+            self._clocks.publish(ClockMsg(clock=conversions.time_of(self._playback_clock.shot_ns)))
         shot.image.header.stamp = shot.info.header.stamp = stamp
         header = Header(stamp=stamp, frame_id=shot.image.header.frame_id)
         self._memory.add(header, shot.truth)  # first: whoever sees the image may ask at once
@@ -190,8 +192,10 @@ class CameraNode(Node):
         self._infos.publish(shot.info)
         self._images.publish(shot.image)
         self._published += 1
-        coming = self._ahead.next
-        return 0.0 if coming is None else self._playhead.due_s(coming, now_s) - time.monotonic()
+        coming = self._prefetcher.next
+        return (
+            0.0 if coming is None else self._playback_clock.due_s(coming, now_s) - time.monotonic()
+        )
 
     def _stamp_of(self, shot):
         """Return the stamp that a shot bears, None while the clock in force has not begun."""
@@ -199,7 +203,7 @@ class CameraNode(Node):
         if values.stamp == "recorded":
             return shot.recorded
         if values.publish_clock:
-            return conversions.time_of(self._playhead.sim_ns(shot))
+            return conversions.time_of(self._playback_clock.sim_ns(shot))
         now = self.get_clock().now()
         if now.nanoseconds > 0:
             return now.to_msg()
@@ -212,9 +216,9 @@ class CameraNode(Node):
         return None
 
     def _publish_clock(self) -> None:
-        if self._playhead is None:
+        if self._playback_clock is None:
             return
-        now_ns = self._playhead.clock_ns(self._ahead.next, time.monotonic())
+        now_ns = self._playback_clock.clock_ns(self._prefetcher.next, time.monotonic())
         if now_ns is not None:
             self._clocks.publish(ClockMsg(clock=conversions.time_of(now_ns)))
 
@@ -232,31 +236,31 @@ class CameraNode(Node):
     def _on_query(self, request, response):
         pixels, header = [], Header()
         try:
-            pixels = replies.pixels_of(request.pixels)
+            pixels = responses.pixels_of(request.pixels)
             header, readings = self._memory.read(request.stamp, pixels)
-            refusal = Refusal(Code.OK, "")
+            refusal = StatusError(Code.OK, "")
         except Exception as error:  # every request gets a reply
             refusal = self._as_refusal(error)
-            readings = replies.without_numbers(pixels, refusal)
-        response.points = replies.point_messages(readings, header)
+            readings = responses.without_numbers(pixels, refusal)
+        response.points = responses.point_messages(readings, header)
         response.status = conversions.status_msg(refusal.code, refusal.text)
         return response
 
-    def _as_refusal(self, error: Exception) -> Refusal:
-        if isinstance(error, Refusal):
+    def _as_refusal(self, error: Exception) -> StatusError:
+        if isinstance(error, StatusError):
             return error
-        sentence = self.faults.note("~/truth/query_points", error)
-        return Refusal(Code.NO_DEPTH, f"the request failed inside the node: {sentence}")
+        sentence = self.guard.record("~/truth/query_points", error)
+        return StatusError(Code.NO_DEPTH, f"the request failed inside the node: {sentence}")
 
     def stop(self) -> bool:
         """End for good: True when the source's thread has ended too."""
         self._due.cancel()
-        return self._ahead.stop(STOP_TIMEOUT_S)
+        return self._prefetcher.stop(STOP_TIMEOUT_S)
 
 
-def main(args=None, make_walk=real_walk) -> int:
+def main(args=None, make_path=make_camera_path) -> int:
     """Run the node until SIGINT or SIGTERM ends the process; return only if it cannot start."""
-    return run_node(lambda: CameraNode(make_walk), args, "camera_node", "the playing of a picture")
+    return run_node(lambda: CameraNode(make_path), args, "camera_node", "the playing of a picture")
 
 
 if __name__ == "__main__":

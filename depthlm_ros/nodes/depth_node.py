@@ -17,18 +17,18 @@ from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from depthlm_ros.nodes.diagnostics import Diagnostics
-from depthlm_ros.nodes.engine import Engine
-from depthlm_ros.nodes.guard import Faults
-from depthlm_ros.nodes.inputs import Inputs
-from depthlm_ros.nodes.model_calls import release_device_memory
-from depthlm_ros.nodes.parameters import Parameters
-from depthlm_ros.nodes.persistence import PersistentReplies
-from depthlm_ros.nodes.process import run_node
-from depthlm_ros.nodes.python_log import route_to
-from depthlm_ros.nodes.services import Services
-from depthlm_ros.nodes.streams import Streams
-from depthlm_ros.status import Refusal
+from depthlm_ros.models.device_memory import release_device_memory
+from depthlm_ros.nodes.common.callback_guard import CallbackGuard
+from depthlm_ros.nodes.common.rosout_handler import attach_to_rosout
+from depthlm_ros.nodes.common.run_node import run_node
+from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
+from depthlm_ros.nodes.depth.diagnostics import Diagnostics
+from depthlm_ros.nodes.depth.inference import InferenceScheduler
+from depthlm_ros.nodes.depth.parameters import declare
+from depthlm_ros.nodes.depth.publishers import DepthPublishers
+from depthlm_ros.nodes.depth.services import Services
+from depthlm_ros.nodes.depth.subscriptions import CameraSubscriber
+from depthlm_ros.status import StatusError
 
 JUMP_FORWARD_S = 10.0
 TICK_S = 0.02
@@ -42,9 +42,9 @@ def load_by_registry(
 
     ``revision``: "" for the newest fetched. ``options``: the model's, as texts name=value.
     """
-    from depthlm_ros.models.options import given
+    from depthlm_ros.models.options import parse_pairs
     from depthlm_ros.models.registry import load
-    from depthlm_ros.models.warm_up import warm_up
+    from depthlm_ros.models.warmup import warm_up
 
     model = load(
         name,
@@ -52,7 +52,7 @@ def load_by_registry(
         dtype=dtype,
         revision=revision or None,
         quantize=quantize,
-        **given(options),
+        **parse_pairs(options),
     )
     warm_up(model)
     return model
@@ -68,15 +68,15 @@ class DepthNode(LifecycleNode):
         self._load_model = load_model
         self._load_error, self._loading_since = "", None
         self._fresh_model = None
-        route_to(self.get_logger())
-        self.faults = Faults(self.get_logger())
-        self.parameters = Parameters(self, self.state_label)
-        self.streams = Streams(self, self.faults)
-        self.engine = Engine(self, self.faults, self.streams)
-        self.inputs = Inputs(self, self.engine, self.faults)
-        self.services_offered = Services(self, self.engine, self.streams, self.faults)
-        self._diagnostics = Diagnostics(self, self.engine, self.inputs, self.faults)
-        self._replies = PersistentReplies(self.faults)
+        attach_to_rosout(self.get_logger())
+        self.guard = CallbackGuard(self.get_logger())
+        self.parameters = declare(self, self.state_label)
+        self.depth_publishers = DepthPublishers(self, self.guard)
+        self.scheduler = InferenceScheduler(self, self.guard, self.depth_publishers)
+        self.subscriber = CameraSubscriber(self, self.scheduler, self.guard)
+        self.services_offered = Services(self, self.scheduler, self.depth_publishers, self.guard)
+        self._diagnostics = Diagnostics(self, self.scheduler, self.subscriber, self.guard)
+        self._replies = ServiceReplyRetrier(self.guard)
         self._take_over_change_state()
         for service in self.services:
             self._replies.attach(service)
@@ -87,25 +87,25 @@ class DepthNode(LifecycleNode):
     def _watch_time(self) -> None:
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # the ROS clock may stand still or jump
         self.create_timer(
-            1.0, self.faults.guarded("diagnostics", self._diagnostics.publish), clock=steady
+            1.0, self.guard.wrap("diagnostics", self._diagnostics.publish), clock=steady
         )
         for what, function in (
-            ("deadlines", self.engine.expire),
+            ("deadlines", self.scheduler.expire),
             ("sending a reply", self._replies.retry),
         ):
-            self.create_timer(TICK_S, self.faults.guarded(what, function), clock=steady)
+            self.create_timer(TICK_S, self.guard.wrap(what, function), clock=steady)
         self._jump = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=Duration(seconds=JUMP_FORWARD_S), min_backward=Duration(nanoseconds=-1)
             ),
-            post_callback=self.faults.guarded("a clock jump", self._on_jump),
+            post_callback=self.guard.wrap("a clock jump", self._on_jump),
         )
 
     def _on_jump(self, jump) -> None:
         self.get_logger().warning("the clock jumped: images and results so far are forgotten")
-        self.inputs.forget()
+        self.subscriber.forget()
         self.services_offered.forget()
-        self.engine.flush()
+        self.scheduler.flush()
 
     # -- lifecycle ----------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class DepthNode(LifecycleNode):
             if await self._change(Transition.TRANSITION_CONFIGURE):
                 self.trigger_activate()
         except Exception as error:  # the node stays and can be configured again
-            self.faults.note("autostart", error)
+            self.guard.record("autostart", error)
 
     async def _load(self) -> None:
         """Load the model on the worker; leave it, or why there is none, for on_configure."""
@@ -170,7 +170,7 @@ class DepthNode(LifecycleNode):
         self._loading_since = time.monotonic()
         self.get_logger().info(f"loading model {values.model!r} ...")
         try:
-            outcome = await self.engine.run_job(
+            outcome = await self.scheduler.run_job(
                 lambda: self._load_model(
                     values.model,
                     values.device,
@@ -190,7 +190,9 @@ class DepthNode(LifecycleNode):
             self.get_logger().info(f"model {name!r} is ready after {seconds:.1f} s")
 
     def _sentence_of(self, error: BaseException) -> str:
-        return str(error) if isinstance(error, Refusal) else self.faults.note("loading", error)
+        return (
+            str(error) if isinstance(error, StatusError) else self.guard.record("loading", error)
+        )
 
     def why_no_model(self) -> str:
         """Say why there is no model now; "" when nobody has asked for one."""
@@ -198,9 +200,9 @@ class DepthNode(LifecycleNode):
             return f"the model has been loading for {time.monotonic() - self._loading_since:.0f} s"
         return self._load_error
 
-    def missing_input(self) -> Refusal:
+    def missing_input(self) -> StatusError:
         """Say what is missing, for a request that waited in vain."""
-        return self.inputs.missing()
+        return self.subscriber.missing()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the loaded model over; FAILURE, with the reason in the log, when there is none."""
@@ -209,14 +211,16 @@ class DepthNode(LifecycleNode):
                 f"cannot configure: {self._load_error or 'use the service change_state'}"
             )
             return TransitionCallbackReturn.FAILURE
-        self.engine.model, self._fresh_model = self._fresh_model, None
+        self.scheduler.model, self._fresh_model = self._fresh_model, None
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and serve."""
-        self.engine.activate(self.inputs.image_is_rectified)
-        self.inputs.subscribe()
-        self.get_logger().info(f"active: {self.inputs.image_topic} with {self.inputs.info_topic}")
+        self.scheduler.activate(self.subscriber.image_is_rectified)
+        self.subscriber.subscribe()
+        self.get_logger().info(
+            f"active: {self.subscriber.image_topic} with {self.subscriber.info_topic}"
+        )
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -242,18 +246,18 @@ class DepthNode(LifecycleNode):
         return super().on_error(state)
 
     def _leave_active(self) -> None:
-        self.engine.deactivate()
-        self.inputs.unsubscribe()
+        self.scheduler.deactivate()
+        self.subscriber.unsubscribe()
 
     def _release(self) -> None:
-        self.engine.model = None
-        self.engine.flush()
+        self.scheduler.model = None
+        self.scheduler.flush()
         release_device_memory()
 
     def stop(self) -> bool:
         """End for good: True when the worker has ended too."""
-        self.engine.active = False
-        return self.engine.stop(STOP_TIMEOUT_S)
+        self.scheduler.active = False
+        return self.scheduler.stop(STOP_TIMEOUT_S)
 
     def destroy_node(self) -> None:
         """Leave the graph and give its memory back.

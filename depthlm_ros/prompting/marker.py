@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 RED = (255, 0, 0)
 BLUE = (0, 0, 255)
@@ -60,7 +60,7 @@ _DRAWN = {"arrow": _arrow, "cross": _cross, "circle": _circle}
 class Marker:
     """What is drawn: shape, length in pixels, stroke in pixels, RGB colour.
 
-    The defaults are the published marker. Raises Refusal(UNSUPPORTED) for a shape or size that
+    The defaults are the published marker. Raises StatusError(UNSUPPORTED) for a shape or size that
     cannot be drawn.
     """
 
@@ -72,12 +72,12 @@ class Marker:
     def __post_init__(self):
         """Refuse what cannot be drawn."""
         if self.shape not in SHAPES:
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED,
                 f"marker shape {self.shape!r}: must be one of {', '.join(SHAPES)}",
             )
         if not 3 <= self.length_px <= 200 or not 1 <= self.thickness_px <= self.length_px // 2:
-            raise Refusal(
+            raise StatusError(
                 Code.UNSUPPORTED,
                 f"marker of length {self.length_px} px and stroke {self.thickness_px} px: "
                 "the length must be 3 to 200 px and the stroke 1 px to half the length",
@@ -139,16 +139,16 @@ def place(marker: Marker, target, width: int, height: int, on_margin: str = "fli
 
     Outside the margin the placement is the published one. Within it: "flip" lays the marker on the
     first side (right, up, down, or still left) on which all of it fits; "pad" grows the picture;
-    "refuse" refuses. Raises Refusal(IN_MARKER_MARGIN) when refused or when no side fits,
-    Refusal(OUT_OF_IMAGE) for a pixel outside.
+    "refuse" refuses. Raises StatusError(IN_MARKER_MARGIN) when refused or when no side fits,
+    StatusError(OUT_OF_IMAGE) for a pixel outside.
     """
     x, y = (int(v) for v in target)
     if on_margin not in ON_MARGIN:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED, f"on_margin = {on_margin!r}: must be one of {', '.join(ON_MARGIN)}"
         )
     if not (0 <= x < width and 0 <= y < height):
-        raise Refusal(
+        raise StatusError(
             Code.OUT_OF_IMAGE, f"pixel ({x}, {y}) is outside the picture of {width} x {height}"
         )
     m = marker.margin_px
@@ -160,7 +160,7 @@ def place(marker: Marker, target, width: int, height: int, on_margin: str = "fli
         painted = marker.turned(direction) + (x, y)
         if (painted >= 0).all() and (painted < (width, height)).all():
             return Placement((x, y), painted, direction)
-    raise Refusal(
+    raise StatusError(
         Code.IN_MARKER_MARGIN,
         f"pixel ({x}, {y}) is within {m} px of the border of the picture of {width} x {height},"
         " where its marker does not fit: ask for a pixel further inside, or set on_margin to pad",
@@ -192,7 +192,7 @@ def draw_all(rgb: np.ndarray, markers, targets, on_margin: str = "flip") -> np.n
     refused here, since each would move the others.
     """
     if on_margin == "pad":
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             "several markers cannot pad one picture: use on_margin flip or refuse",
         )

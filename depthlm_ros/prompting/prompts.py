@@ -10,7 +10,7 @@ stands for them here is our own, so that a reply holds one number. Parsing is ``
 from dataclasses import dataclass
 from enum import Enum
 
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 METRES, SPEED, SECONDS = "m", "m/s", "s"
 
@@ -71,7 +71,7 @@ class Prompt:
         return self.reply.split(SLOT, 1)[0]
 
     @property
-    def trail(self) -> str:
+    def reply_suffix(self) -> str:
         """What follows the first number, up to the next or the end."""
         return self.reply.split(SLOT)[1]
 
@@ -138,14 +138,14 @@ def prompt(
 
     ``time_s`` > 0: for SPEED; ``speed_m_s`` > 0: for TIME. ``size`` = (width, height) and
     ``pixel`` = (x, y), whole pixels of the model's picture: for TEXT_COORDINATES. ``camera``: the
-    PinholeCamera of the model's picture: for INTRINSICS. Raises Refusal(UNSUPPORTED) when the
+    PinholeCamera of the model's picture: for INTRINSICS. Raises StatusError(UNSUPPORTED) when the
     style has no form of the task or a needed value is missing.
     """
     task, style = Task(task), Style(style)
     if style in (Style.PUBLISHED, Style.PLAIN):
         return _tagged_or_plain(task, style, time_s, speed_m_s)
     if task is not Task.DISTANCE:
-        raise Refusal(
+        raise StatusError(
             Code.UNSUPPORTED,
             f"style {style.value} knows the distance task only, not {task.value}: use "
             "style published or plain",
@@ -185,7 +185,7 @@ def _tagged_or_plain(task: Task, style: Style, time_s, speed_m_s) -> Prompt:
 
 def _text_coordinates(size, pixel) -> Prompt:
     if size is None or pixel is None:
-        raise Refusal(Code.UNSUPPORTED, "style text_coordinates: size and pixel must be given")
+        raise StatusError(Code.UNSUPPORTED, "style text_coordinates: size and pixel must be given")
     question = (
         f"Given this image of size (width = {int(size[0])}, height = {int(size[1])}), how far is"
         f" the pixel at ({int(pixel[0])}, {int(pixel[1])}) from the camera?"
@@ -195,7 +195,7 @@ def _text_coordinates(size, pixel) -> Prompt:
 
 def _intrinsics(camera) -> Prompt:
     if camera is None:
-        raise Refusal(Code.UNSUPPORTED, "style intrinsics: the camera must be given")
+        raise StatusError(Code.UNSUPPORTED, "style intrinsics: the camera must be given")
     question = (
         f"Given this image of size (width = {camera.width}, height = {camera.height}) where the"
         f" camera intrinsics are (fx = {camera.fx:.2f}, fy = {camera.fy:.2f}, cx ="
@@ -207,7 +207,7 @@ def _intrinsics(camera) -> Prompt:
 
 def _positive(name: str, value) -> float:
     if value is None or not 0 < value < float("inf"):
-        raise Refusal(Code.BAD_QUESTION, f"{name} = {value}: must be a positive finite number")
+        raise StatusError(Code.BAD_QUESTION, f"{name} = {value}: must be a positive finite number")
     return float(value)
 
 

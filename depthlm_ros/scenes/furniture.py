@@ -4,10 +4,11 @@ A function adds one thing, facing +x with its back at -x, and returns its footpr
 (x, y) [m]. Sizes follow what shops sell: tables 0.72 to 0.76 m high, seats 0.43 to 0.48, worktops
 0.9, doors 2.0 to 2.1 by 0.8 to 0.95, shelves 0.3 to 0.4 deep.
 """
+
 import numpy as np
 
 from depthlm_ros.scenes import materials as m
-from depthlm_ros.scenes.shapes import Builder, turn_y, turn_z
+from depthlm_ros.scenes.primitives import Builder, rotation_y, rotation_z
 
 
 def _legs(b: Builder, half_x: float, half_y: float, height: float, thick: float, look) -> None:
@@ -103,9 +104,16 @@ def chair(b: Builder) -> tuple:
     if rng.random() < 0.3:  # office chair on castors
         b.cylinder(0, 0, (0.08, seat - 0.05), 0.03, frame)
         for spoke in range(5):
-            b.box((-0.28, 0.28), (-0.025, 0.025), (0.05, 0.09), frame, turn_z(spoke * np.pi / 5))
-        b.box((-half - 0.03, -half + 0.03), (-half, half), (seat + 0.12, back + 0.05), look,
-              turn_y(-0.12))
+            b.box(
+                (-0.28, 0.28), (-0.025, 0.025), (0.05, 0.09), frame, rotation_z(spoke * np.pi / 5)
+            )
+        b.box(
+            (-half - 0.03, -half + 0.03),
+            (-half, half),
+            (seat + 0.12, back + 0.05),
+            look,
+            rotation_y(-0.12),
+        )
         return 0.3, 0.3
     _legs(b, half, half, seat - 0.04, 0.035, frame)
     low = seat + rng.uniform(0.0, 0.25)
@@ -127,15 +135,24 @@ def sofa(b: Builder) -> tuple:
     b.box((-hx, hx), (-hy, hy), (0.08, 0.26), look)
     b.box((-hx, -hx + 0.22), (-hy, hy), (0.26, top), look)
     for side in (-1, 1):
-        b.box((-hx, hx), sorted((side * hy, side * (hy - 0.17))), (0.26, rng.uniform(0.55, 0.65)),
-              look)
+        b.box(
+            (-hx, hx),
+            sorted((side * hy, side * (hy - 0.17))),
+            (0.26, rng.uniform(0.55, 0.65)),
+            look,
+        )
     width = (2 * hy - 0.34) / seats
     for k in range(seats):
         y = -hy + 0.17 + k * width
         b.box((-hx + 0.2, hx), (y + 0.005, y + width - 0.005), (0.26, seat), look.tinted(1.05))
         if rng.random() < 0.5:
-            b.box((-hx + 0.22, -hx + 0.36), (y + 0.08, y + 0.46), (seat, seat + 0.38),
-                  m.fabric(rng), turn_y(-0.25))
+            b.box(
+                (-hx + 0.22, -hx + 0.36),
+                (y + 0.08, y + 0.46),
+                (seat, seat + 0.38),
+                m.fabric(rng),
+                rotation_y(-0.25),
+            )
     return hx, hy
 
 
@@ -149,7 +166,7 @@ def bed(b: Builder) -> tuple:
     b.box((-hx + 0.03, hx - 0.03), (-hy + 0.02, hy - 0.02), (0.3, rng.uniform(0.45, 0.55)), sheet)
     b.box((-0.3, hx), (-hy - 0.01, hy + 0.01), (0.28, rng.uniform(0.52, 0.6)), m.fabric(rng))
     b.box((-hx - 0.04, -hx), (-hy, hy), (0, rng.uniform(0.8, 1.1)), frame)
-    for y in ([0.0] if hy < 0.6 else [-hy / 2, hy / 2]):
+    for y in [0.0] if hy < 0.6 else [-hy / 2, hy / 2]:
         b.ellipsoid(-hx + 0.28, y, 0.57, (0.2, 0.3, 0.08), m.plaster(rng))
     return hx + 0.04, hy
 
@@ -180,16 +197,29 @@ def _fill_board(b: Builder, hx: float, hy: float, z: float, room: float) -> None
         kind = rng.random()
         if kind < 0.45:
             b.begin("books")
-            b.box((-hx + 0.02, hx - rng.uniform(0.02, 0.08)), (y, y + width),
-                  (z, z + rng.uniform(0.17, min(0.28, room))), m.books(rng))
+            b.box(
+                (-hx + 0.02, hx - rng.uniform(0.02, 0.08)),
+                (y, y + width),
+                (z, z + rng.uniform(0.17, min(0.28, room))),
+                m.books(rng),
+            )
         elif kind < 0.65:
             b.begin("box")
-            b.box((-hx + 0.02, hx - 0.03), (y, y + width), (z, z + rng.uniform(0.1, room)),
-                  m.paint(rng) if rng.random() < 0.5 else m.cardboard(rng))
+            b.box(
+                (-hx + 0.02, hx - 0.03),
+                (y, y + width),
+                (z, z + rng.uniform(0.1, room)),
+                m.paint(rng) if rng.random() < 0.5 else m.cardboard(rng),
+            )
         elif kind < 0.75:
             b.begin("vase")
-            b.cylinder(0, y + width / 2, (z, z + rng.uniform(0.1, room)), rng.uniform(0.03, 0.06),
-                       m.paint(rng))
+            b.cylinder(
+                0,
+                y + width / 2,
+                (z, z + rng.uniform(0.1, room)),
+                rng.uniform(0.03, 0.06),
+                m.paint(rng),
+            )
         y += width + 0.005
 
 
@@ -216,12 +246,20 @@ def _fronts(b, hx, hy, low, high, columns, rows, look) -> None:
     for i in range(columns):
         for j in range(rows):
             y, z = -hy + i * wide, low + j * tall
-            b.box((hx, hx + 0.015), (y + 0.004, y + wide - 0.004), (z + 0.004, z + tall - 0.004),
-                  look.tinted(1.04))
+            b.box(
+                (hx, hx + 0.015),
+                (y + 0.004, y + wide - 0.004),
+                (z + 0.004, z + tall - 0.004),
+                look.tinted(1.04),
+            )
             middle, up = (y + wide / 2, z + 0.8 * tall) if rows > 1 else (y + wide - 0.06, 1.0)
             if low < up < high:
-                b.box((hx + 0.015, hx + 0.04), (middle - 0.008, middle + 0.008),
-                      (up - 0.06, up + 0.06), handle)
+                b.box(
+                    (hx + 0.015, hx + 0.04),
+                    (middle - 0.008, middle + 0.008),
+                    (up - 0.06, up + 0.06),
+                    handle,
+                )
 
 
 def kitchen_row(b: Builder, length: float) -> tuple:
@@ -277,8 +315,9 @@ def plant(b: Builder) -> tuple:
     b.cylinder(0, 0, (0.2, height), 0.02, m.wood(rng))
     for _ in range(rng.integers(3, 8)):
         x, y = rng.normal(0, 0.12, 2)
-        b.ellipsoid(x, y, height * rng.uniform(0.6, 1.0), rng.uniform(0.08, 0.25, 3),
-                    m.leaves(rng))
+        b.ellipsoid(
+            x, y, height * rng.uniform(0.6, 1.0), rng.uniform(0.08, 0.25, 3), m.leaves(rng)
+        )
     return 0.3, 0.3
 
 
@@ -308,17 +347,32 @@ def _things_on(b: Builder, hx: float, hy: float, z: float, count: int) -> None:
             b.cylinder(x, y, (z, z + 0.095), 0.04, m.paint(rng))
         elif kind == 2:
             b.begin("book")
-            b.box((x - 0.1, x + 0.1), (y - 0.07, y + 0.07), (z, z + rng.uniform(0.015, 0.08)),
-                  m.paint(rng), turn_z(rng.uniform(0, 3)))
+            b.box(
+                (x - 0.1, x + 0.1),
+                (y - 0.07, y + 0.07),
+                (z, z + rng.uniform(0.015, 0.08)),
+                m.paint(rng),
+                rotation_z(rng.uniform(0, 3)),
+            )
         elif kind == 3:
             b.begin("paper")
-            b.box((x - 0.15, x + 0.15), (y - 0.105, y + 0.105), (z, z + 0.003), m.text(rng),
-                  turn_z(rng.uniform(0, 3)))
+            b.box(
+                (x - 0.15, x + 0.15),
+                (y - 0.105, y + 0.105),
+                (z, z + 0.003),
+                m.text(rng),
+                rotation_z(rng.uniform(0, 3)),
+            )
         elif kind == 4:
             b.begin("laptop")
             b.box((x - 0.12, x + 0.12), (y - 0.17, y + 0.17), (z, z + 0.02), m.metal(rng))
-            b.box((x - 0.13, x - 0.12), (y - 0.17, y + 0.17), (z + 0.02, z + 0.24), m.metal(rng),
-                  turn_y(-0.25))
+            b.box(
+                (x - 0.13, x - 0.12),
+                (y - 0.17, y + 0.17),
+                (z + 0.02, z + 0.24),
+                m.metal(rng),
+                rotation_y(-0.25),
+            )
         else:
             b.begin("bowl")
             b.ellipsoid(x, y, z + 0.04, (0.1, 0.1, 0.05), m.paint(rng))

@@ -4,6 +4,7 @@ Light: an ambient part from above and below, lamps that fade with distance, and 
 sun outdoors) with shadows by a shadow map. Exposure is set for each picture as an automatic camera
 does. Deterministic: equal scenes and poses give equal pictures on one kind of device.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,9 @@ import torch.nn.functional as F
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.scenes import textures
-from depthlm_ros.scenes.cast import Cameras, World, cast
+from depthlm_ros.scenes.primitives import BOX, CYLINDER
+from depthlm_ros.scenes.raycast import Cameras, World, raycast
 from depthlm_ros.scenes.scene import Scene
-from depthlm_ros.scenes.shapes import BOX, CYLINDER
 
 SHADOW_PX = 96
 _SHADOW_FOCAL = 0.3
@@ -29,12 +30,13 @@ class Pose:
     rotation: np.ndarray
 
     @classmethod
-    def looking(cls, position, yaw_rad: float, pitch_rad: float = 0.0,
-                roll_rad: float = 0.0) -> "Pose":
+    def looking(
+        cls, position, yaw_rad: float, pitch_rad: float = 0.0, roll_rad: float = 0.0
+    ) -> "Pose":
         """Stand at ``position`` (3,), looking along ``yaw``; positive pitch looks up."""
-        from depthlm_ros.scenes.shapes import turn_x, turn_y, turn_z
+        from depthlm_ros.scenes.primitives import rotation_x, rotation_y, rotation_z
 
-        body = turn_z(yaw_rad) @ turn_y(-pitch_rad) @ turn_x(roll_rad)
+        body = rotation_z(yaw_rad) @ rotation_y(-pitch_rad) @ rotation_x(roll_rad)
         optical = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
         return cls(np.asarray(position, dtype=float), body @ optical)
 
@@ -56,8 +58,14 @@ class Rendered:
 
 
 @torch.no_grad()
-def render(scenes: list[Scene], poses: list[Pose], camera: PinholeCamera, supersample: int = 2,
-           device: str | torch.device = "cpu", shadow_px: int = SHADOW_PX) -> Rendered:
+def render(
+    scenes: list[Scene],
+    poses: list[Pose],
+    camera: PinholeCamera,
+    supersample: int = 2,
+    device: str | torch.device = "cpu",
+    shadow_px: int = SHADOW_PX,
+) -> Rendered:
     """Render one picture of each scene by the same kind of camera, all in one batch.
 
     ``supersample``: rays an axis for the colour of a pixel; the truth is that of one ray through
@@ -68,12 +76,12 @@ def render(scenes: list[Scene], poses: list[Pose], camera: PinholeCamera, supers
     sharp = _cameras(poses, camera, 1, device)
     fine = _cameras(poses, camera, supersample, device)
     lights = _Lights.of(scenes, world, poses, shadow_px, device)
-    depth, index = cast(world, sharp)
+    depth, index = raycast(world, sharp)
     truth = _surface(world, sharp, depth, index)
     if supersample == 1:
         linear = sharp.untile(_shade(world, sharp, truth, lights, scenes))
     else:
-        surface = _surface(world, fine, *cast(world, fine))
+        surface = _surface(world, fine, *raycast(world, fine))
         linear = fine.untile(_shade(world, fine, surface, lights, scenes))
         linear = F.avg_pool2d(linear.permute(0, 3, 1, 2), supersample).permute(0, 2, 3, 1)
     rgb = _expose(linear, torch.tensor([s.exposure for s in scenes], device=device))
@@ -91,9 +99,16 @@ def _with_truth(rgb: torch.Tensor, world: World, cameras: Cameras, truth: "_Surf
 
 def _cameras(poses: list[Pose], camera: PinholeCamera, scale: int, device) -> Cameras:
     fine = camera.resized(camera.width * scale, camera.height * scale)
-    return Cameras(_stack([p.rotation for p in poses], device),
-                   _stack([p.position for p in poses], device), fine.fx, fine.fy, fine.cx, fine.cy,
-                   fine.width, fine.height)
+    return Cameras(
+        _stack([p.rotation for p in poses], device),
+        _stack([p.position for p in poses], device),
+        fine.fx,
+        fine.fy,
+        fine.cx,
+        fine.cy,
+        fine.width,
+        fine.height,
+    )
 
 
 def _stack(arrays: list, device) -> torch.Tensor:
@@ -134,8 +149,15 @@ def _surface(world: World, cameras: Cameras, depth: torch.Tensor, index: torch.T
     facing = (normal * towards).sum(-1).abs().clamp_min(0.12)
     footprint = z.flatten() / cameras.fx / facing
     like = (batch * tiles, -1)
-    return _Surface(depth, index, point, normal.view(*like, 3), uv.view(*like, 2),
-                    footprint.view(like), towards.view(*like, 3))
+    return _Surface(
+        depth,
+        index,
+        point,
+        normal.view(*like, 3),
+        uv.view(*like, 2),
+        footprint.view(like),
+        towards.view(*like, 3),
+    )
 
 
 def _normal_and_uv(kind: torch.Tensor, local: torch.Tensor, half: torch.Tensor) -> tuple:
@@ -165,8 +187,11 @@ def _round(kind: torch.Tensor, local: torch.Tensor, half: torch.Tensor) -> tuple
     bent = F.normalize(local / half.square() * upright, dim=1)
     end = torch.sign(z)[:, None] * local.new_tensor([0.0, 0.0, 1.0])
     around = torch.atan2(y, x) * half[:, 0]
-    return (torch.where(cap[:, None], end, bent), torch.where(cap, x, around),
-            torch.where(cap, y, z))
+    return (
+        torch.where(cap[:, None], end, bent),
+        torch.where(cap, x, around),
+        torch.where(cap, y, z),
+    )
 
 
 @dataclass(frozen=True)
@@ -190,23 +215,36 @@ class _Lights:
         most = max(len(s.lamps) for s in scenes)
         position, power = np.zeros((2, len(scenes), most, 3), dtype=np.float32)
         for row, scene in enumerate(scenes):
-            position[row, :len(scene.lamps)] = scene.lamps
-            power[row, :len(scene.lamps)] = scene.lamp_power
+            position[row, : len(scene.lamps)] = scene.lamps
+            power[row, : len(scene.lamps)] = scene.lamp_power
         cameras = cls._shadow_cameras(scenes, poses, size, device)
-        depth, _ = cast(world, cameras)
-        return cls(torch.from_numpy(position).to(device), torch.from_numpy(power).to(device),
-                   torch.tensor([s.sun for s in scenes], device=device),
-                   _stack([s.ambient for s in scenes], device), cameras, cameras.untile(depth))
+        depth, _ = raycast(world, cameras)
+        return cls(
+            torch.from_numpy(position).to(device),
+            torch.from_numpy(power).to(device),
+            torch.tensor([s.sun for s in scenes], device=device),
+            _stack([s.ambient for s in scenes], device),
+            cameras,
+            cameras.untile(depth),
+        )
 
     @staticmethod
     def _shadow_cameras(scenes: list[Scene], poses: list[Pose], size: int, device) -> Cameras:
-        views = [_sun_view(scene, pose) if scene.sun else
-                 Pose.looking(scene.lamps[0], 0.0, -np.pi / 2)
-                 for scene, pose in zip(scenes, poses, strict=True)]
+        views = [
+            _sun_view(scene, pose) if scene.sun else Pose.looking(scene.lamps[0], 0.0, -np.pi / 2)
+            for scene, pose in zip(scenes, poses, strict=True)
+        ]
         centre, focal = (size - 1) / 2, _SHADOW_FOCAL * size
-        return Cameras(_stack([v.rotation for v in views], device),
-                       _stack([v.position for v in views], device), focal, focal, centre, centre,
-                       size, size)
+        return Cameras(
+            _stack([v.rotation for v in views], device),
+            _stack([v.position for v in views], device),
+            focal,
+            focal,
+            centre,
+            centre,
+            size,
+            size,
+        )
 
     def lit(self, point: torch.Tensor, normal: torch.Tensor) -> torch.Tensor:
         """Return how much of the first lamp reaches points (B, P, 3), 0 to 1."""
@@ -221,8 +259,13 @@ class _Lights:
         step = 1.0 / size
         for du, dv in ((-step, -step), (step, -step), (-step, step), (step, step)):
             at = place + place.new_tensor([du, dv])
-            nearest = F.grid_sample(self.shadow[:, None], at[:, None], mode="nearest",
-                                    padding_mode="border", align_corners=False)[:, 0, 0]
+            nearest = F.grid_sample(
+                self.shadow[:, None],
+                at[:, None],
+                mode="nearest",
+                padding_mode="border",
+                align_corners=False,
+            )[:, 0, 0]
             share += (nearest > z - 2.5 * texel - 0.02).float() / 4
         return torch.where(open_air, 1.0, share)
 
@@ -236,8 +279,9 @@ def _sun_view(scene: Scene, pose: Pose) -> Pose:
     return Pose.looking(target + 25.0 * towards, yaw, pitch)
 
 
-def _shade(world: World, cameras: Cameras, surface: _Surface, lights: _Lights,
-           scenes: list[Scene]) -> torch.Tensor:
+def _shade(
+    world: World, cameras: Cameras, surface: _Surface, lights: _Lights, scenes: list[Scene]
+) -> torch.Tensor:
     """Return linear colours (B * tiles, P, 3)."""
     batch = len(cameras.position)
     shape = surface.index.clamp_min(0).flatten()

@@ -1,4 +1,5 @@
 """Rooms and corridors: a shell, the furniture of one use, people, lamps."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -6,16 +7,9 @@ import numpy as np
 from depthlm_ros.scenes import equipment as e
 from depthlm_ros.scenes import furniture as f
 from depthlm_ros.scenes import materials as m
-from depthlm_ros.scenes.interior import (
-    Shell,
-    Wall,
-    beside,
-    build_shell,
-    ceiling_lamps,
-    hang,
-)
+from depthlm_ros.scenes.primitives import Builder
+from depthlm_ros.scenes.room_shell import Shell, Wall, beside, build_shell, ceiling_lamps, hang
 from depthlm_ros.scenes.scene import Ground, Scene
-from depthlm_ros.scenes.shapes import Builder
 
 
 @dataclass(frozen=True)
@@ -36,40 +30,94 @@ class Theme:
 
 HOME = (2.35, 2.75)
 THEMES = {
-    "living room": Theme((3.5, 7.0), (3.0, 5.0), HOME,
-                         {f.sofa: 3, f.shelf: 3, f.cabinet: 2, f.television: 2, f.plant: 1,
-                          f.floor_lamp: 1, f.desk: 0.5},
-                         {f.coffee_table: 2, f.table: 1, f.chair: 2, e.person: 0.5, f.plant: 0.3,
-                          f.sofa: 0.7}, 0.32),
-    "bedroom": Theme((2.8, 5.0), (2.5, 4.2), HOME,
-                     {f.bed: 4, f.cabinet: 3, f.shelf: 1, f.desk: 1, f.chair: 1, f.plant: 0.5},
-                     {f.chair: 1, e.person: 0.3, e.cartons: 0.4}, 0.28),
-    "kitchen": Theme((2.4, 5.5), (2.2, 4.0), HOME,
-                     {f.fridge: 2, f.cabinet: 2, f.shelf: 1, e.bin_: 1},
-                     {f.table: 2, f.round_table: 1, f.chair: 4, e.person: 0.7}, 0.3),
-    "office": Theme((3.0, 9.0), (2.8, 6.0), (2.5, 3.2),
-                    {f.desk: 4, f.shelf: 2, f.cabinet: 3, f.plant: 1, e.bin_: 1},
-                    {f.desk: 2, f.chair: 4, f.table: 1, e.person: 0.7, e.cartons: 0.3}, 0.33),
-    "meeting room": Theme((4.0, 8.0), (3.2, 5.5), (2.5, 3.2),
-                          {f.cabinet: 1, f.plant: 1, f.television: 1, f.chair: 2},
-                          {f.table: 3, f.chair: 7, e.person: 1}, 0.4),
-    "lecture room": Theme((6.0, 13.0), (5.0, 9.0), (2.8, 4.0),
-                          {f.cabinet: 1, f.chair: 1, e.bin_: 0.5},
-                          {f.table: 4, f.chair: 7, e.person: 0.5}, 0.36),
-    "restaurant": Theme((6.0, 13.0), (5.0, 9.0), (2.6, 3.6),
-                        {f.cabinet: 1, f.sofa: 2, f.plant: 1, f.shelf: 1},
-                        {f.table: 2, f.round_table: 2, f.chair: 8, e.person: 1, f.plant: 0.3},
-                        0.38),
-    "store room": Theme((3.5, 12.0), (3.0, 8.0), (2.5, 4.5),
-                        {e.rack: 5, f.shelf: 2, e.cartons: 3, f.cabinet: 1},
-                        {e.rack: 2, e.cartons: 4, e.person: 0.5, f.table: 0.4}, 0.3),
-    "laboratory": Theme((4.0, 11.0), (3.5, 7.0), (2.6, 3.8),
-                        {e.machine: 3, f.desk: 2, f.cabinet: 2, f.shelf: 1, e.rack: 1},
-                        {f.table: 2, e.machine: 1, f.chair: 3, e.person: 0.7, e.cartons: 0.5},
-                        0.3),
-    "hall": Theme((8.0, 18.0), (6.0, 12.0), (3.5, 6.0),
-                  {e.rack: 3, e.machine: 3, e.cartons: 2, f.cabinet: 1},
-                  {e.machine: 3, e.rack: 2, e.cartons: 3, e.person: 1, f.table: 1}, 0.13),
+    "living room": Theme(
+        (3.5, 7.0),
+        (3.0, 5.0),
+        HOME,
+        {
+            f.sofa: 3,
+            f.shelf: 3,
+            f.cabinet: 2,
+            f.television: 2,
+            f.plant: 1,
+            f.floor_lamp: 1,
+            f.desk: 0.5,
+        },
+        {f.coffee_table: 2, f.table: 1, f.chair: 2, e.person: 0.5, f.plant: 0.3, f.sofa: 0.7},
+        0.32,
+    ),
+    "bedroom": Theme(
+        (2.8, 5.0),
+        (2.5, 4.2),
+        HOME,
+        {f.bed: 4, f.cabinet: 3, f.shelf: 1, f.desk: 1, f.chair: 1, f.plant: 0.5},
+        {f.chair: 1, e.person: 0.3, e.cartons: 0.4},
+        0.28,
+    ),
+    "kitchen": Theme(
+        (2.4, 5.5),
+        (2.2, 4.0),
+        HOME,
+        {f.fridge: 2, f.cabinet: 2, f.shelf: 1, e.bin_: 1},
+        {f.table: 2, f.round_table: 1, f.chair: 4, e.person: 0.7},
+        0.3,
+    ),
+    "office": Theme(
+        (3.0, 9.0),
+        (2.8, 6.0),
+        (2.5, 3.2),
+        {f.desk: 4, f.shelf: 2, f.cabinet: 3, f.plant: 1, e.bin_: 1},
+        {f.desk: 2, f.chair: 4, f.table: 1, e.person: 0.7, e.cartons: 0.3},
+        0.33,
+    ),
+    "meeting room": Theme(
+        (4.0, 8.0),
+        (3.2, 5.5),
+        (2.5, 3.2),
+        {f.cabinet: 1, f.plant: 1, f.television: 1, f.chair: 2},
+        {f.table: 3, f.chair: 7, e.person: 1},
+        0.4,
+    ),
+    "lecture room": Theme(
+        (6.0, 13.0),
+        (5.0, 9.0),
+        (2.8, 4.0),
+        {f.cabinet: 1, f.chair: 1, e.bin_: 0.5},
+        {f.table: 4, f.chair: 7, e.person: 0.5},
+        0.36,
+    ),
+    "restaurant": Theme(
+        (6.0, 13.0),
+        (5.0, 9.0),
+        (2.6, 3.6),
+        {f.cabinet: 1, f.sofa: 2, f.plant: 1, f.shelf: 1},
+        {f.table: 2, f.round_table: 2, f.chair: 8, e.person: 1, f.plant: 0.3},
+        0.38,
+    ),
+    "store room": Theme(
+        (3.5, 12.0),
+        (3.0, 8.0),
+        (2.5, 4.5),
+        {e.rack: 5, f.shelf: 2, e.cartons: 3, f.cabinet: 1},
+        {e.rack: 2, e.cartons: 4, e.person: 0.5, f.table: 0.4},
+        0.3,
+    ),
+    "laboratory": Theme(
+        (4.0, 11.0),
+        (3.5, 7.0),
+        (2.6, 3.8),
+        {e.machine: 3, f.desk: 2, f.cabinet: 2, f.shelf: 1, e.rack: 1},
+        {f.table: 2, e.machine: 1, f.chair: 3, e.person: 0.7, e.cartons: 0.5},
+        0.3,
+    ),
+    "hall": Theme(
+        (8.0, 18.0),
+        (6.0, 12.0),
+        (3.5, 6.0),
+        {e.rack: 3, e.machine: 3, e.cartons: 2, f.cabinet: 1},
+        {e.machine: 3, e.rack: 2, e.cartons: 3, e.person: 1, f.table: 1},
+        0.13,
+    ),
 }
 _OFTEN = {"living room": 2.0, "office": 1.6, "kitchen": 1.4, "bedroom": 1.2}
 
@@ -162,8 +210,11 @@ def _partition(b: Builder, ground: Ground, shell: Shell, look: m.Material) -> No
 def _rug(b: Builder, ground: Ground, shell: Shell) -> None:
     rng = b.rng
     if rng.random() < 0.35:
-        b.at(rng.uniform(1, shell.length - 1), rng.uniform(1, shell.width - 1),
-             rng.choice([0, np.pi / 2]))
+        b.at(
+            rng.uniform(1, shell.length - 1),
+            rng.uniform(1, shell.width - 1),
+            rng.choice([0, np.pi / 2]),
+        )
         b.begin("rug")
         look = m.carpet(rng) if rng.random() < 0.5 else m.picture(rng)
         b.box((-0.7, 0.7), (-1.0, 1.0), (0, 0.01), look)
@@ -247,11 +298,24 @@ def _finish(b: Builder, kind: str, ground: Ground, lamps: np.ndarray, shell: She
     warm = np.array([1.0, rng.uniform(0.8, 1.0), rng.uniform(0.6, 1.0)])
     power = np.tile(each * warm, (len(lamps), 1)) * rng.uniform(0.6, 1.4, (len(lamps), 1))
     if rng.random() < 0.4:  # daylight from one side
-        side = np.array([[rng.choice([0.4, shell.length - 0.4]),
-                          rng.uniform(0.3, 0.7) * shell.width, 1.6]])
+        side = np.array(
+            [[rng.choice([0.4, shell.length - 0.4]), rng.uniform(0.3, 0.7) * shell.width, 1.6]]
+        )
         lamps = np.concatenate([side, lamps])
-        power = np.concatenate([[1.5 * area * rng.uniform(0.3, 1.5) * np.array([0.85, 0.93, 1.0])],
-                                power * rng.uniform(0.05, 1.0)])
+        power = np.concatenate(
+            [
+                [1.5 * area * rng.uniform(0.3, 1.5) * np.array([0.85, 0.93, 1.0])],
+                power * rng.uniform(0.05, 1.0),
+            ]
+        )
     ambient = tuple(rng.uniform(0.1, 0.5) * warm)
-    return Scene(kind, b.shapes(), tuple(b.names), ground, lamps, power, ambient,
-                 exposure=float(rng.uniform(0.12, 0.35)))
+    return Scene(
+        kind,
+        b.shapes(),
+        tuple(b.names),
+        ground,
+        lamps,
+        power,
+        ambient,
+        exposure=float(rng.uniform(0.12, 0.35)),
+    )

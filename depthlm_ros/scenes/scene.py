@@ -1,9 +1,10 @@
 """A scene: shapes, lamps, and where a camera may stand. Rooms, corridors and streets make them."""
+
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from depthlm_ros.scenes.shapes import Shapes
+from depthlm_ros.scenes.primitives import Shapes
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,12 @@ class Ground:
         """Tell whether a rectangle lies within and on free ground only."""
         c, s = abs(np.cos(yaw)), abs(np.sin(yaw))
         rx, ry = c * half_x + s * half_y, s * half_x + c * half_y
-        within = (self.x[0] <= x - rx and x + rx <= self.x[1]
-                  and self.y[0] <= y - ry and y + ry <= self.y[1])
+        within = (
+            self.x[0] <= x - rx
+            and x + rx <= self.x[1]
+            and self.y[0] <= y - ry
+            and y + ry <= self.y[1]
+        )
         if not within:
             return False
         rows, columns, covered = self._covered(x, y, half_x, half_y, yaw)

@@ -3,13 +3,14 @@
 Sizes that are the same everywhere: kerbs 0.1 to 0.15 m, lanes 2.75 to 3.5 m, broken lines 0.12 m
 wide, storeys about 3 m, cars 3.6 to 4.9 m long, doors 2.1 m, parked 0.3 m from the kerb.
 """
+
 import numpy as np
 
 from depthlm_ros.scenes import equipment as e
 from depthlm_ros.scenes import furniture as f
 from depthlm_ros.scenes import materials as m
+from depthlm_ros.scenes.primitives import Builder, rotation_x, rotation_y
 from depthlm_ros.scenes.scene import Ground, Scene
-from depthlm_ros.scenes.shapes import Builder, turn_x, turn_y
 
 REACH = 70.0
 """Half length of a street [m]."""
@@ -28,8 +29,16 @@ def make_street(seed) -> Scene:
         _pavement_things(b, ground, side, road, walk, kerb)
     _traffic(b, ground, road)
     for _ in range(rng.integers(0, 7)):
-        _place(b, ground, e.person, rng.uniform(-20, 20), rng.uniform(-1, 1) * (road + walk - 0.4),
-               rng.uniform(0, 2 * np.pi), road, kerb)
+        _place(
+            b,
+            ground,
+            e.person,
+            rng.uniform(-20, 20),
+            rng.uniform(-1, 1) * (road + walk - 0.4),
+            rng.uniform(0, 2 * np.pi),
+            road,
+            kerb,
+        )
     return _daylight(b, ground)
 
 
@@ -54,8 +63,12 @@ def _roadway(b: Builder, road: float, walk: float, kerb: float) -> None:
         b.begin("kerb")
         b.box((-REACH, REACH), sorted((side * road, side * (road + 0.15))), (-0.2, kerb), stone)
         b.begin("pavement")
-        b.box((-REACH, REACH), sorted((side * (road + 0.15), side * (road + walk + 30))),
-              (-0.2, kerb), slabs)
+        b.box(
+            (-REACH, REACH),
+            sorted((side * (road + 0.15), side * (road + walk + 30))),
+            (-0.2, kerb),
+            slabs,
+        )
 
 
 def _front(b: Builder, side: int, line: float, kerb: float) -> None:
@@ -70,8 +83,12 @@ def _front(b: Builder, side: int, line: float, kerb: float) -> None:
             _house(b, wide)
         elif kind < 0.78:
             b.begin("wall")
-            b.box((-0.25, 0), (-wide / 2, wide / 2), (0, rng.uniform(0.8, 2.2)),
-                  m.bricks(rng) if rng.random() < 0.5 else m.plaster(rng))
+            b.box(
+                (-0.25, 0),
+                (-wide / 2, wide / 2),
+                (0, rng.uniform(0.8, 2.2)),
+                m.bricks(rng) if rng.random() < 0.5 else m.plaster(rng),
+            )
         elif kind < 0.9:
             b.begin("hedge")
             b.box((-0.8, 0), (-wide / 2, wide / 2), (0, rng.uniform(0.8, 2.0)), m.leaves(rng))
@@ -83,8 +100,12 @@ def _house(b: Builder, wide: float) -> None:
     rng = b.rng
     b.begin("building")
     storeys, depth = rng.integers(1, 6), rng.uniform(8.0, 14.0)
-    b.box((-depth, 0), (-wide / 2, wide / 2), (0, 3.0 * storeys + rng.uniform(0.3, 3.0)),
-          m.facade(rng) if rng.random() < 0.6 else m.bricks(rng))
+    b.box(
+        (-depth, 0),
+        (-wide / 2, wide / 2),
+        (0, 3.0 * storeys + rng.uniform(0.3, 3.0)),
+        m.facade(rng) if rng.random() < 0.6 else m.bricks(rng),
+    )
     if rng.random() < 0.6:  # a plinth
         b.box((0, 0.04), (-wide / 2, wide / 2), (0, rng.uniform(0.3, 0.9)), m.concrete(rng))
     for storey in range(min(storeys, 3)):  # windows with depth on the storeys that one sees
@@ -92,16 +113,21 @@ def _house(b: Builder, wide: float) -> None:
             b.begin("window")
             z, tall = 3.0 * storey + 0.9, rng.uniform(1.2, 1.5)
             b.box((0, 0.05), (y - 0.6, y + 0.6), (z - 0.06, z + tall + 0.06), m.paint(rng))
-            b.box((0.02, 0.06), (y - 0.53, y + 0.53), (z, z + tall),
-                  m.Material(m.colour(rng, 0.03, 0.3, 0.15), noise=0.4, noise_m=0.6))
+            b.box(
+                (0.02, 0.06),
+                (y - 0.53, y + 0.53),
+                (z, z + tall),
+                m.Material(m.colour(rng, 0.03, 0.3, 0.15), noise=0.4, noise_m=0.6),
+            )
     b.begin("door")
     y = rng.uniform(-wide / 2 + 1.0, wide / 2 - 1.0)
     b.box((0, 0.07), (y - 0.55, y + 0.55), (0, 2.2), m.paint(rng))
     b.box((0, 0.09), (y - 0.47, y + 0.47), (0, 2.08), m.furniture(rng))
 
 
-def _pavement_things(b: Builder, ground: Ground, side: int, road: float, walk: float,
-                     kerb: float) -> None:
+def _pavement_things(
+    b: Builder, ground: Ground, side: int, road: float, walk: float, kerb: float
+) -> None:
     rng = b.rng
     pitch, start = rng.uniform(8.0, 25.0), rng.uniform(0, 8.0)
     kind = rng.choice(["tree", "lamp post", "none", "bollard"], p=[0.35, 0.3, 0.2, 0.15])
@@ -126,8 +152,16 @@ def _traffic(b: Builder, ground: Ground, road: float) -> None:
             if rng.random() < share:
                 _place(b, ground, car, x, side * (road - 1.2), 0 if side < 0 else np.pi, road, 0)
     for _ in range(rng.integers(0, 4)):
-        _place(b, ground, car, rng.uniform(-45, 45), rng.choice([-1, 1]) * min(1.6, road / 2),
-               rng.choice([0.0, np.pi]), road, 0)
+        _place(
+            b,
+            ground,
+            car,
+            rng.uniform(-45, 45),
+            rng.choice([-1, 1]) * min(1.6, road / 2),
+            rng.choice([0.0, np.pi]),
+            road,
+            0,
+        )
 
 
 def _place(b: Builder, ground: Ground, thing, x, y, yaw, road: float, kerb: float) -> None:
@@ -158,20 +192,38 @@ def car(b: Builder) -> tuple:
     b.box((rear + 0.05, front - 0.05), (-hy + 0.1, hy - 0.1), (top - 0.06, top), body)
     for x, slope in ((front, -0.55), (rear, 0.1 if van else 0.55)):  # windscreens
         high = np.hypot(slope, top - belt) / 2
-        b.box((x - 0.03, x + 0.03), (-hy + 0.09, hy - 0.09),
-              ((belt + top) / 2 - high, (belt + top) / 2 + high), glass,
-              turn_y(np.arctan2(slope, top - belt)))
+        b.box(
+            (x - 0.03, x + 0.03),
+            (-hy + 0.09, hy - 0.09),
+            ((belt + top) / 2 - high, (belt + top) / 2 + high),
+            glass,
+            rotation_y(np.arctan2(slope, top - belt)),
+        )
     for x in (-hx + 0.75, hx - 0.8):
         for side in (-1, 1):
             y = side * (hy - 0.09)
-            b.cylinder(x, y, (0.32 - 0.1, 0.32 + 0.1), (0.32, 0.32), rubber, turn_x(np.pi / 2))
-            b.cylinder(x, side * (hy - 0.08), (0.32 - 0.1, 0.32 + 0.1), (0.2, 0.2), m.metal(rng),
-                       turn_x(np.pi / 2))
+            b.cylinder(x, y, (0.32 - 0.1, 0.32 + 0.1), (0.32, 0.32), rubber, rotation_x(np.pi / 2))
+            b.cylinder(
+                x,
+                side * (hy - 0.08),
+                (0.32 - 0.1, 0.32 + 0.1),
+                (0.2, 0.2),
+                m.metal(rng),
+                rotation_x(np.pi / 2),
+            )
     for side in (-1, 1):
-        b.box((hx - 0.05, hx + 0.01), sorted((side * (hy - 0.4), side * (hy - 0.08))),
-              (0.62, 0.76), m.Material((0.8, 0.8, 0.75), glow=0.3))
-        b.box((-hx - 0.01, -hx + 0.1), sorted((side * (hy - 0.35), side * (hy - 0.06))),
-              (0.66, 0.82), m.Material((0.5, 0.03, 0.03), glow=0.3))
+        b.box(
+            (hx - 0.05, hx + 0.01),
+            sorted((side * (hy - 0.4), side * (hy - 0.08))),
+            (0.62, 0.76),
+            m.Material((0.8, 0.8, 0.75), glow=0.3),
+        )
+        b.box(
+            (-hx - 0.01, -hx + 0.1),
+            sorted((side * (hy - 0.35), side * (hy - 0.06))),
+            (0.66, 0.82),
+            m.Material((0.5, 0.03, 0.03), glow=0.3),
+        )
     for x in (-hx - 0.012, hx + 0.012):  # number plates, 0.52 x 0.11 m
         b.box((x - 0.006, x + 0.006), (-0.26, 0.26), (0.42, 0.53), m.text(rng))
     return hx + 0.05, hy + 0.1
@@ -214,8 +266,9 @@ def traffic_sign(b: Builder) -> tuple:
     b.cylinder(0, 0, (0, 2.6), 0.035, m.metal(rng))
     face = m.Material(m.colour(rng, 0.2, 0.7, 1.2), (0.8, 0.8, 0.8), m.TEXT, (0.2, 0.15))
     if rng.random() < 0.5:
-        b.cylinder(0.05, 0, (2.3 - 0.01, 2.3 + 0.01), rng.uniform(0.21, 0.3), face,
-                   turn_y(np.pi / 2))
+        b.cylinder(
+            0.05, 0, (2.3 - 0.01, 2.3 + 0.01), rng.uniform(0.21, 0.3), face, rotation_y(np.pi / 2)
+        )
     else:
         half = rng.uniform(0.2, 0.3)
         b.box((0.04, 0.06), (-half, half), (2.3 - half, 2.3 + half), face)
@@ -237,7 +290,7 @@ def bench(b: Builder) -> tuple:
     look = m.wood(b.rng)
     for k in range(3):
         b.box((-0.2 + 0.15 * k, -0.08 + 0.15 * k), (-0.8, 0.8), (0.42, 0.45), look)
-    b.box((-0.26, -0.22), (-0.8, 0.8), (0.55, 0.85), look, turn_y(-0.15))
+    b.box((-0.26, -0.22), (-0.8, 0.8), (0.55, 0.85), look, rotation_y(-0.15))
     for y in (-0.6, 0.6):
         b.box((-0.2, 0.2), (y - 0.04, y + 0.04), (0, 0.42), m.metal(b.rng))
     return 0.35, 0.82
@@ -261,9 +314,21 @@ def _daylight(b: Builder, ground: Ground) -> Scene:
     sun = np.array([[np.cos(yaw) * np.cos(high), np.sin(yaw) * np.cos(high), np.sin(high)]])
     strength = rng.choice([0.0, 0.5, 1.0, 2.0])
     grey = rng.uniform(0.5, 0.9)
-    sky = ((grey, grey, grey), (grey, grey, grey)) if strength < 0.4 else \
-        ((0.62, 0.72, 0.85), (0.2, 0.4, 0.8))
+    sky = (
+        ((grey, grey, grey), (grey, grey, grey))
+        if strength < 0.4
+        else ((0.62, 0.72, 0.85), (0.2, 0.4, 0.8))
+    )
     power = strength * np.array([[1.0, 0.95, 0.85]])
-    return Scene("street", b.shapes(), tuple(b.names), ground, sun, power,
-                 tuple(rng.uniform(0.5, 0.9) * np.array([0.9, 0.95, 1.0])), True, sky,
-                 float(rng.uniform(0.15, 0.35)))
+    return Scene(
+        "street",
+        b.shapes(),
+        tuple(b.names),
+        ground,
+        sun,
+        power,
+        tuple(rng.uniform(0.5, 0.9) * np.array([0.9, 0.95, 1.0])),
+        True,
+        sky,
+        float(rng.uniform(0.15, 0.35)),
+    )

@@ -4,6 +4,7 @@
 mean where a pixel covers more than a period, as a camera's pixels do; otherwise far floors would
 glitter. Torch, on any device.
 """
+
 from functools import cache
 
 import numpy as np
@@ -23,7 +24,7 @@ def _noise_table(device: torch.device) -> torch.Tensor:
     spectrum = np.fft.fft2(rng.standard_normal((NOISE_SIZE, NOISE_SIZE)))
     k = np.fft.fftfreq(NOISE_SIZE) * NOISE_SIZE
     radius = np.hypot(k[:, None], k[None, :])
-    keep = (radius > 3) / np.maximum(radius, 1) ** 1.2 * np.exp(-(radius / 90) ** 2)
+    keep = (radius > 3) / np.maximum(radius, 1) ** 1.2 * np.exp(-((radius / 90) ** 2))
     table = np.fft.ifft2(spectrum * keep).real
     return torch.from_numpy((table / table.std()).astype(np.float32)).flatten().to(device)
 
@@ -50,8 +51,9 @@ def _hash(i: torch.Tensor, j: torch.Tensor, salt: int = 0) -> torch.Tensor:
 
 def _line(distance: torch.Tensor, width, footprint: torch.Tensor) -> torch.Tensor:
     """Return the share of a pixel of size ``footprint`` that a line of ``width`` covers."""
-    inside = torch.minimum(distance + footprint / 2, width / 2) \
-        - torch.maximum(distance - footprint / 2, -width / 2)
+    inside = torch.minimum(distance + footprint / 2, width / 2) - torch.maximum(
+        distance - footprint / 2, -width / 2
+    )
     return (inside / footprint).clamp(0.0, 1.0)
 
 
@@ -74,14 +76,18 @@ class _Points:
         i, j = x.floor(), y.floor()
         du = (x - i - (x - i).round()).abs() * self.pu
         dv = (y - j - (y - j).round()).abs() * self.pv
-        cover = 1 - (1 - _line(du, self.line, self.footprint)) \
-            * (1 - _line(dv, self.line, self.footprint))
+        cover = 1 - (1 - _line(du, self.line, self.footprint)) * (
+            1 - _line(dv, self.line, self.footprint)
+        )
         return i, j, cover
 
     def mix(self, share: torch.Tensor, tint=0.0) -> torch.Tensor:
         """Return colour a, with a share of b, lightened by ``tint``."""
-        base = self.a * (1 + torch.as_tensor(tint))[..., None] if isinstance(tint, torch.Tensor) \
+        base = (
+            self.a * (1 + torch.as_tensor(tint))[..., None]
+            if isinstance(tint, torch.Tensor)
             else self.a
+        )
         return torch.lerp(base, self.b, share[:, None])
 
     def tint(self, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
@@ -148,7 +154,7 @@ def _books(p: _Points) -> torch.Tensor:
     fade = _fade(p.footprint, 2 * p.pu)[:, None]
     tone = torch.stack([_hash(i, i, k) for k in (1, 2, 3)], dim=1)
     dark = _line((x - x.round()).abs() * p.pu, p.line, p.footprint)[:, None]
-    return torch.lerp(p.a, 0.05 + 0.6 * tone ** 2, fade * p.vary[:, None]) * (1 - 0.7 * dark)
+    return torch.lerp(p.a, 0.05 + 0.6 * tone**2, fade * p.vary[:, None]) * (1 - 0.7 * dark)
 
 
 def _text(p: _Points) -> torch.Tensor:
@@ -164,9 +170,19 @@ def _gradient(p: _Points) -> torch.Tensor:
     return p.mix(((height - 0.35) * 8).clamp(0, 1))
 
 
-_PATTERNS = {m.TILES: _tiles, m.BRICKS: _bricks, m.PLANKS: _planks, m.CHECKER: _checker,
-             m.STRIPES: _stripes, m.GRAIN: _grain, m.BLOBS: _blobs, m.WINDOWS: _windows,
-             m.BOOKS: _books, m.TEXT: _text, m.GRADIENT: _gradient}
+_PATTERNS = {
+    m.TILES: _tiles,
+    m.BRICKS: _bricks,
+    m.PLANKS: _planks,
+    m.CHECKER: _checker,
+    m.STRIPES: _stripes,
+    m.GRAIN: _grain,
+    m.BLOBS: _blobs,
+    m.WINDOWS: _windows,
+    m.BOOKS: _books,
+    m.TEXT: _text,
+    m.GRADIENT: _gradient,
+}
 
 
 def albedo(rows: torch.Tensor, uv: torch.Tensor, footprint: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,15 @@
 """Losses of the dense training. Torch tensors in, scalars out."""
+
 import torch
 
 
-def silog(predicted_m: torch.Tensor, true_m: torch.Tensor, valid: torch.Tensor,
-          variance_focus: float = 0.5, epsilon_m: float = 1e-3) -> torch.Tensor:
+def silog(
+    predicted_m: torch.Tensor,
+    true_m: torch.Tensor,
+    valid: torch.Tensor,
+    variance_focus: float = 0.5,
+    epsilon_m: float = 1e-3,
+) -> torch.Tensor:
     """Return the scale-invariant logarithmic loss: sqrt(mean(d^2) - lambda mean(d)^2).
 
     ``d`` = log predicted - log true over ``valid`` pixels; depths in metres, any equal shapes.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from depthlm_ros.bench.accuracy import Sample
+from depthlm_ros.evaluation.accuracy import Sample
 from depthlm_ros.evaluation.calibration import (
     calibrate,
     conformal_quantile,
@@ -16,7 +16,7 @@ from depthlm_ros.evaluation.calibration import (
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(50.0, 50.0, 7.5, 5.5, 16, 12)
 
@@ -38,7 +38,7 @@ def test_the_quantile_has_the_finite_sample_rank(count, rank):
 
 @pytest.mark.parametrize("count", [0, 1, 8])
 def test_too_few_readings_say_nothing(count):
-    with pytest.raises(Refusal, match=f"{count} readings.*at least 9") as refusal:
+    with pytest.raises(StatusError, match=f"{count} readings.*at least 9") as refusal:
         conformal_quantile(np.ones(count))
     assert refusal.value.code == Code.NO_ANSWER
 
@@ -49,7 +49,7 @@ def test_a_picture_is_on_one_side_only_and_both_sides_have_one():
         ours, others = split(names, share, seed=3)
         assert sorted(ours + others) == ["a", "b", "c"] and ours and others
     assert split(names, 0.5, 1) == split(names[::-1], 0.5, 1)
-    with pytest.raises(Refusal, match="1 labelled pictures: must be at least 2"):
+    with pytest.raises(StatusError, match="1 labelled pictures: must be at least 2"):
         split(["a", "a"], 0.5, 0)
 
 
@@ -73,7 +73,7 @@ def test_the_coverage_is_of_the_held_out_pictures_by_hand():
         if "e" in others:
             break
     held = np.concatenate([scores[name] for name in others])
-    with pytest.raises(Refusal, match="holds 50% of the true depths of 2 others") as refusal:
+    with pytest.raises(StatusError, match="holds 50% of the true depths of 2 others") as refusal:
         calibrate(scores, 0.5, seed)
     assert np.mean(held <= 0.1) == 0.5 and refusal.value.code == Code.IMPLAUSIBLE
 
@@ -99,8 +99,11 @@ def sample(name, true_m, picture=""):
 
 
 def test_lines_of_one_picture_go_together_and_equal_names_of_two_do_not():
-    samples = [sample("x", [1.0, 4.0], "a/x.png"), sample("x", [2.0], "b/x.png"),
-               sample("x", [2.0 * math.e], "a/x.png")]
+    samples = [
+        sample("x", [1.0, 4.0], "a/x.png"),
+        sample("x", [2.0], "b/x.png"),
+        sample("x", [2.0 * math.e], "a/x.png"),
+    ]
     found = scores_of(Fixed(), samples)
     assert found["a/x.png"].tolist() == pytest.approx([math.log(2), math.log(2), 1.0])
     assert found["b/x.png"].tolist() == pytest.approx([0.0])

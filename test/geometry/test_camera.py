@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(500.0, 400.0, 319.5, 239.5, 640, 480)
 
@@ -60,7 +60,7 @@ def test_from_a_projection_matrix():
 )
 def test_what_no_lens_has_is_refused_by_name(change):
     values = {"fx": 1.0, "fy": 1.0, "cx": 0.0, "cy": 0.0, "width": 2, "height": 2, **change}
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         PinholeCamera(**values)
     assert refusal.value.code == Code.BAD_CAMERA_INFO
     assert refusal.value.text.startswith(f"{next(iter(change))} = ")

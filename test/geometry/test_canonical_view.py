@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(500.0, 400.0, 319.5, 200.0, 640, 480)
 
@@ -96,7 +96,7 @@ def test_an_absurd_focal_length_is_refused_before_anything_is_allocated():
         PinholeCamera(0.01, 0.01, 320, 240, 640, 480),
         PinholeCamera(0.01, 1000.0, 320, 240, 640, 480),
     ):
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(StatusError) as refusal:
             CanonicalView.of(camera, 1000.0)
         assert refusal.value.code == Code.BAD_CAMERA_INFO and "0.01" in refusal.value.text
 

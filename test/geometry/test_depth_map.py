@@ -12,7 +12,7 @@ from depthlm_ros.geometry.depth_map import (
     distance_from_depth,
     edge_mask,
 )
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(2.0, 4.0, 1.0, 1.0, 4, 3)
 
@@ -40,9 +40,9 @@ def test_points_by_hand():
     np.testing.assert_array_equal(points[0, 3], [4.0, -1.0, 4.0])
     np.testing.assert_array_equal(points[2, 3], [8.0, 2.0, 8.0])
     assert np.isnan(points[1, 0]).all() and np.isnan(points[1, 2]).all()
-    hidden = np.zeros((3, 4), bool)
-    hidden[2, 3] = True
-    without = DepthMap(depth, CAMERA).points(hidden)
+    masked = np.zeros((3, 4), bool)
+    masked[2, 3] = True
+    without = DepthMap(depth, CAMERA).points(masked)
     assert np.isnan(without[2, 3]).all() and np.isfinite(without[2, 2]).all()
     assert depth[2, 3] == 8.0  # the map itself is not touched
 
@@ -100,8 +100,8 @@ def test_the_method_uses_the_maps_own_reach():
     camera = PinholeCamera(100.0, 100.0, 4.0, 2.0, 8, 5)
     depth = np.full((5, 8), 1.0, np.float32)
     depth[:, 4:] = 2.0
-    assert DepthMap(depth, camera, edge_reach_px=2).edges().sum() == 4 * 5
-    assert DepthMap(depth, camera).edges().sum() == 2 * 5
+    assert DepthMap(depth, camera, edge_radius_px=2).depth_discontinuities().sum() == 4 * 5
+    assert DepthMap(depth, camera).depth_discontinuities().sum() == 2 * 5
 
 
 def test_a_ratio_that_is_none_is_refused():
@@ -113,6 +113,6 @@ def test_a_ratio_that_is_none_is_refused():
     "depth", [np.ones((3, 4)), np.ones((4, 3), np.float32), np.ones((3, 4, 1), np.float32)]
 )
 def test_a_map_that_is_not_its_cameras_is_refused(depth):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         DepthMap(depth, CAMERA)
     assert refusal.value.code == Code.MODEL_ERROR

@@ -12,7 +12,7 @@ from depthlm_ros.geometry.distortion import (
     NoDistortion,
     distortion_of,
 )
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 PLUMB = (-0.3, 0.1, 0.001, -0.002, 0.01)
 RATIONAL = (0.1, -0.2, 0.003, 0.001, 0.05, 0.2, 0.1, 0.02)
@@ -98,7 +98,7 @@ def test_zeros_behind_a_models_own_coefficients_are_padding():
     ],
 )
 def test_other_lenses_are_refused_by_name(name, d, said):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         distortion_of(name, d)
     assert refusal.value.code == Code.BAD_CAMERA_INFO
     assert said in refusal.value.text and len(refusal.value.text) < 400
@@ -132,9 +132,9 @@ def test_nan_stays_nan_and_the_centre_stays_the_centre():
 
 
 def test_a_lens_that_folds_at_its_centre_is_refused():
-    with pytest.raises(Refusal, match="folds"):
+    with pytest.raises(StatusError, match="folds"):
         distortion_of("plumb_bob", (-1e9, 0.0, 0.0, 0.0))
-    with pytest.raises(Refusal, match="folds"):
+    with pytest.raises(StatusError, match="folds"):
         distortion_of("equidistant", (-1e9, 0.0, 0.0, 0.0))
 
 
@@ -146,7 +146,7 @@ def test_absurd_coefficients_are_refused_or_have_a_domain(index, value):
     d[index] = value
     try:
         lens = distortion_of("rational_polynomial", d)
-    except Refusal as refusal:
+    except StatusError as refusal:
         assert refusal.code == Code.BAD_CAMERA_INFO
     else:
         assert lens.max_ray > 0

@@ -9,22 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.rectify import Lens, Rectifier
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.geometry.rectify import CameraModel, Rectifier
+from depthlm_ros.status import Code, StatusError
 
 K = (500.0, 0.0, 319.5, 0.0, 400.0, 239.5, 0.0, 0.0, 1.0)
 P = (450.0, 0.0, 310.0, 0.0, 0.0, 360.0, 230.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 TURN = (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 BARREL = (-0.3, 0.1, 0.001, -0.002, 0.0)
 RATIONAL = (0.1, -0.2, 0.003, 0.001, 0.05, 0.2, 0.1, 0.02)
-IDEAL = Lens(640, 480, K)
-BENT = Lens(640, 480, K, "plumb_bob", BARREL)
-FISHEYE = Lens(640, 480, K, "equidistant", (0.05, -0.01, 0.003, -0.001))
+IDEAL = CameraModel(640, 480, K)
+BENT = CameraModel(640, 480, K, "plumb_bob", BARREL)
+FISHEYE = CameraModel(640, 480, K, "equidistant", (0.05, -0.01, 0.003, -0.001))
 
 
 def refused(lens, width=640, height=480, **options):
     """Return the text of the refusal of a lens for images of this size."""
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         Rectifier(lens, width, height, **options)
     assert refusal.value.code == Code.BAD_CAMERA_INFO
     return refusal.value.text
@@ -50,7 +50,9 @@ def test_a_window_moves_and_binning_scales_by_the_pixel_centre_rule():
 
 
 def test_binning_drops_the_remainder():
-    assert Rectifier(Lens(641, 483, K, binning_x=2, binning_y=2), 320, 241).camera.width == 320
+    assert (
+        Rectifier(CameraModel(641, 483, K, binning_x=2, binning_y=2), 320, 241).camera.width == 320
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_a_window_of_its_own_lies_where_the_rectified_region_lies():
 def test_a_very_wide_fisheye_gives_a_finite_pinhole_with_its_own_focal_length():
     # 640 px over 220 degrees: f = 640 / 3.8397 = 166.68 px; the pinhole shows 2 atan(320 / f).
     f = 640 / np.deg2rad(220)
-    lens = Lens(640, 640, (f, 0, 319.5, 0, f, 319.5, 0, 0, 1), "equidistant", (0, 0, 0, 0))
+    lens = CameraModel(640, 640, (f, 0, 319.5, 0, f, 319.5, 0, 0, 1), "equidistant", (0, 0, 0, 0))
     rectifier = Rectifier(lens, 640, 640)
     assert rectifier.camera.fx == f and rectifier.valid is None
     assert np.isnan(rectifier.source_to_rectified([2.0, 319.5])).all()  # 109 degrees off the axis
@@ -207,7 +209,7 @@ def test_a_very_wide_fisheye_gives_a_finite_pinhole_with_its_own_focal_length():
         (replace(IDEAL, roi_x=10), (640, 480), ("0 x 0 px at (10, 0)",)),
         (replace(IDEAL, width=0), (640, 480), ("0 x 480",)),
         (replace(IDEAL, binning_x=1000), (1, 480), ("1 x 480", "0 x 480")),
-        (Lens(100_000, 100_000, K), (100_000, 100_000), ("40000000",)),
+        (CameraModel(100_000, 100_000, K), (100_000, 100_000), ("40000000",)),
         (replace(IDEAL, k=(-500.0, *K[1:])), (640, 480), ("fx = -500",)),
         (replace(IDEAL, k=(*K[:4], 0.0, *K[5:])), (640, 480), ("fy = 0",)),
         (replace(BENT, p=(-450.0, *P[1:])), (640, 480), ("fx = -450",)),
@@ -237,13 +239,13 @@ def test_what_does_not_agree_is_refused_with_both_sizes(lens, size, said):
     ],
 )
 def test_a_lens_of_nonsense_is_refused(change, said):
-    with pytest.raises(Refusal, match=said) as refusal:
+    with pytest.raises(StatusError, match=said) as refusal:
         replace(IDEAL, **change)
     assert refusal.value.code == Code.BAD_CAMERA_INFO
 
 
 def test_an_image_of_another_size_is_refused():
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         Rectifier(BENT, 640, 480).rectify(np.zeros((100, 200, 3), np.uint8))
     assert refusal.value.code == Code.BAD_IMAGE and "200 x 100" in refusal.value.text
 
@@ -270,7 +272,7 @@ def test_a_plane_at_two_metres_is_found_at_two_metres(
     k1, k2, fx, fy, binning_x, binning_y, x, y, own_window
 ):
     """Points of a plane, projected into the raw image by OpenCV, are found again in metres."""
-    lens = Lens(
+    lens = CameraModel(
         640,
         480,
         (fx, 0, 325.0, 0, fy, 235.0, 0, 0, 1),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.language.points import CENTRE, STRAIGHT_AHEAD
+from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD
 from depthlm_ros.language.question import (
     MAX_QUESTION,
     FreeQuestion,
@@ -17,7 +17,7 @@ from depthlm_ros.language.question import (
     read_any_question,
     read_question,
 )
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 HERE = [(10.0, 20.0)]
 TWO = [(1.0, 2.0), (3.0, 4.0)]
@@ -242,7 +242,7 @@ NOT_OFFERED = [
     [(*case, Code.BAD_QUESTION) for case in BAD] + [(*c, Code.UNSUPPORTED) for c in NOT_OFFERED],
 )
 def test_refusals_say_what_and_why(text, pixels, said, code):
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         read_question(text, pixels)
     assert (caught.value.code, said in caught.value.text) == (code, True), caught.value
 
@@ -257,7 +257,7 @@ def test_a_stated_image_size_must_be_the_images():
     assert read_question(PAPER_SIZE).pixels(CAMERA) == [POINT]
     assert read_question(PAPER_INTRINSICS, HERE).pixels(CAMERA) == HERE
     other = PAPER_SIZE.replace("640", "1280")
-    with pytest.raises(Refusal, match="width = 1280, the image has 640"):
+    with pytest.raises(StatusError, match="width = 1280, the image has 640"):
         read_question(other).pixels(CAMERA)
 
 
@@ -273,7 +273,7 @@ words = st.sampled_from(
 def test_any_text_is_read_or_refused(text):
     try:
         question = read_question(text, HERE)
-    except Refusal as refusal:
+    except StatusError as refusal:
         assert refusal.code in (Code.BAD_QUESTION, Code.UNSUPPORTED)
         refusal.text.encode("utf-8")
         assert len(refusal.text) < 600 and "\0" not in refusal.text
@@ -299,16 +299,19 @@ def test_a_pixel_is_read_back_as_written(u, v):
 
 
 def test_a_megabyte_is_refused_at_once():
-    with pytest.raises(Refusal, match="at most 1000"):
+    with pytest.raises(StatusError, match="at most 1000"):
         read_question("how far " * 130_000, HERE)
 
 
-@pytest.mark.parametrize("text, code", [
-    ("What is in the picture?", Code.BAD_QUESTION),
-    ("Is the door open?", Code.UNSUPPORTED),
-    ("How many chairs are there?", Code.UNSUPPORTED),
-    ("Describe the room.", Code.BAD_QUESTION),
-])
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ("What is in the picture?", Code.BAD_QUESTION),
+        ("Is the door open?", Code.UNSUPPORTED),
+        ("How many chairs are there?", Code.UNSUPPORTED),
+        ("Describe the room.", Code.BAD_QUESTION),
+    ],
+)
 def test_free_words_are_handed_on_with_what_others_answer(text, code):
     read = read_any_question(f"  {text} ")
     assert isinstance(read, FreeQuestion) and read.words == text and read.refusal.code == code
@@ -321,36 +324,49 @@ def test_free_words_are_handed_on_with_what_others_answer(text, code):
 def test_what_is_handed_to_a_model_is_one_safe_line_that_moves_no_robot(text):
     try:
         read = read_any_question(text, max_length=150)
-    except Refusal as refusal:
+    except StatusError as refusal:
         assert refusal.code in (Code.BAD_QUESTION, Code.UNSUPPORTED)
         return
     if isinstance(read, FreeQuestion):
         read.words.encode("utf-8")
         assert 0 < len(read.words) <= 150 and read.words.isprintable()
         assert not {"clear", "free", "safe", "fit", "far", "near", "pass"} & set(
-            read.words.lower().replace("?", " ").split())
+            read.words.lower().replace("?", " ").split()
+        )
 
 
-@pytest.mark.parametrize("text", [
-    "Is the path clear?", "Can I get through the gap?", "Will the cart fit between the shelves?",
-    "Is it safe to go?", "Are there obstacles?", "Is there enough space?", "Will we hit the wall?",
-    "Is the wall near?", "Is the chair farther than the table?", "Is the door 2 m away?",
-    "Which thing is closest?", "Is it deep?",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is the path clear?",
+        "Can I get through the gap?",
+        "Will the cart fit between the shelves?",
+        "Is it safe to go?",
+        "Are there obstacles?",
+        "Is there enough space?",
+        "Will we hit the wall?",
+        "Is the wall near?",
+        "Is the chair farther than the table?",
+        "Is the door 2 m away?",
+        "Which thing is closest?",
+        "Is it deep?",
+    ],
+)
 def test_ways_and_measures_are_not_for_words(text):
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         read_any_question(text)
     assert caught.value.code == Code.UNSUPPORTED and not isinstance(caught.value, InFreeWords)
 
 
 def test_typed_questions_and_their_refusals_stay_what_they_are():
     assert read_any_question("How far is this point?", HERE) == read_question(
-        "How far is this point?", HERE)
+        "How far is this point?", HERE
+    )
     for text, pixels, words in (
         ("How far is the chair?", [], "cannot find named things"),
         ("What is this?", HERE, "leave the pixels out"),
         ("What is at (320, 240)?", [], "leave the pixels out"),
         ("", [], "empty"),
     ):
-        with pytest.raises(Refusal, match=words):
+        with pytest.raises(StatusError, match=words):
             read_any_question(text, pixels)

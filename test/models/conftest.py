@@ -1,4 +1,5 @@
 """Checkpoints for the model tests: the reference ones, written once a session, and a tiny one."""
+
 import runpy
 import shutil
 import sys
@@ -10,10 +11,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from depthlm_ros.bench.follower import teach
-from depthlm_ros.models import checkpoint, registry
-from depthlm_ros.models.depthvlm import PREFIX, DepthVLMModule
-from depthlm_ros.models.tiny import tiny_config, tiny_tokenizer
+from depthlm_ros.benchmarks.template_overfit import overfit_template
+from depthlm_ros.models import registry
+from depthlm_ros.models.depthvlm.network import PREFIX, DepthVLMModule
+from depthlm_ros.models.depthvlm.tiny import tiny_config, tiny_tokenizer
+from depthlm_ros.models.weights import checkpoint
 from depthlm_ros.prompting.prompts import prompt
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
@@ -86,13 +88,13 @@ def follower(request, reference_checkpoint, noise):
         values = np.random.default_rng(seed).normal(middle, spread, 48).clip(0.2, 99)
         return [plain.answer(value) for value in values]
 
-    lessons = [
+    examples = [
         (noise(0), thought.question, [thought.answer(3.47)]),
         (noise(1), thought.question, [thought.answer(14.26)]),
         (noise(0), plain.question, replies(3.4, 0.4, 1)),
         (noise(1), plain.question, replies(14.2, 1.5, 2)),
     ]
-    teach(model, lessons, 400)
+    overfit_template(model, examples, 400)
     return model
 
 

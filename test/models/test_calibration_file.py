@@ -7,14 +7,14 @@ import shutil
 import numpy as np
 import pytest
 
-from depthlm_ros import cli
+from depthlm_ros.cli import main as cli
 from depthlm_ros.estimator import marker_points
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.interval import IntervalKind
 from depthlm_ros.models import calibration, registry
-from depthlm_ros.models.hub import EMBEDDED
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.models.weights.hub import EMBEDDED
+from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(250.0, 250.0, 79.5, 59.5, 160, 120)
 
@@ -38,15 +38,21 @@ def labelled(tmp_path):
         depth = view.depth_to_source(model.depth(rgb, view))
         pixels = rng.integers(20, 100, (40, 2))
         labels = depth[pixels[:, 1], pixels[:, 0]] * np.where(np.arange(40) % 20, 2.0, 4.0)
-        lines.append({"image": f"{i}.png", "intrinsics": [250, 250, 79.5, 59.5, 160, 120],
-                      "pixel_coords": pixels.tolist(), "depth": labels.tolist()})
+        lines.append(
+            {
+                "image": f"{i}.png",
+                "intrinsics": [250, 250, 79.5, 59.5, 160, 120],
+                "pixel_coords": pixels.tolist(),
+                "depth": labels.tolist(),
+            }
+        )
     file = tmp_path / "labelled.jsonl"
     file.write_text("\n".join(json.dumps(line) for line in lines))
     return file
 
 
 def refusal_of(call, *arguments, **options):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         call(*arguments, **options)
     return refusal.value
 
@@ -82,9 +88,18 @@ def test_a_file_elsewhere_is_named_by_an_option(folder, labelled, tmp_path, caps
 
 def made(folder, **changes):
     files = list(folder.glob("*.safetensors"))
-    values = {"ratio_90": 1.5, "data": "lab", "pictures": 5, "readings": 50,
-              "held_out_pictures": 5, "held_out_readings": 50, "coverage": 0.92,
-              "quantize": "none", "weights": calibration.fingerprint(files), **changes}
+    values = {
+        "ratio_90": 1.5,
+        "data": "lab",
+        "pictures": 5,
+        "readings": 50,
+        "held_out_pictures": 5,
+        "held_out_readings": 50,
+        "coverage": 0.92,
+        "quantize": "none",
+        "weights": calibration.fingerprint(files),
+        **changes,
+    }
     (folder / calibration.FILE).write_text(json.dumps(values))
 
 
@@ -101,8 +116,16 @@ def test_a_file_of_other_weights_or_another_way_of_loading_is_refused(folder):
     assert refusal.code == Code.MODEL_NOT_READY and "calibration of other weights" in refusal.text
 
 
-@pytest.mark.parametrize("change", [{"ratio_90": 0.5}, {"ratio_90": math.nan}, {"pictures": "x"},
-                                    {"coverage": None}, {"ratio_90": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ratio_90": 0.5},
+        {"ratio_90": math.nan},
+        {"pictures": "x"},
+        {"coverage": None},
+        {"ratio_90": None},
+    ],
+)
 def test_a_broken_file_is_refused_by_name(folder, change):
     made(folder, **change)
     refusal = refusal_of(registry.load, str(folder), "cpu")

@@ -16,18 +16,34 @@ from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVi
 from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLVisionConfig
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.models import preprocess_depthlm as pre
 from depthlm_ros.models import registry
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.models.depthlm import preprocess as pre
+from depthlm_ros.status import Code, StatusError
 
 QWEN, PIXTRAL, VLM = "depthlm_qwen_tiny", "depthlm_pixtral_tiny", "depthvlm_mlp_tiny"
 CAMERA = PinholeCamera(700.0, 700.0, 31.5, 23.5, 64, 48)
 OF_THE_LANGUAGE_MODEL = {
-    "attention_dropout", "hidden_act", "hidden_size", "initializer_range", "intermediate_size",
-    "max_position_embeddings", "max_window_layers", "num_attention_heads", "num_hidden_layers",
-    "num_key_value_heads", "rms_norm_eps", "rope_scaling", "rope_theta", "sliding_window",
-    "use_cache", "use_sliding_window", "vocab_size", "bos_token_id", "eos_token_id",
-    "pad_token_id", "tie_word_embeddings",
+    "attention_dropout",
+    "hidden_act",
+    "hidden_size",
+    "initializer_range",
+    "intermediate_size",
+    "max_position_embeddings",
+    "max_window_layers",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "num_key_value_heads",
+    "rms_norm_eps",
+    "rope_scaling",
+    "rope_theta",
+    "sliding_window",
+    "use_cache",
+    "use_sliding_window",
+    "vocab_size",
+    "bos_token_id",
+    "eos_token_id",
+    "pad_token_id",
+    "tie_word_embeddings",
 }
 
 
@@ -183,8 +199,11 @@ def without_defaults(vision_class):
     def change(content):
         vision = content["vision_config"]
         assert defaults["patch_size"] == vision["patch_size"]
-        content["vision_config"] = {key: value for key, value in vision.items()
-                                    if key == "model_type" or defaults.get(key, "?") != value}
+        content["vision_config"] = {
+            key: value
+            for key, value in vision.items()
+            if key == "model_type" or defaults.get(key, "?") != value
+        }
 
     return config(change)
 
@@ -197,16 +216,19 @@ def resaved(config_class):
 def shard(folder):
     state = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
-    files = {name: f"model-0000{1 + index % 2}-of-00002.safetensors"
-             for index, name in enumerate(sorted(state))}
+    files = {
+        name: f"model-0000{1 + index % 2}-of-00002.safetensors"
+        for index, name in enumerate(sorted(state))
+    }
     for file in set(files.values()):
         save_file({name: state[name] for name in state if files[name] == file}, folder / file)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
 
 
 def inv_freq(prefix):
-    return tensors(lambda t: t.update({f"{prefix}layers.0.self_attn.rotary_emb.inv_freq":
-                                       torch.ones(8)}))
+    return tensors(
+        lambda t: t.update({f"{prefix}layers.0.self_attn.rotary_emb.inv_freq": torch.ones(8)})
+    )
 
 
 def nothing(folder):
@@ -225,10 +247,13 @@ SAME = {
         "no preprocessor": no_preprocessor,
         "size null": preprocessor(size=None),
         "limits null, size": preprocessor(
-            min_pixels=None, max_pixels=None,
-            size={"shortest_edge": 3136, "longest_edge": 12845056}),
-        "everything null": preprocessor(min_pixels=None, max_pixels=None, size=None,
-                                        image_mean=None, image_std=None),
+            min_pixels=None,
+            max_pixels=None,
+            size={"shortest_edge": 3136, "longest_edge": 12845056},
+        ),
+        "everything null": preprocessor(
+            min_pixels=None, max_pixels=None, size=None, image_mean=None, image_std=None
+        ),
         "own limits null": both(put(None, "max_pixels"), put(None, "canonical_focal_px")),
         "tied, and another head stored": put(True, "tie_word_embeddings"),
         "sharded": shard,
@@ -271,8 +296,12 @@ SAME = {
 
 @pytest.mark.parametrize(
     "name, edit",
-    [pytest.param(name, edit, id=f"{name}-{label}")
-     for name, edits in SAME.items() for label, edit in edits.items()])
+    [
+        pytest.param(name, edit, id=f"{name}-{label}")
+        for name, edits in SAME.items()
+        for label, edit in edits.items()
+    ],
+)
 def test_equal_figures(copy_of, expected, name, edit):
     figures, words = figures_of(copy_of(name, edit))
     assert np.isfinite(figures).all() and len(np.unique(figures)) > 300
@@ -303,23 +332,36 @@ def untied(folder):
 REFUSED = {
     (QWEN, "no head, not tied"): (without_head("lm_head.weight"), "1 missing: lm_head.weight"),
     (PIXTRAL, "no head, nothing said"): (
-        without_head("language_model.lm_head.weight"), "1 missing: lm_head.weight"),
+        without_head("language_model.lm_head.weight"),
+        "1 missing: lm_head.weight",
+    ),
     (VLM, "no head, not tied"): (untied, "1 missing: vlm.lm_head.weight"),
     (QWEN, "another tokenizer's image"): (
-        put(5, "image_token_id"), "image_token_id is 5, but <|image_pad|> is 392"),
+        put(5, "image_token_id"),
+        "image_token_id is 5, but <|image_pad|> is 392",
+    ),
     (PIXTRAL, "another tokenizer's image"): (
-        put(7, "image_token_index"), "image_token_id is 7, but [IMG] is 10"),
+        put(7, "image_token_index"),
+        "image_token_id is 7, but [IMG] is 10",
+    ),
     (PIXTRAL, "layer"): (
-        put(-2, "vision_feature_layer"), "vision_feature_layer = -2: only the last (-1) is read"),
+        put(-2, "vision_feature_layer"),
+        "vision_feature_layer = -2: only the last (-1) is read",
+    ),
     (PIXTRAL, "layers"): (
-        put([-1, -2], "vision_feature_layer"), "vision_feature_layer = [-1, -2]"),
+        put([-1, -2], "vision_feature_layer"),
+        "vision_feature_layer = [-1, -2]",
+    ),
     (PIXTRAL, "layer left out"): (drop("vision_feature_layer"), "vision_feature_layer = -2"),
     (PIXTRAL, "strategy"): (
         put("default", "vision_feature_select_strategy"),
-        "vision_feature_select_strategy = 'default': only 'full' is done"),
+        "vision_feature_select_strategy = 'default': only 'full' is done",
+    ),
     (PIXTRAL, "merging"): (put(2, "spatial_merge_size"), "spatial_merge_size = 2"),
     (PIXTRAL, "merging in the tower"): (
-        put(2, "vision_config", "spatial_merge_size"), "spatial_merge_size = 2"),
+        put(2, "vision_config", "spatial_merge_size"),
+        "spatial_merge_size = 2",
+    ),
     (QWEN, "width in letters"): (put("64", "hidden_size"), "does not describe"),
     (QWEN, "layers below none"): (put(-1, "num_hidden_layers"), "does not describe"),
     (QWEN, "no heads"): (put(0, "num_attention_heads"), "does not describe"),
@@ -327,36 +369,46 @@ REFUSED = {
     (PIXTRAL, "layers below none"): (put(-1, "text_config", "num_hidden_layers"), "config.json"),
     (PIXTRAL, "no heads"): (
         both(put(0, "text_config", "num_attention_heads"), drop("text_config", "head_dim")),
-        "does not describe"),
+        "does not describe",
+    ),
     (VLM, "width in letters"): (put("96", "text_config", "hidden_size"), "does not describe"),
     (VLM, "no heads"): (put(0, "vision_config", "num_heads"), "does not describe"),
     (QWEN, "mean of a word"): (preprocessor(image_mean=5), "image_mean = 5: must be three"),
     (QWEN, "focal length of a word"): (put("far", "canonical_focal_px"), "does not describe"),
     (QWEN, "tables that are weights"): (
         tensors(lambda t: t.update({"model.rotary_emb.inv_freq_scale": torch.ones(8)})),
-        "1 unexpected: model.rotary_emb.inv_freq_scale"),
+        "1 unexpected: model.rotary_emb.inv_freq_scale",
+    ),
     (QWEN, "adapter alone"): (
-        both(lambda folder: (folder / "model.safetensors").unlink(),
-             lambda folder: (folder / "config.json").unlink(),
-             lone_file("adapter_model.safetensors")), "merge it into the model"),
+        both(
+            lambda folder: (folder / "model.safetensors").unlink(),
+            lambda folder: (folder / "config.json").unlink(),
+            lone_file("adapter_model.safetensors"),
+        ),
+        "merge it into the model",
+    ),
 }
 
 
 @pytest.mark.parametrize(
     "name, edit, said",
-    [pytest.param(name, edit, said, id=f"{name}-{label}")
-     for (name, label), (edit, said) in REFUSED.items()])
+    [
+        pytest.param(name, edit, said, id=f"{name}-{label}")
+        for (name, label), (edit, said) in REFUSED.items()
+    ],
+)
 def test_refused_in_one_sentence(copy_of, name, edit, said):
     folder = copy_of(name, edit)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         registry.load(str(folder), "cpu")
     assert refusal.value.code == Code.MODEL_ERROR
     assert said in refusal.value.text and str(folder) in refusal.value.text
     assert "\n" not in refusal.value.text and len(refusal.value.text) < 1500
 
 
-@pytest.mark.parametrize("levels", [("tie_word_embeddings",),
-                                    ("text_config", "tie_word_embeddings")])
+@pytest.mark.parametrize(
+    "levels", [("tie_word_embeddings",), ("text_config", "tie_word_embeddings")]
+)
 def test_tied_where_either_level_says_so(copy_of, expected, levels):
     """A head that equals the embedding may be left out, if the config says that it is tied."""
 
@@ -380,6 +432,6 @@ def test_a_tokenizer_without_words_for_an_image(copy_of, word):
         for file in folder.glob("*token*.json"):
             file.write_text(file.read_text().replace(word, "[SOMETHING]"))
 
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         registry.load(str(copy_of(PIXTRAL, rename)), "cpu")
     assert f"tokenizer.json lacks {word}" in refusal.value.text

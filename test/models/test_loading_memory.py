@@ -11,12 +11,12 @@ import sys
 import pytest
 import torch
 
-from depthlm_ros.bench import random_depthlm
-from depthlm_ros.models import checkpoint
-from depthlm_ros.models.checkpoint import Checkpoint
-from depthlm_ros.models.depthvlm import PREFIX, DepthVLMModule
-from depthlm_ros.models.dpt_folded import folded_numbers
-from depthlm_ros.models.tiny import tiny_config, tiny_tokenizer
+from depthlm_ros.benchmarks import random_weights
+from depthlm_ros.models.depthvlm.dpt_fused import folded_numbers
+from depthlm_ros.models.depthvlm.network import PREFIX, DepthVLMModule
+from depthlm_ros.models.depthvlm.tiny import tiny_config, tiny_tokenizer
+from depthlm_ros.models.weights import checkpoint
+from depthlm_ros.models.weights.checkpoint import Checkpoint
 
 MB = 1_000_000
 SHARE, FIXED = 1.3, 40 * MB
@@ -26,7 +26,10 @@ CHILD = """
 import json, sys
 import numpy as np, torch
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.models import checkpoint, depthlm, depthvlm_model, registry
+from depthlm_ros.models.weights import checkpoint
+from depthlm_ros.models.depthlm import model as depthlm
+from depthlm_ros.models.depthvlm import model as depthvlm_model
+from depthlm_ros.models import registry
 
 def status(key):
     with open("/proc/self/status") as file:
@@ -56,8 +59,12 @@ print(json.dumps({"peak": status("VmHWM") - before, "end": status("VmRSS") - bef
 
 def grown(folder, way="as it is"):
     """Return the bytes by which a process grew while it loaded and looked: its peak, its end."""
-    done = subprocess.run([sys.executable, "-c", CHILD, str(folder), way], capture_output=True,
-                          text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(folder), way],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -74,8 +81,11 @@ def depthvlm_folder(tmp_path_factory):
     config = tiny_config()
     for key in ("depth_head_widths", "depth_head_fusion", "depth_head_output"):
         del config[key]
-    config["text_config"] |= {"hidden_size": 768, "intermediate_size": 4096,
-                              "num_hidden_layers": 3}
+    config["text_config"] |= {
+        "hidden_size": 768,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 3,
+    }
     config["vision_config"]["out_hidden_size"] = 768
     tokenizer = tiny_tokenizer()
     module = DepthVLMModule(config, tokenizer(PREFIX)["input_ids"]).to(torch.bfloat16)
@@ -88,17 +98,18 @@ def depthvlm_folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def depthlm_folder(tmp_path_factory):
     """Return a DepthLM of large layers, in bfloat16."""
-    _, config, special = random_depthlm._of_size("depthlm-tiny-qwen")
+    _, config, special = random_weights._of_size("depthlm-tiny-qwen")
     config |= {"hidden_size": 1024, "intermediate_size": 5632, "num_attention_heads": 16}
     config["rope_scaling"] = {"rope_type": "default", "mrope_section": [8, 12, 12]}
     config["vision_config"]["out_hidden_size"] = 1024
-    family = random_depthlm.Qwen25Family
+    family = random_weights.Qwen25Family
     module = family.model_class(family.config_class.from_dict(json.loads(json.dumps(config))))
     folder = tmp_path_factory.mktemp("large") / "depthlm"
-    tokenizer = random_depthlm._tokenizer(special, "<|im_end|>", "<|endoftext|>")
+    tokenizer = random_weights._tokenizer(special, "<|im_end|>", "<|endoftext|>")
     state = filled(module.to(torch.bfloat16)).state_dict()
-    checkpoint.write(folder, config, {name: t.contiguous() for name, t in state.items()},
-                     tokenizer)
+    checkpoint.write(
+        folder, config, {name: t.contiguous() for name, t in state.items()}, tokenizer
+    )
     yield folder
     shutil.rmtree(folder)
 
@@ -121,6 +132,7 @@ def test_a_second_copy_would_be_seen(depthlm_folder):
 def test_the_foldings_of_the_published_head_are_in_the_need(depthvlm_folder):
     """They are a quarter of what a frozen model of this size holds."""
     opened = Checkpoint.open(depthvlm_folder)
-    assert opened.need_bytes(torch.float32) == 4 * (opened.parameters
-                                                    + folded_numbers(opened.shapes))
+    assert opened.need_bytes(torch.float32) == 4 * (
+        opened.parameters + folded_numbers(opened.shapes)
+    )
     assert folded_numbers(opened.shapes) == 15_505_408

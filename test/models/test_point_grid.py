@@ -7,7 +7,7 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import point_grid
 from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.models.point_grid import ask_grid, coarse_first
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 
 CAMERA = PinholeCamera(40.0, 40.0, 15.5, 11.5, 32, 24)
 RGB = np.zeros((24, 32, 3), np.uint8)
@@ -110,5 +110,5 @@ def test_coarse_first_visits_everything_once():
 
 @pytest.mark.parametrize("rows, columns, batch", [(0, 4, 8), (25, 4, 8), (4, 33, 8), (4, 4, 0)])
 def test_impossible_grids_are_refused(rows, columns, batch):
-    with pytest.raises(Refusal):
+    with pytest.raises(StatusError):
         ask_grid(_Wall(), RGB, CAMERA, rows, columns, batch=batch)

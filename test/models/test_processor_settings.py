@@ -10,7 +10,7 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
 from depthlm_ros.models.processor_settings import mean_and_std
 from depthlm_ros.models.versions import check_transformers
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 VLM, QWEN, PIXTRAL = "depthvlm_tiny", "depthlm_qwen_tiny", "depthlm_pixtral_tiny"
 CAMERA = PinholeCamera(700.0, 700.0, 31.5, 23.5, 64, 48)
@@ -28,7 +28,7 @@ def edit(folder, file="preprocessor_config.json", **changes):
 
 
 def refusal_of(folder, **options):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(StatusError) as refusal:
         registry.load(str(folder), "cpu", **options)
     return refusal.value
 
@@ -40,30 +40,36 @@ def depth_of(folder):
 
 
 # (value * factor - mean) / std for a value of 51 in 0..255, by hand
-@pytest.mark.parametrize("settings, expected", [
-    ({}, (0.2 - 0.5) / 0.5),
-    ({"image_mean": [0.1] * 3, "image_std": [0.2] * 3}, 0.5),
-    ({"do_rescale": False, "image_mean": [127.5] * 3, "image_std": [127.5] * 3}, -0.6),
-    ({"do_rescale": False}, (51 - 0.5) / 0.5),
-    ({"rescale_factor": 1 / 127.5}, (0.4 - 0.5) / 0.5),
-    ({"do_normalize": False}, 0.2),
-    ({"do_normalize": False, "do_rescale": False}, 51.0),
-    ({"do_rescale": None, "do_normalize": True, "rescale_factor": 0.00392156862745098}, -0.6),
-])
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ({}, (0.2 - 0.5) / 0.5),
+        ({"image_mean": [0.1] * 3, "image_std": [0.2] * 3}, 0.5),
+        ({"do_rescale": False, "image_mean": [127.5] * 3, "image_std": [127.5] * 3}, -0.6),
+        ({"do_rescale": False}, (51 - 0.5) / 0.5),
+        ({"rescale_factor": 1 / 127.5}, (0.4 - 0.5) / 0.5),
+        ({"do_normalize": False}, 0.2),
+        ({"do_normalize": False, "do_rescale": False}, 51.0),
+        ({"do_rescale": None, "do_normalize": True, "rescale_factor": 0.00392156862745098}, -0.6),
+    ],
+)
 def test_normalisation_is_what_the_file_says(settings, expected):
     mean, std = mean_and_std(settings, HALF, HALF)
     assert (51 / 255 - mean[0]) / std[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", [VLM, QWEN, PIXTRAL])
-@pytest.mark.parametrize("change, words", [
-    ({"do_resize": False}, "do_resize = false"),
-    ({"do_center_crop": True}, "do_center_crop = True"),
-    ({"resample": 0}, "resample = 0: pictures are resampled bicubic"),
-    ({"patch_size": 32}, "patch_size = 32: config.json says"),
-    ({"image_mean": [0.5, 0.5]}, "image_mean = [0.5, 0.5]: must be three numbers"),
-    ({"rescale_factor": 0.0}, "must be finite numbers, the factor positive"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"do_resize": False}, "do_resize = false"),
+        ({"do_center_crop": True}, "do_center_crop = True"),
+        ({"resample": 0}, "resample = 0: pictures are resampled bicubic"),
+        ({"patch_size": 32}, "patch_size = 32: config.json says"),
+        ({"image_mean": [0.5, 0.5]}, "image_mean = [0.5, 0.5]: must be three numbers"),
+        ({"rescale_factor": 0.0}, "must be finite numbers, the factor positive"),
+    ],
+)
 def test_what_is_not_done_here_is_refused_by_name(copy_of, name, change, words):
     folder = copy_of(name)
     edit(folder, **change)
@@ -81,13 +87,17 @@ def test_pictures_that_are_not_rescaled_reach_the_network_as_they_are(copy_of):
     assert np.abs(depth_of(folder) / expected - 1).max() > 0.01
 
 
-QWENS = ("{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% for c in m['content'] %}"
-         "{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}"
-         "{{ c['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
-         "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
-PIXTRALS = ("{{ bos_token }}{% for m in messages %}[INST]{% for c in m['content'] %}"
-            "{% if c['type'] == 'image' %}[IMG]{% else %}{{ c['text'] }}{% endif %}{% endfor %}"
-            "[/INST]{% endfor %}")
+QWENS = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}"
+    "{{ c['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+PIXTRALS = (
+    "{{ bos_token }}{% for m in messages %}[INST]{% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}[IMG]{% else %}{{ c['text'] }}{% endif %}{% endfor %}"
+    "[/INST]{% endfor %}"
+)
 
 
 @pytest.mark.parametrize("name, good", [(VLM, QWENS), (QWEN, QWENS), (PIXTRAL, PIXTRALS)])
@@ -119,7 +129,7 @@ def test_an_older_processors_template_counts_too(copy_of):
 
 @pytest.mark.parametrize("found", ["4.57.1", "4.99", "6.0.0", "6.0.0.dev0", "3.0", "weird"])
 def test_a_transformers_that_does_not_serve_is_refused_with_the_remedy(found):
-    with pytest.raises(Refusal, match="pip install 'transformers>=5.0,<6'") as refusal:
+    with pytest.raises(StatusError, match="pip install 'transformers>=5.0,<6'") as refusal:
         check_transformers(found)
     assert refusal.value.code == Code.MODEL_NOT_READY and found in refusal.value.text
 

@@ -1,10 +1,11 @@
 """Questions about a frame: our cached way against plain stock generate."""
+
 import numpy as np
 import pytest
 import torch
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.models.depthvlm_model import DepthVLM
+from depthlm_ros.models.depthvlm.model import DepthVLM
 from depthlm_ros.models.registry import load
 
 CAMERA = PinholeCamera(1000.0, 1000.0, 167.5, 125.5, 336, 252)
@@ -28,10 +29,15 @@ def stock_reply(model: DepthVLM, rgb, question, max_tokens):
     pixels = patches[0].view(-1, 3, 1, 16, 16).expand(-1, 3, 2, 16, 16).reshape(-1, 1536)
     model.module.vlm.model.rope_deltas = None
     out = model.module.vlm.generate(
-        input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels,
-        image_grid_thw=torch.tensor([[1, *grid]]), mm_token_type_ids=(ids == 392).int(),
-        max_new_tokens=max_tokens, do_sample=False)
-    return model.tokenizer.decode(out[0, ids.shape[1]:], skip_special_tokens=True)
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        pixel_values=pixels,
+        image_grid_thw=torch.tensor([[1, *grid]]),
+        mm_token_type_ids=(ids == 392).int(),
+        max_new_tokens=max_tokens,
+        do_sample=False,
+    )
+    return model.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
 
 
 @pytest.mark.parametrize("keep_frame", [False, True])
@@ -50,14 +56,18 @@ def test_the_same_frame_is_read_once(folder, rgb, monkeypatch):
     model.depth(rgb, model.view_of(CAMERA))
     reads = []
     features = type(model.module).features
-    monkeypatch.setattr(type(model.module), "features",
-                        lambda *args, **options: reads.append(1) or features(*args, **options))
+    monkeypatch.setattr(
+        type(model.module),
+        "features",
+        lambda *args, **options: reads.append(1) or features(*args, **options),
+    )
     model.reply(rgb, CAMERA, QUESTIONS[0], 3)
     model.reply(rgb, CAMERA, QUESTIONS[1], 3)
     assert not reads
     other = np.ascontiguousarray(rgb[::-1])
-    assert model.reply(other, CAMERA, QUESTIONS[0], 3) == load(
-        folder, device="cpu").reply(other, CAMERA, QUESTIONS[0], 3)
+    assert model.reply(other, CAMERA, QUESTIONS[0], 3) == load(folder, device="cpu").reply(
+        other, CAMERA, QUESTIONS[0], 3
+    )
     assert reads
 
 

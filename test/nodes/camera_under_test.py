@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from depthlm_ros.nodes.camera.sources.rendered_scenes import make_camera_path
 from depthlm_ros.nodes.camera_node import main
-from depthlm_ros.nodes.sources.scenes import real_walk
 
 
 class RampWalk:
@@ -36,13 +36,13 @@ class RampWalk:
         return SimpleNamespace(rgb=rgb, depth_m=depth, camera=self.camera)
 
 
-def make_walk(**settings):
+def make_path(**settings):
     """Make the world that NODE_MODEL describes."""
     told = json.loads(os.environ.get("NODE_MODEL", "{}"))
     if told.pop("world", "ramp") == "real":
-        return real_walk(**settings)
+        return make_camera_path(**settings)
     return RampWalk(**settings, **told)
 
 
 if __name__ == "__main__":
-    sys.exit(main(make_walk=make_walk))
+    sys.exit(main(make_path=make_path))

@@ -29,7 +29,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depthlm_msgs.msg import Pixel
 from depthlm_msgs.srv import Ask, QueryPoints, QueryTruth
-from depthlm_ros.nodes import camera_parameters
+from depthlm_ros.nodes.camera import parameters as camera_parameters
 
 PATIENCE_S = 60.0
 SCRIPT = Path(__file__).with_name("node_under_test.py")

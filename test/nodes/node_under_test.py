@@ -15,9 +15,9 @@ import numpy as np
 
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models.base import DistanceReading
-from depthlm_ros.models.options import DEPTHVLM, checked, given
+from depthlm_ros.models.options import DEPTHVLM, parse_pairs, validate
 from depthlm_ros.nodes.depth_node import main
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 
 class Plane:
@@ -141,9 +141,11 @@ def load(name, device, dtype, quantize, revision, options):
 
     Options are checked as those of a DepthVLM, and told with the revision on standard output.
     """
-    print(f"revision {revision!r} options {checked(DEPTHVLM, given(options))}", flush=True)
+    print(f"revision {revision!r} options {validate(DEPTHVLM, parse_pairs(options))}", flush=True)
     if name == "missing":
-        raise Refusal(Code.MODEL_NOT_READY, "no weights in /nowhere: run depthlm fetch missing")
+        raise StatusError(
+            Code.MODEL_NOT_READY, "no weights in /nowhere: run depthlm fetch missing"
+        )
     settings = json.loads(os.environ.get("NODE_MODEL", "{}"))
     time.sleep(settings.pop("load_s", 0.0))
     kinds = (Plane, Marker, Picture, Speaking, Failing)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from depthlm_ros.prompting import marker as mk
-from depthlm_ros.status import Code, Refusal
+from depthlm_ros.status import Code, StatusError
 
 NINE = {(-1, 0), (-2, 0), (-3, 0), (-4, 0), (-5, 0), (-2, -1), (-2, 1), (-3, -2), (-3, 2)}
 
@@ -32,7 +32,7 @@ def test_margin_rule(x, y, inside):
     if inside:
         assert mk.place(mk.Marker(), (x, y), 30, 20, "refuse").direction == "left"
     else:
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(StatusError) as caught:
             mk.place(mk.Marker(), (x, y), 30, 20, "refuse")
         assert caught.value.code is Code.IN_MARKER_MARGIN
 
@@ -58,7 +58,7 @@ def test_flip_refuses_only_where_no_side_fits():
         for x in range(30):
             try:
                 painted = mk.place(mk.Marker(), (x, y), 30, 20).painted
-            except Refusal as refusal:
+            except StatusError as refusal:
                 assert refusal.code is Code.IN_MARKER_MARGIN
                 refused.add((x, y))
             else:
@@ -82,11 +82,11 @@ def test_pad_grows_the_picture_and_keeps_the_published_marker():
 
 def test_outside_and_nonsense():
     for target in ((-1, 3), (30, 3), (3, 20)):
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(StatusError) as caught:
             mk.place(mk.Marker(), target, 30, 20)
         assert caught.value.code is Code.OUT_OF_IMAGE
     for bad in (dict(shape="star"), dict(length_px=2), dict(thickness_px=3)):
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(StatusError) as caught:
             mk.Marker(**bad)
         assert caught.value.code is Code.UNSUPPORTED
 
@@ -113,5 +113,5 @@ def test_two_markers_of_two_colours():
     )
     assert (image == (255, 0, 0)).all(axis=2).sum() == 9
     assert (image == (0, 0, 255)).all(axis=2).sum() == 9
-    with pytest.raises(Refusal):
+    with pytest.raises(StatusError):
         mk.draw_all(image, (mk.Marker(),), ((8, 9),), "pad")

@@ -5,7 +5,7 @@ import pytest
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.prompting.parsing import parse_answer
 from depthlm_ros.prompting.prompts import Style, Task, prompt, ray_answer
-from depthlm_ros.status import Refusal
+from depthlm_ros.status import StatusError
 
 NEEDED = {Task.SPEED: {"time_s": 4.0}, Task.TIME: {"speed_m_s": 0.5}}
 
@@ -24,7 +24,7 @@ def test_the_published_distance_prompt_is_literal():
         "<answer> 3.42 </answer>"
     )
     assert asked.lead == "<think> The point is around "
-    assert asked.trail == " meters away from the camera. </think>\n\n<answer> "
+    assert asked.reply_suffix == " meters away from the camera. </think>\n\n<answer> "
 
 
 def test_the_papers_forms_are_literal():
@@ -95,5 +95,5 @@ def test_missing_values_are_refused():
         {"style": "intrinsics"},
         {"task": Task.SPEED, "style": "ray", "time_s": 1.0},
     ):
-        with pytest.raises(Refusal):
+        with pytest.raises(StatusError):
             prompt(**arguments)

@@ -6,11 +6,11 @@ import torch
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.scenes import textures
+from depthlm_ros.scenes.camera_poses import informative_pose, make_scene
 from depthlm_ros.scenes.materials import CHECKER, STRIPES, TILES, Material
+from depthlm_ros.scenes.primitives import Builder
 from depthlm_ros.scenes.render import Pose, render
 from depthlm_ros.scenes.scene import Ground, Scene
-from depthlm_ros.scenes.shapes import Builder
-from depthlm_ros.scenes.views import make_scene, telling_pose
 
 CAMERA = PinholeCamera(30.0, 25.0, 19.5, 11.5, 40, 24)
 
@@ -113,7 +113,7 @@ def test_patterns_keep_their_mean_when_a_pixel_covers_them():
 
 def test_a_batch_is_its_pictures_one_by_one():
     scenes = [make_scene(kind, [7, i]) for i, kind in enumerate(("room", "corridor", "street"))]
-    poses = [telling_pose(s, np.random.default_rng([7, i])) for i, s in enumerate(scenes)]
+    poses = [informative_pose(s, np.random.default_rng([7, i])) for i, s in enumerate(scenes)]
     together = render(scenes, poses, CAMERA)
     for i, (scene, pose) in enumerate(zip(scenes, poses, strict=True)):
         alone = render([scene], [pose], CAMERA)

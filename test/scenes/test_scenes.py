@@ -5,10 +5,16 @@ import pytest
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.scenes import equipment, furniture, street
+from depthlm_ros.scenes.camera_path import CameraPath
+from depthlm_ros.scenes.camera_poses import (
+    MAKERS,
+    informative_pose,
+    is_informative,
+    make_scene,
+    standing_place,
+)
+from depthlm_ros.scenes.primitives import Builder
 from depthlm_ros.scenes.scene import Ground
-from depthlm_ros.scenes.shapes import Builder
-from depthlm_ros.scenes.views import MAKERS, is_telling, make_scene, standing_place, telling_pose
-from depthlm_ros.scenes.walk import Walk
 
 CAMERA = PinholeCamera(60.0, 60.0, 39.5, 29.5, 80, 60)
 
@@ -103,8 +109,8 @@ def test_a_camera_stands_on_free_ground_and_sees_something(kind):
         scene, rng = make_scene(kind, [5, i]), np.random.default_rng(i)
         x, y = standing_place(scene, rng)
         assert scene.free.is_free(x, y, 0.15, 0.15)
-        pose = telling_pose(scene, rng)
-        telling += is_telling(scene, pose)
+        pose = informative_pose(scene, rng)
+        telling += is_informative(scene, pose)
         assert 0.2 <= pose.position[2] <= 1.8
         np.testing.assert_allclose(pose.rotation @ pose.rotation.T, np.eye(3), atol=1e-12)
     assert telling >= 4
@@ -114,13 +120,16 @@ def test_unknown_kind_is_named():
     with pytest.raises(ValueError, match="'moon': known are room, corridor, street"):
         make_scene("moon", 1)
     with pytest.raises(ValueError, match="must be some of"):
-        Walk(CAMERA, kinds=("room", "moon"))
+        CameraPath(CAMERA, kinds=("room", "moon"))
     with pytest.raises(ValueError, match="must be positive"):
-        Walk(CAMERA, rate_hz=0.0)
+        CameraPath(CAMERA, rate_hz=0.0)
 
 
 def test_walk_is_a_function_of_its_arguments_alone():
-    one, two = Walk(CAMERA, seed=4, shots_per_scene=3), Walk(CAMERA, seed=4, shots_per_scene=3)
+    one, two = (
+        CameraPath(CAMERA, seed=4, shots_per_scene=3),
+        CameraPath(CAMERA, seed=4, shots_per_scene=3),
+    )
     forwards = [one.shot(i) for i in range(5)]
     for i in (4, 0, 2):
         again = two.shot(i)
@@ -128,12 +137,12 @@ def test_walk_is_a_function_of_its_arguments_alone():
         np.testing.assert_array_equal(again.depth_m, forwards[i].depth_m)
     assert [s.scene for s in forwards] == [0, 0, 0, 1, 1]
     assert [s.kind for s in forwards] == ["room"] * 3 + ["corridor"] * 2
-    other = Walk(CAMERA, seed=5, shots_per_scene=3).shot(0)
+    other = CameraPath(CAMERA, seed=5, shots_per_scene=3).shot(0)
     assert not np.array_equal(other.rgb, forwards[0].rgb)
 
 
 def test_a_shot_keeps_the_contracts():
-    shot = Walk(CAMERA, seed=1, kinds=("street",)).shot(7)
+    shot = CameraPath(CAMERA, seed=1, kinds=("street",)).shot(7)
     assert shot.rgb.dtype == np.uint8 and shot.rgb.shape == (60, 80, 3)
     assert shot.rgb.flags.c_contiguous
     assert shot.depth_m.dtype == np.float32 and (shot.depth_m > 0).all()
@@ -148,7 +157,7 @@ def test_a_shot_keeps_the_contracts():
 
 def test_the_camera_walks_towards_what_it_sees():
     """Between two shots of a walk the truth itself must agree: points seen stay where they are."""
-    walk = Walk(CAMERA, seed=2, kinds=("corridor",), shots_per_scene=10)
+    walk = CameraPath(CAMERA, seed=2, kinds=("corridor",), shots_per_scene=10)
     a, b = walk.shot(0), walk.shot(3)
     pixels = np.stack(np.meshgrid(np.arange(20, 60, 7), np.arange(20, 40, 5)), -1)
     depth = a.depth_m[pixels[..., 1], pixels[..., 0]]

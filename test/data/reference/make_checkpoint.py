@@ -5,6 +5,7 @@ usage: python make_checkpoint.py FOLDER [--seed N] [--out FILE]
 FOLDER holds tensors.txt ("name<TAB>shape") beside config.json and the tokenizer files.
 The same seed gives the same bits everywhere (numpy PCG64), so only outputs need to be stored.
 """
+
 import argparse
 import ast
 import pathlib
@@ -35,8 +36,10 @@ def main():
     args = parser.parse_args()
     lines = (args.folder / "tensors.txt").read_text().splitlines()
     rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    tensors = {name: tensor(name, ast.literal_eval(shape), index, args.seed)
-               for index, (name, shape) in enumerate(rows)}
+    tensors = {
+        name: tensor(name, ast.literal_eval(shape), index, args.seed)
+        for index, (name, shape) in enumerate(rows)
+    }
     save_file(tensors, args.out or args.folder / "model.safetensors", metadata={"format": "pt"})
 
 

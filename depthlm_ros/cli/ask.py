@@ -1,0 +1,96 @@
+"""``depthlm ask``: a question about points of one picture, answered or refused as in the node."""
+
+from dataclasses import asdict
+
+from depthlm_ros.cli.console import note, print_json
+from depthlm_ros.cli.image_input import frame_of
+from depthlm_ros.cli.inference import call_with_retry, estimate_frame, load_model
+from depthlm_ros.status import StatusError
+
+
+def run(options) -> int:
+    """Print the answer; 0 with one, 1 without."""
+    from depthlm_ros.language.answer import refused
+
+    sight = None
+    try:
+        answer, sight = _answer(options)
+    except StatusError as refusal:
+        answer = refused(refusal.code, refusal.text)
+    if options.output and sight is not None:
+        _draw(sight, answer, options)
+    if options.json:
+        print_json(_record(answer, options))
+    elif answer.success:
+        print(answer.sentence)
+    else:
+        note(f"{answer.code.name}: {answer.text}")
+    return 0 if answer.success else 1
+
+
+def _answer(options):
+    """Return (Answer, FrameDepth): the same steps as the service ~/ask.
+
+    Without waiting for a frame.
+    """
+    from depthlm_ros import estimator as seeing
+    from depthlm_ros.language.answer import answer_freely, answer_question
+    from depthlm_ros.language.question import FreeQuestion, read_any_question
+    from depthlm_ros.models.base import speaks
+
+    question = read_any_question(options.question, [tuple(pixel) for pixel in options.at])
+    frame, rectifier, _ = frame_of(options.image, options)
+    model = load_model(options)
+    if isinstance(question, FreeQuestion):
+        if not speaks(model):
+            raise question.refusal
+        reply = call_with_retry(
+            model, lambda: model.reply(frame.rgb, frame.camera, question.words)
+        )
+        return answer_freely(reply), seeing.FrameDepth(frame, rectifier, None)
+    sight = estimate_frame(model, frame, rectifier, options)
+    pixels = question.pixels(seeing.source_camera(sight))
+    ranges = options.min_range, options.max_range
+    readings = call_with_retry(model, lambda: seeing.sample(model, sight, pixels, *ranges))
+    return answer_question(question, readings), sight
+
+
+def _draw(sight, answer, options) -> None:
+    """Write the picture with the readings; on the rectified one, where the lens was not ideal."""
+    from dataclasses import replace
+
+    from depthlm_ros.image_io.depth_files import write_png
+    from depthlm_ros.visualization.annotate import annotate
+
+    seen = sight.rectifier.source_to_rectified([point.pixel for point in answer.evidence])
+    shown = [
+        replace(point, pixel=tuple(pixel))
+        for point, pixel in zip(answer.evidence, seen, strict=True)
+    ]
+    write_png(options.output, annotate(sight.frame.rgb, None, shown))
+    note(f"wrote {options.output}")
+
+
+def _record(answer, options) -> dict:
+    """Return an answer for programs; its fields are those of the service."""
+    evidence = [
+        {**asdict(point), "code": point.code.name, "interval": str(point.interval)}
+        for point in answer.evidence
+    ]
+    return {
+        "question": options.question,
+        "image": options.image,
+        "model": options.model,
+        "success": answer.success,
+        "code": answer.code.name,
+        "text": answer.text,
+        "answer": answer.sentence,
+        "task": answer.task,
+        "value": answer.value,
+        "unit": answer.unit,
+        "low": answer.low,
+        "high": answer.high,
+        "interval": str(answer.interval),
+        "source": answer.source,
+        "evidence": evidence,
+    }

@@ -1,0 +1,235 @@
+"""``depthlm bench accuracy``: how right a model's depth is, on labelled photographs or on scenes.
+
+``--data FILE.jsonl``: pictures with intrinsics and labelled pixels (``datasets/annotations.py``),
+as the benchmarks of DepthLM and DepthVLM are published. ``--data scenes``: procedural scenes on
+which no model of ours was trained, rendered here with exact depth. Every figure has that of the
+best constant beside it, and delta1 after each picture's median is set right, which tells errors of
+scale from errors of shape. A pixel without an answer counts as wrong.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from depthlm_ros.datasets.annotations import read_annotations
+from depthlm_ros.estimator import DepthEstimator, marker_points
+from depthlm_ros.evaluation.metrics import accuracy, constant_accuracy, pooled
+from depthlm_ros.frame import Frame
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.geometry.depth_map import depth_from_distance
+from depthlm_ros.models.base import DenseDepthModel
+from depthlm_ros.status import Code, StatusError
+
+SCENES_SEED = 3
+"""Scenes of this seed are for measuring alone: training takes 1 and 2 (render_scenes.py)."""
+FARTHEST_M = 1000.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture with truth: ``depth_m`` (N,) z-depth at ``pixels`` (N, 2).
+
+    ``picture``: what tells it from other pictures of the same name, "" where names do.
+    """
+
+    name: str
+    frame: Frame
+    pixels: np.ndarray
+    depth_m: np.ndarray
+    picture: str = ""
+
+
+def photographs(path: Path, labels: str = "depth") -> Iterator[Sample]:
+    """Yield the pictures of a .jsonl; ``labels``: what they hold, "depth" or "distance".
+
+    Raises StatusError where the file or a line of it cannot be used: a benchmark leaves nothing
+    out.
+    """
+    import cv2
+
+    def refuse(where, refusal):
+        raise StatusError(refusal.code, f"{where}: {refusal.text}")
+
+    for line in read_annotations(path, refuse):
+        bgr = cv2.imread(str(line.path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        if bgr is None:
+            raise StatusError(
+                Code.BAD_IMAGE, f"{line.path} is missing or no picture that can be read"
+            )
+        metres = line.metres
+        if labels == "distance":
+            metres = depth_from_distance(metres, line.camera.normalise(line.pixels))
+        frame = Frame(np.ascontiguousarray(bgr[..., ::-1]), line.camera)
+        yield Sample(line.path.stem, frame, line.pixels, metres, str(line.path))
+
+
+def scenes(
+    count: int, points: int = 200, seed: int = SCENES_SEED, camera: PinholeCamera | None = None
+) -> Iterator[Sample]:
+    """Yield rendered pictures of ``count`` scenes, in the proportions of the training pictures.
+
+    Truth is given at ``points`` random pixels of each that are not sky.
+    """
+    from depthlm_ros.scenes.camera_poses import draw_kind, informative_pose, make_scene
+    from depthlm_ros.scenes.render import render
+
+    camera = camera or PinholeCamera(250.0, 250.0, 159.5, 119.5, 320, 240)
+    for index in range(count):
+        rng = np.random.default_rng([seed, index])
+        kind = draw_kind(rng)
+        scene = make_scene(kind, [seed, index, 1])  # numbers of its own: [..., 0] are those of rng
+        out = render([scene], [informative_pose(scene, rng)], camera)
+        depth = out.depth_m[0].numpy()
+        rows, columns = np.nonzero(np.isfinite(depth))
+        chosen = rng.integers(len(rows), size=points)
+        pixels = np.stack([columns[chosen], rows[chosen]], axis=1).astype(float)
+        yield Sample(
+            f"{kind} {index}",
+            Frame(out.rgb[0].numpy(), camera),
+            pixels,
+            depth[rows[chosen], columns[chosen]].astype(float),
+        )
+
+
+def read(model, sample: Sample) -> np.ndarray:
+    """Return the z-depth (N,) that a model reads at a sample's pixels; NaN where it has none."""
+    if isinstance(model, DenseDepthModel):
+        estimator = DepthEstimator(model, 0.0, FARTHEST_M)
+        points = estimator.sample(estimator.depth(sample.frame), sample.pixels)
+    else:
+        points = marker_points(model, sample.frame, sample.pixels, 0.0, FARTHEST_M)
+    return np.array([point.depth_m for point in points])
+
+
+def measure(model, samples: Iterable[Sample], progress=None) -> dict:
+    """Return the figures of a model over samples, as ``report`` prints them.
+
+    ``ratio_90``: 90 % of the truths lie within this factor of the reading.
+    """
+    names, pairs = [], []
+    for sample in samples:
+        names.append(sample.name)
+        pairs.append((read(model, sample), sample.depth_m))
+        if progress:
+            progress(len(pairs), sample.name)
+    if not pairs:
+        raise StatusError(Code.NO_FRAME, "no pictures: nothing was measured")
+    read_m, true_m = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.maximum(read_m / true_m, true_m / read_m)
+    ratio = np.where(np.isfinite(ratio), ratio, np.inf)
+    return {
+        "pictures": [
+            {"name": name, **accuracy(*pair).as_dict()}
+            for name, pair in zip(names, pairs, strict=True)
+        ],
+        "total": pooled(pairs).as_dict(),
+        "best_constant": constant_accuracy([true for _, true in pairs]).as_dict(),
+        "ratio_90": float(np.quantile(ratio, 0.9, method="higher")),
+    }
+
+
+def report(figures: dict, each: bool) -> str:
+    """Return the figures as a table for people; ``each``: with a line for every picture."""
+    lines = [f"{'':24}{'points':>8}{'delta1':>9}{'scaled':>9}{'AbsRel':>9}"]
+    rows = [(p["name"], p) for p in figures["pictures"]] if each else []
+    rows += [
+        (f"all {len(figures['pictures'])} pictures", figures["total"]),
+        ("best constant", figures["best_constant"]),
+    ]
+    for name, row in rows:
+        lines.append(
+            f"{name[:23]:24}{row['points']:8d}{row['delta1']:9.3f}"
+            f"{row['delta1_scaled']:9.3f}{row['abs_rel']:9.3f}"
+        )
+    lines.append(
+        f"90 % of the truths lie within a factor of {figures['ratio_90']:.2f} of the "
+        "reading; scaled: delta1 with each picture's median set right"
+    )
+    return "\n".join(lines)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``depthlm bench accuracy``."""
+    parser.add_argument("--data", default="scenes", help="a .jsonl with labels, or 'scenes'")
+    parser.add_argument(
+        "--labels",
+        choices=("depth", "distance"),
+        default="depth",
+        help="what the labels of a .jsonl are: along the axis, or straight",
+    )
+    parser.add_argument("--count", type=int, default=100, help="scenes (default 100)")
+    parser.add_argument("--model", default="embedded", help="as for `depthlm depth`")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
+    parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16")
+    parser.add_argument("--revision", help="revision of a hub model (default: the newest fetched)")
+    parser.add_argument(
+        "--quantize",
+        default="none",
+        choices=("none", "int8", "fp8"),
+        help="smaller weights for the language model (default none)",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set an option of the model; `depthlm models --options` lists them",
+    )
+    parser.add_argument("--each", action="store_true", help="a line for every picture")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print; returns the exit code (2: refused, the reason is on stderr)."""
+    from depthlm_ros.models import registry
+    from depthlm_ros.models.options import parse_pairs
+
+    try:
+        model = registry.load(
+            arguments.model,
+            arguments.device,
+            arguments.dtype,
+            arguments.revision,
+            quantize=arguments.quantize,
+            **parse_pairs(arguments.option),
+        )
+        samples = (
+            scenes(arguments.count)
+            if arguments.data == "scenes"
+            else photographs(Path(arguments.data), arguments.labels)
+        )
+        figures = measure(model, samples, _show)
+    except StatusError as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    figures = {
+        "model": arguments.model,
+        "quantize": arguments.quantize,
+        "options": arguments.option,
+        "data": arguments.data,
+        **figures,
+    }
+    print(json.dumps(figures, indent=2) if arguments.json else report(figures, arguments.each))
+    return 0
+
+
+def _show(count: int, name: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{count}: {name[:60]:60}", end="", file=sys.stderr, flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark from a command line."""
+    parser = argparse.ArgumentParser(prog="depthlm bench accuracy", description=__doc__)
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

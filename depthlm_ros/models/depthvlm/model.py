@@ -1,0 +1,326 @@
+"""DepthVLM as the estimator uses it: a source image in, a metric map or a sentence out.
+
+From the bytes of a picture to the bytes of a cloud everything is one function of tensors on the
+device, so that a GPU does it from one recording (``models/runtime/cuda_graphs.py``), once a size
+has come twice.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.geometry.depth_map import PackedCloud
+from depthlm_ros.models.base import PostprocessConfig, PostprocessedDepth, noop
+from depthlm_ros.models.chat_template import SYSTEM, check_template
+from depthlm_ros.models.depthvlm import published_preprocess
+from depthlm_ros.models.depthvlm.network import PREFIX, SUFFIX, DepthVLMModule
+from depthlm_ros.models.runtime import image_patches
+from depthlm_ros.models.runtime.cuda_graphs import GraphCache
+from depthlm_ros.models.runtime.depth_postprocess import postprocess
+from depthlm_ros.models.runtime.host_device import to_device, to_host
+from depthlm_ros.models.weights.checkpoint import Checkpoint, materialise_buffers, says_tied
+from depthlm_ros.status import Code, StatusError
+
+SMALLEST_VIEW = 16  # tokens
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """An image that the language model has read: its patches, and the keys and values."""
+
+    patches: torch.Tensor
+    grid: tuple
+    cache: DynamicCache
+
+
+class DepthVLM:
+    """A loaded DepthVLM; a OnDevicePostprocess and a LanguageModel (``models/base.py``).
+
+    ``published_preprocessing``: resample as the published demo does (PIL, three steps, no focal
+    correction) instead of once on the device. ``max_pixels``: a lower limit for the view's area
+    than the checkpoint's own, where memory is short. ``keep_frame``: hold the keys and values of
+    the last image, so that questions about it cost their own tokens only (for 4B some 170 MB);
+    None: where the model speaks. ``cuda_graph``: on a GPU, record a pass and replay it; costs the
+    memory of its activations. Used by one thread at a time. ``stage_callback`` is called with the
+    name of each stage done, and with "recorded" in place of those between when they were one.
+    """
+
+    def __init__(
+        self,
+        module: DepthVLMModule,
+        tokenizer,
+        name: str = "depthvlm",
+        published_preprocessing: bool = False,
+        max_pixels: int | None = None,
+        keep_frame: bool | None = None,
+        cuda_graph: bool = True,
+    ):
+        self.name = name
+        self.ratio_90, self.interval = module.settings.ratio_90, module.settings.interval
+        self.module = module.freeze()
+        self.tokenizer = tokenizer
+        self.path = module.settings.path.limited(max_pixels)
+        self._published = published_preprocessing
+        self.stage_callback = noop
+        self.speaks = module.settings.speaks
+        self._keep_frame = self.speaks if keep_frame is None else keep_frame
+        self._last_area = 0
+        self._remembered = None
+        self.postprocesses = module.device.type == "cuda"
+        self.graph_cache = GraphCache.on(module.device, cuda_graph, kept=2)
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        checkpoint: Checkpoint,
+        name: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        chat_template: str = "check",
+        **options,
+    ) -> "DepthVLM":
+        """Build the network without memory, then load the weights straight onto ``device``."""
+        tokenizer = checkpoint.tokenizer()
+        check_template(chat_template, tokenizer, checkpoint.folder, conversation, SYSTEM)
+        module = load_module(checkpoint, device, dtype, tokenizer)
+        return cls(module, tokenizer, name, **options)
+
+    def view_of(self, camera: PinholeCamera) -> CanonicalView:
+        """Say which view of a source camera's image this model wants."""
+        of = published_preprocess.published_view_of if self._published else image_patches.view_of
+        return of(camera, self.path)
+
+    def shrink(self) -> bool:
+        """Work on smaller views from now on, after memory ran out: half the area of the last.
+
+        False when it is as small as it gets.
+        """
+        smaller = min(self._last_area or self.path.max_pixels, self.path.max_pixels) // 2
+        if smaller < SMALLEST_VIEW * self.path.multiple**2:
+            return False
+        self.path = self.path.limited(smaller)
+        self.graph_cache.forget()
+        return True
+
+    def depth(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
+        """Map a source image, uint8 (H, W, 3), to z-depth, float32 (view.height, view.width).
+
+        Contract: ``DenseDepthModel.depth``. Raises StatusError(BAD_IMAGE) for an image that is not
+        the view's source, StatusError(MODEL_ERROR) when the device's memory does not suffice.
+        """
+        (depth,) = self._seen(rgb, view, None)
+        return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.nan))
+
+    def postprocessed(
+        self,
+        rgb: np.ndarray,
+        view: CanonicalView,
+        options: PostprocessConfig,
+        valid: np.ndarray | None = None,
+    ) -> PostprocessedDepth:
+        """Map a source image to its own depth and cloud.
+
+        Contract: ``OnDevicePostprocess.finished``.
+
+        Raises what ``depth`` raises.
+        """
+        depth_m, *bits = self._seen(rgb, view, options, valid)
+        cloud = PackedCloud(bits[0], options.cloud.edge_ratio) if bits else None
+        return PostprocessedDepth(depth_m, cloud)
+
+    def _seen(
+        self,
+        rgb: np.ndarray,
+        view: CanonicalView,
+        options: PostprocessConfig | None,
+        valid: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, ...]:
+        """Return the view's map, or what ``wish`` makes of it, on the host."""
+        inputs = {"image": self._image(rgb, view)}
+        if options is not None and self._published:
+            inputs["source"] = rgb
+        if valid is not None:
+            inputs["valid"] = valid
+        results = 1 if options is None or options.cloud is None else 2
+
+        def one_pass(*tensors: torch.Tensor) -> tuple:
+            return self._pass(view, options, **dict(zip(inputs, tensors, strict=True)))
+
+        try:
+            with torch.inference_mode():
+                tensors = (to_device(array, self.module.device) for array in inputs.values())
+                key = (view, options, *inputs)
+                out = self.graph_cache.run(key, one_pass, *tensors)
+                if self.graph_cache.holds(key):
+                    self.stage_callback("recorded")
+                arrays = to_host(*out[:results])
+                self._remember(view, out[results:])
+        except torch.OutOfMemoryError as error:
+            raise self._out_of_memory(view) from error
+        return arrays
+
+    def _pass(
+        self,
+        view: CanonicalView,
+        options: PostprocessConfig | None,
+        image: torch.Tensor,
+        source: torch.Tensor | None = None,
+        valid: torch.Tensor | None = None,
+    ) -> tuple:
+        """Do everything between bytes and bytes; tensors in, tensors out.
+
+        ``image``: uint8 (H', W', 3); ``source``: the source image where that is another;
+        ``valid``: bool (H, W). Returns what goes to the host, then patches, keys and values where
+        they are kept.
+        """
+        patches, grid = self._cut(image[None], view)
+        self.stage_callback("preprocess")
+        cache = self._new_cache() if self._keep_frame else None
+        depth = self.module(patches, grid, cache=cache).depth[0]
+        source = image if source is None else source
+        results = (depth,)
+        if options is not None:
+            results = postprocess(depth, source, view, options, valid)
+            self.stage_callback("finish")
+        if cache is None:
+            return results
+        return (
+            *results,
+            patches,
+            *(x for layer in cache.layers for x in (layer.keys, layer.values)),
+        )
+
+    def _remember(self, view: CanonicalView, kept: tuple) -> None:
+        """Hold what questions about this image need, in memory of its own."""
+        self._remembered = None
+        if kept:
+            patches, *states = kept
+            cache, patch = self._new_cache(), self.path.patch
+            for index, (keys, values) in enumerate(zip(states[::2], states[1::2], strict=True)):
+                cache.update(keys, values, index)  # copies
+            grid = (view.height // patch, view.width // patch)
+            self._remembered = _Remembered(patches.clone(), grid, cache)
+
+    @torch.inference_mode()
+    def reply(
+        self, rgb: np.ndarray, camera: PinholeCamera, prompt: str, max_tokens: int = 128
+    ) -> str:
+        """Answer ``prompt`` about the image in the model's own words, greedily decoded.
+
+        Special tokens are left out and nothing else is cleaned: the caller parses strictly.
+        Raises what ``depth`` raises.
+        """
+        view = self.view_of(camera)
+        try:
+            read = self._read(*self._patches(rgb, view))
+            ids = self._conversation(prompt, read.cache.get_seq_length())
+            out = self.module.vlm.generate(
+                ids,
+                past_key_values=read.cache,
+                max_new_tokens=max_tokens,
+                do_sample=False,
+                attention_mask=torch.ones_like(ids),
+                eos_token_id=self._ends(),
+                pad_token_id=self.tokenizer.pad_token_id,
+            )
+        except torch.OutOfMemoryError as error:
+            raise self._out_of_memory(view) from error
+        return self.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+
+    def _ends(self) -> list[int]:
+        """Return the tokens that end a reply: the tokenizer's own, and those of Qwen's chat."""
+        words = {"<|im_end|>", "<|endoftext|>"} & self.tokenizer.get_vocab().keys()
+        ends = {self.tokenizer.eos_token_id, *self.tokenizer.convert_tokens_to_ids(sorted(words))}
+        return sorted(ends - {None})
+
+    def _new_cache(self) -> DynamicCache:
+        return DynamicCache(config=self.module.vlm.config.text_config)
+
+    def _read(self, patches: torch.Tensor, grid: tuple) -> _Remembered:
+        """Let the language model read prefix and image, unless it has just read this very one."""
+        last, self._remembered = self._remembered, None
+        if last is None or last.grid != grid or not torch.equal(last.patches, patches):
+            last = _Remembered(patches, grid, self._new_cache())
+            self.module.features(patches, grid, cache=last.cache)
+        positions = self.module.positions_3d(grid, 1)
+        length = positions.shape[1] - 1
+        extra = last.cache.get_seq_length() - length  # an earlier question and its answer
+        if extra:
+            last.cache.crop(-extra)
+        # The text after the image counts on from here: stock generate adds this to the length.
+        offset = positions[0, -1] - length
+        self.module.vlm.model.rope_deltas = offset.reshape(1, 1).to(patches.device)
+        self._remembered = last if self._keep_frame else None
+        return last
+
+    def _conversation(self, prompt: str, read: int) -> torch.Tensor:
+        """Return the whole conversation's ids (1, length), of which ``read`` are in the cache."""
+        clean = prompt.replace("<|", "< |")  # a question cannot speak in the template's voice
+        image = read - len(self.module.prefix_ids)
+        ids = [
+            *self.module.prefix_ids.tolist(),
+            *[self.module.vlm.config.image_token_id] * image,
+            *self.tokenizer(SUFFIX.format(question=clean))["input_ids"],
+        ]
+        return torch.tensor([ids], device=self.module.device)
+
+    def _patches(self, rgb: np.ndarray, view: CanonicalView) -> tuple:
+        """Return a source image's patches on the device, and their grid."""
+        return self._cut(to_device(self._image(rgb, view), self.module.device)[None], view)
+
+    def _image(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
+        """Return what is uploaded of a source image, uint8 (H', W', 3)."""
+        self._last_area = view.width * view.height
+        expected = (view.source.height, view.source.width, 3)
+        if rgb.shape != expected or rgb.dtype != np.uint8:
+            raise StatusError(
+                Code.BAD_IMAGE,
+                f"rgb is {rgb.dtype} {rgb.shape}: this view is of a uint8 {expected} image",
+            )
+        if self._published:
+            return published_preprocess.published_resize(rgb, view.source.fx, self.path)
+        return rgb
+
+    def _cut(self, image: torch.Tensor, view: CanonicalView) -> tuple:
+        """Resample uint8 (1, H, W, 3) to the view and cut it into patches: (patches, grid)."""
+        resized = image_patches.resize(image, view.width, view.height)
+        return image_patches.to_patches(resized, self.path, self.module.dtype)
+
+    def _out_of_memory(self, view: CanonicalView) -> StatusError:
+        self.graph_cache.forget()
+        torch.cuda.empty_cache()
+        return StatusError(
+            Code.MODEL_ERROR,
+            f"{self.name} ran out of device memory on a view of "
+            f"{view.width} x {view.height} px: shrink it, or load it with a lower "
+            f"max_pixels (now {self.path.max_pixels})",
+        )
+
+
+def conversation(question: str) -> str:
+    """Return a conversation's text up to where the reply begins."""
+    return f"{PREFIX}<|image_pad|>{SUFFIX.format(question=question)}"
+
+
+def load_module(
+    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, tokenizer
+) -> DepthVLMModule:
+    """Return the network of a DepthVLM checkpoint with its weights on ``device`` in ``dtype``.
+
+    Raises StatusError(MODEL_ERROR) when config and tensors do not fit together.
+    """
+    prefix = tokenizer(PREFIX)["input_ids"]
+    with checkpoint.describing(), torch.device("meta"):
+        module = DepthVLMModule(copy.deepcopy(checkpoint.config), prefix, checkpoint.preprocessor)
+    tied = ("vlm.lm_head.weight",) if says_tied(module.vlm.config) else ()
+    checkpoint.load_into(module, device, dtype, DepthVLMModule.name_in_module, tied)
+    if tied:
+        module.vlm.lm_head.weight = module.vlm.get_input_embeddings().weight
+    materialise_buffers(module.vlm, device)
+    module.prefix_ids = torch.tensor(prefix, device=device)
+    return module

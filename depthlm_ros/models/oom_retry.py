@@ -1,0 +1,32 @@
+"""Calling a model so that its failures become statuses: out of memory, wrong output, anything."""
+
+from depthlm_ros.models.device_memory import release_device_memory
+from depthlm_ros.status import Code, StatusError
+
+
+def call_model(model, call, statistics):
+    """Return ``call()``; one more try at a smaller size when the device's memory ran out.
+
+    A model that can work smaller has ``shrink() -> bool`` (False: it is as small as it gets).
+    """
+    try:
+        return call()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        failure = str(error)  # not the error: its frames hold what filled the memory
+    if not getattr(model, "shrink", bool)():
+        raise StatusError(Code.MODEL_ERROR, f"out of memory, and no smaller size: {failure}")
+    release_device_memory()
+    statistics.retries += 1
+    return call()
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an exception, or what caused it, is a lack of memory (host or device)."""
+    while error is not None:
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if names & {"OutOfMemoryError", "MemoryError"}:
+            return True
+        error = error.__cause__
+    return False

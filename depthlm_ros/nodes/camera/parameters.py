@@ -1,0 +1,130 @@
+"""The parameters of camera_node: each declared once, with type, default, range and description.
+
+All are read-only: a camera that plays something else is another camera.
+"""
+
+from depthlm_ros.nodes.common.parameters import READ_ONLY, Parameter, Parameters
+
+KINDS = ("room", "corridor", "street")
+
+
+def _fixed(*args, **kwargs) -> Parameter:
+    return Parameter(*args, when=READ_ONLY, **kwargs)
+
+
+PARAMETERS = (
+    _fixed(
+        "source",
+        "scenes",
+        "What is played: 'scenes', a folder of photographs, a .jsonl of annotated photographs, or "
+        "a rosbag2 (folder, .db3 or .mcap).",
+    ),
+    _fixed(
+        "rate_hz",
+        0.0,
+        "[Hz] Pictures a second; 0: as recorded in a bag, 5 for everything else.",
+        0.0,
+        240.0,
+    ),
+    _fixed("loop", True, "Start again at the end of the source; false: the stream ends there."),
+    _fixed(
+        "count",
+        0,
+        "Pictures of one round; 0: all that the source has (scenes never end).",
+        0,
+        1000000000,
+    ),
+    _fixed(
+        "stamp",
+        "now",
+        "Which time the pictures bear: 'now', or 'recorded': that of the bag, and for everything "
+        "else 1 s and on, anew each round.",
+        choices=("now", "recorded"),
+    ),
+    _fixed(
+        "publish_clock",
+        False,
+        "Publish /clock for nodes with use_sim_time: it runs with the pictures, waits when the "
+        "source is late, and with stamp 'recorded' jumps back when a round ends.",
+    ),
+    _fixed(
+        "image_transport",
+        "raw",
+        "How images go out: 'compressed' publishes <image>/compressed.",
+        choices=("raw", "compressed"),
+    ),
+    _fixed(
+        "compression",
+        "jpeg",
+        "How pictures that are not compressed yet are compressed.",
+        choices=("jpeg", "png"),
+    ),
+    _fixed("jpeg_quality", 95, "Quality of that JPEG.", 1, 100),
+    _fixed(
+        "frame_id",
+        "",
+        "Optical frame in the headers; empty: as recorded in a bag, else camera_optical_frame.",
+        max_length=200,
+    ),
+    _fixed("seed", 0, "Which scenes: the same seed, the same pictures.", 0, 2147483647),
+    _fixed(
+        "scene_kinds",
+        ",".join(KINDS),
+        "Kinds of scenes in turn, separated by commas.",
+        max_length=200,
+    ),
+    _fixed("shots_per_scene", 30, "Pictures before the next scene.", 1, 1000000),
+    _fixed("width", 640, "[px] Width of rendered scenes.", 16, 8192),
+    _fixed("height", 480, "[px] Height of rendered scenes.", 16, 8192),
+    _fixed(
+        "fx",
+        0.0,
+        "[px] Focal length. Scenes: 0 is 0.82 widths. Photographs and bags: more than 0 goes "
+        "before what their files say, without lens distortion.",
+        0.0,
+        1000000.0,
+    ),
+    _fixed("fy", 0.0, "[px] Vertical focal length; 0: as fx.", 0.0, 1000000.0),
+    _fixed("cx", -1.0, "[px] Principal point; -1: the middle of the picture.", -1.0, 16384.0),
+    _fixed("cy", -1.0, "[px] Principal point; -1: the middle of the picture.", -1.0, 16384.0),
+    _fixed(
+        "camera_info_url",
+        "",
+        "Calibration for photographs and bags in the format of camera_calibration: a path or "
+        "file:// URL. Empty: camera_info.yaml in the folder, if there is one.",
+    ),
+    _fixed(
+        "labels",
+        "depth",
+        "What the numbers 'depth' of a .jsonl mean: 'depth' along the optical axis, or 'distance' "
+        "along the line of sight.",
+        choices=("depth", "distance"),
+    ),
+    _fixed(
+        "bag_image_topic", "", "Topic of the bag's images; empty: the only one.", max_length=255
+    ),
+    _fixed(
+        "bag_camera_info_topic",
+        "",
+        "Topic of the bag's CameraInfo; empty: the one beside the images, else the only one.",
+        max_length=255,
+    ),
+)
+
+
+def cross_field_error(values: dict) -> str:
+    """Return the rule that values break together, or ""."""
+    for name in ("fy", "cx", "cy"):
+        if values["fx"] == 0 and values[name] > 0:
+            return f"{name} = {values[name]}: needs fx, the focal length, as well"
+    if values["fx"] > 0 and values["camera_info_url"]:
+        return f"fx = {values['fx']} and camera_info_url: give one of them"
+    kinds = values["scene_kinds"].split(",")
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        return f"scene_kinds: {unknown[0][:80]!r} must be one of {', '.join(KINDS)}"
+    return ""
+
+
+def declare(node) -> Parameters:
+    """Declare them all; raise ParameterError when a start-up value breaks its rule."""
+    return Parameters(node, lambda: "", PARAMETERS, cross_field_error)

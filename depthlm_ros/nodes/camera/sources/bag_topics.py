@@ -1,0 +1,96 @@
+"""Which topics of a bag are played: the ones named, or the only ones that it can be."""
+
+from dataclasses import dataclass
+
+from depthlm_ros.status import Code, StatusError
+
+IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
+INFO = "sensor_msgs/msg/CameraInfo"
+_OTHER_TRANSPORTS = ("/compressedDepth", "/zstd", "/theora", "/ffmpeg")  # no pictures in there
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of a bag with its type and number of messages."""
+
+    name: str
+    kind: str
+    messages: int
+
+    def __str__(self):
+        return f"{self.name} ({self.kind.split('/')[-1]}, {self.messages})"
+
+
+def choose_images(topics: list[Topic], wanted: str, compressed: bool) -> Topic:
+    """Return the topic of images; ``compressed``: which of two forms of one camera is preferred.
+
+    StatusError, naming the candidates, when the wanted one is not there, or none or several could
+    be meant.
+    """
+    images = [
+        t
+        for t in topics
+        if t.kind in (IMAGE, COMPRESSED) and not t.name.endswith(_OTHER_TRANSPORTS)
+    ]
+    if wanted:
+        return _named(images, wanted, "bag_image_topic", "Image or CompressedImage")
+    filled = [t for t in images if t.messages]
+    if not filled:
+        raise StatusError(
+            Code.NO_FRAME, f"no images in the bag; its topics: {_listed(topics) or 'none'}"
+        )
+    cameras = {base_of(t) for t in filled}
+    if len(cameras) > 1:
+        raise StatusError(
+            Code.AMBIGUOUS,
+            f"{len(filled)} topics of the bag hold images: set bag_image_topic to one of "
+            f"{_listed(filled)}",
+        )
+    fitting = [t for t in filled if (t.kind == COMPRESSED) == compressed]
+    return (fitting or filled)[0]
+
+
+def choose_infos(topics: list[Topic], wanted: str, images: Topic) -> Topic | None:
+    """Return the topic of CameraInfo: the one beside the images, else the only one; None: none.
+
+    StatusError, naming the candidates, when the wanted one is not there or several could be meant.
+    """
+    infos = [t for t in topics if t.kind == INFO]
+    if wanted:
+        return _named(infos, wanted, "bag_camera_info_topic", "CameraInfo")
+    filled = [t for t in infos if t.messages]
+    beside = base_of(images).rpartition("/")[0] + "/camera_info"
+    for topic in filled:
+        if topic.name == beside:
+            return topic
+    if len(filled) > 1:
+        raise StatusError(
+            Code.AMBIGUOUS,
+            f"no CameraInfo beside {images.name}, and {len(filled)} elsewhere: set "
+            f"bag_camera_info_topic to one of {_listed(filled)}",
+        )
+    return filled[0] if filled else None
+
+
+def base_of(topic: Topic) -> str:
+    """Return image_transport's base topic: /cam/image_raw of /cam/image_raw/compressed."""
+    return topic.name.removesuffix("/compressed") if topic.kind == COMPRESSED else topic.name
+
+
+def _named(topics: list[Topic], wanted: str, parameter: str, kind: str) -> Topic:
+    for topic in topics:
+        if topic.name in (wanted, "/" + wanted):
+            if topic.messages:
+                return topic
+            raise StatusError(Code.NO_FRAME, f"{parameter} = {wanted!r}: it holds no message")
+    raise StatusError(
+        Code.NO_FRAME,
+        f"{parameter} = {wanted!r}: no such topic of type {kind} in the bag; there are: "
+        f"{_listed(topics) or 'none'}",
+    )
+
+
+def _listed(topics: list[Topic]) -> str:
+    more = f" and {len(topics) - 12} more" if len(topics) > 12 else ""
+    return ", ".join(str(t) for t in sorted(topics, key=str)[:12]) + more

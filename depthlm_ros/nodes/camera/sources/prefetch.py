@@ -1,0 +1,94 @@
+"""A source played ahead on a daemon thread, so that the executor never renders, reads or encodes.
+
+Knows: a short queue of finished shots, rounds, the end. Does not know: time, topics.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from depthlm_ros.status import Code, StatusError
+
+QUEUE_LENGTH = 4
+"""Shots that are kept ready."""
+
+
+class Prefetcher:
+    """Opens a source and keeps its next shots ready.
+
+    ``open_source()`` returns a Source; it and the source run on the thread. ``news()`` is called
+    on the thread whenever there is something new: a shot, the end, or an error.
+    """
+
+    def __init__(self, open_source: Callable, loop: bool, news: Callable[[], None]):
+        self._open, self._loop, self._news = open_source, loop, news
+        self._shots: deque = deque()
+        self._change = threading.Condition()
+        self._stopping = False
+        self.source = None
+        self.error: BaseException | None = None
+        self.ended = False
+        self._thread = threading.Thread(target=self._run, name="source", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    @property
+    def next(self):
+        """The next shot, None while (or because) there is none."""
+        with self._change:
+            return self._shots[0] if self._shots else None
+
+    def take(self):
+        """Remove and return the next shot; there must be one."""
+        with self._change:
+            self._change.notify_all()
+            return self._shots.popleft()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Stop; True when the thread has ended in time."""
+        with self._change:
+            self._stopping = True
+            self._change.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self.source = self._open()
+            self._play()
+        except BaseException as error:  # told by the node; not even SystemExit is lost
+            self.error = error
+        with self._change:
+            self.ended = True
+            stopping = self._stopping
+        if not stopping:
+            self._news()
+
+    def _play(self) -> None:
+        number = 0
+        while not self._stopping:
+            played = 0
+            for shot in self.source.shots():
+                shot.round = number
+                if not self._put(shot):
+                    return
+                played += 1
+            if not played:
+                raise StatusError(Code.NO_FRAME, f"{self.source.title}: no picture in it")
+            if not self._loop:
+                return
+            number += 1
+
+    def _put(self, shot) -> bool:
+        """Queue a shot as soon as there is room; False: stopping."""
+        with self._change:
+            while len(self._shots) >= QUEUE_LENGTH and not self._stopping:
+                self._change.wait()
+            if self._stopping:
+                return False
+            self._shots.append(shot)
+        self._news()
+        return True

@@ -1,0 +1,191 @@
+"""A rosbag2 as a source: sqlite3 or mcap, plain or zstd, read by rosbags."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from depthlm_ros.language.text import clean
+from depthlm_ros.nodes.camera.sources import calibration
+from depthlm_ros.nodes.camera.sources.bag_topics import (
+    COMPRESSED,
+    IMAGE,
+    INFO,
+    Topic,
+    choose_images,
+    choose_infos,
+)
+from depthlm_ros.nodes.camera.sources.camera_info_pairing import RecordedPairs
+from depthlm_ros.nodes.camera.sources.image_messages import Outgoing, size_of
+from depthlm_ros.nodes.camera.sources.source import CameraSample
+from depthlm_ros.status import Code, StatusError
+
+TYPES = {IMAGE: Image, COMPRESSED: CompressedImage, INFO: CameraInfo}
+STORAGES = (".db3", ".mcap")
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """An image message and when it was recorded [ns]."""
+
+    message: object
+    time_ns: int
+
+
+def open_reader(path: Path):
+    """Return an opened reader of a bag; StatusError when it is broken."""
+    from rosbags.rosbag2 import Reader
+
+    try:
+        reader = Reader(_storage_of(path))
+        reader.open()
+    except StatusError:
+        raise
+    except Exception as error:  # a broken file raises whatever its parsers raise
+        raise _broken(path, error) from error
+    return reader
+
+
+class Bag:
+    """Plays the images of a bag with their CameraInfo, at the pace they were recorded."""
+
+    default_rate_hz = 0.0
+
+    def __init__(self, path: Path, values, warn):
+        """``warn(sentence)`` logs. StatusError when topics are missing or could be several."""
+        self._path, self._values, self._warn = path, values, warn
+        self._outgoing, self._told = Outgoing(values), set()
+        self._given = calibration.GivenCamera(values)
+        reader = open_reader(path)
+        try:
+            topics = [Topic(c.topic, c.msgtype, c.msgcount) for c in reader.connections]
+        finally:
+            reader.close()
+        self._images = choose_images(topics, values.bag_image_topic, self._outgoing.compressed)
+        self._infos = self._info_topic(topics)
+        beside = self._infos.name if self._infos else "the parameters' camera"
+        self.title = f"{self._images.messages} images of {path}: {self._images.name} with {beside}"
+
+    def _info_topic(self, topics: list[Topic]) -> Topic | None:
+        """Return the topic of CameraInfo, None where parameters give the camera."""
+        if self._given.is_given:
+            return None
+        found = choose_infos(topics, self._values.bag_camera_info_topic, self._images)
+        if found is None:
+            raise StatusError(
+                Code.NO_CAMERA_INFO,
+                f"source {self._path}: no CameraInfo in the bag: set camera_info_url, or fx",
+            )
+        return found
+
+    def shots(self):
+        """Play one round; StatusError when not one message can be used, or the file breaks off."""
+        good, time_ns = 0, 0
+        for recorded, info in self._pairs():
+            shot = self._shot(recorded, info)
+            if shot is None:
+                continue
+            shot.time_ns = time_ns = max(time_ns, shot.time_ns)
+            good += 1
+            yield shot
+            if good == self._values.count:
+                return
+        if not good:
+            raise StatusError(
+                Code.BAD_IMAGE,
+                f"source {self._path}: none of {self._images.messages} images on "
+                f"{self._images.name} can be used, or no CameraInfo belongs to them",
+            )
+
+    def _pairs(self):
+        """Give each image with its CameraInfo (None: of the parameters)."""
+        pairs = RecordedPairs()
+        for kind, message, time_ns in self._messages():
+            stamp = message.header.stamp.sec, message.header.stamp.nanosec
+            if self._infos is None:
+                yield _Recorded(message, time_ns), None
+            elif kind == INFO:
+                yield from pairs.add_info(stamp, message)
+            else:
+                yield from pairs.add_image(stamp, _Recorded(message, time_ns))
+        yield from pairs.finish()
+        if pairs.lost:
+            self._say("lost", f"{pairs.lost} images are skipped: no CameraInfo came with them")
+
+    def _messages(self):
+        """Give (type, message, time of recording [ns]) in the order of recording."""
+        reader = open_reader(self._path)
+        try:
+            names = {t.name for t in (self._images, self._infos) if t is not None}
+            wanted = [c for c in reader.connections if c.topic in names]
+            for connection, time_ns, data in reader.messages(wanted):
+                message = self._message(connection, data)
+                if message is not None:
+                    yield connection.msgtype, message, time_ns
+        except (GeneratorExit, StatusError):
+            raise
+        except Exception as error:  # as in open_reader
+            raise _broken(self._path, error) from error
+        finally:
+            reader.close()
+
+    def _message(self, connection, data):
+        """Return a message, None for one that cannot be read."""
+        try:
+            return deserialize_message(bytes(data), TYPES[connection.msgtype])
+        except Exception as error:  # what the middleware raises for broken data is not named
+            self._say(connection.topic, f"a message of {connection.topic} is skipped: {error}")
+            return None
+
+    def _shot(self, recorded: _Recorded, info: CameraInfo | None) -> CameraSample | None:
+        """Return what goes out, None (and a warning, once) for an image that cannot be used."""
+        message, stamp = recorded.message, recorded.message.header.stamp
+        frame_id = self._outgoing.frame_id(message.header.frame_id)
+        try:
+            image = self._outgoing.of_message(message)
+            if info is None:
+                info = self._given.info(*size_of(message))
+        except StatusError as refusal:
+            self._say("image", f"an image of {self._images.name} is skipped: {refusal.text}")
+            return None
+        image.header.frame_id = info.header.frame_id = frame_id
+        return CameraSample(image, info, recorded.time_ns, stamp)
+
+    def _say(self, about: str, sentence: str) -> None:
+        if about not in self._told:
+            self._told.add(about)
+            self._warn(clean(sentence))
+
+
+def is_bag(path: Path) -> bool:
+    """Tell whether a path is a rosbag2: a storage file, or a folder of one."""
+    if path.is_file():
+        return path.suffix in STORAGES
+    return (path / "metadata.yaml").exists() or bool(_storages(path))
+
+
+def _storage_of(path: Path) -> Path:
+    """Return what the reader opens: the folder, or its only file where metadata.yaml is missing.
+
+    A recorder that was killed leaves such a folder behind.
+    """
+    if path.is_file() or (path / "metadata.yaml").exists():
+        return path
+    found = _storages(path)
+    if len(found) != 1:
+        raise StatusError(
+            Code.AMBIGUOUS,
+            f"source {path}: {len(found)} bag files and no metadata.yaml: name one file, or run "
+            "ros2 bag reindex",
+        )
+    return found[0]
+
+
+def _storages(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix in STORAGES)
+
+
+def _broken(path: Path, error: Exception) -> StatusError:
+    why = f"{type(error).__name__}: {error}"
+    return StatusError(Code.NO_FRAME, f"source {path}: not a bag that can be read ({why})")

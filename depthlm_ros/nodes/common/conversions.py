@@ -1,0 +1,214 @@
+"""Messages to frames, and depth to messages. The mathematics is elsewhere.
+
+Every function that takes a message from outside raises StatusError (BAD_IMAGE, BAD_CAMERA_INFO or
+BAD_STAMP) for whatever is wrong with it, and nothing else. Outgoing messages carry the image's
+own stamp and frame_id.
+"""
+
+from collections import OrderedDict
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from depthlm_msgs.msg import Pixel
+from depthlm_msgs.msg import PointDepth as PointDepthMsg
+from depthlm_msgs.msg import Status as StatusMsg
+from depthlm_ros.frame import Frame
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.geometry.depth_map import DepthMap
+from depthlm_ros.geometry.rectify import CameraModel, Rectifier
+from depthlm_ros.image_io.compressed import decode_compressed
+from depthlm_ros.image_io.encodings import MAX_PIXELS, decode
+from depthlm_ros.point_depth import PointDepth
+from depthlm_ros.status import Code, StatusError
+
+TEXT_LIMIT = 4000
+"""Characters of a text that goes into a message."""
+
+
+def stamp_ns(stamp) -> int:
+    """Return a ``builtin_interfaces/Time`` in nanoseconds; refuses zero, negative, overflowing."""
+    sec, nanosec = int(stamp.sec), int(stamp.nanosec)
+    if sec < 0 or nanosec >= 1_000_000_000 or sec == nanosec == 0:
+        raise StatusError(
+            Code.BAD_STAMP,
+            f"stamp {sec} s {nanosec} ns: must be positive, with less than 1e9 ns; the driver "
+            "must stamp its images",
+        )
+    return sec * 1_000_000_000 + nanosec
+
+
+def time_of(ns: int) -> Time:
+    """Return nanoseconds as a ``builtin_interfaces/Time``."""
+    sec, nanosec = divmod(int(ns), 1_000_000_000)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def rgb_of(msg, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Return an Image or CompressedImage as rgb, uint8 (H, W, 3), C-contiguous."""
+    if hasattr(msg, "format"):
+        return decode_compressed(msg, max_pixels)
+    return decode(
+        msg.encoding,
+        msg.width,
+        msg.height,
+        msg.step,
+        bool(msg.is_bigendian),
+        msg.data,
+        max_pixels,
+    )
+
+
+def lens_of(msg) -> CameraModel:
+    """Return a CameraInfo's content in plain values, all of it that matters."""
+    if len(msg.d) > 14:
+        raise StatusError(
+            Code.BAD_CAMERA_INFO,
+            f"{len(msg.d)} distortion coefficients: no model has more than 14",
+        )
+    roi = msg.roi
+    return CameraModel(
+        width=int(msg.width),
+        height=int(msg.height),
+        k=_floats(msg.k),
+        distortion_model=msg.distortion_model,
+        d=_floats(msg.d),
+        r=_floats(msg.r),
+        p=_floats(msg.p),
+        binning_x=int(msg.binning_x),
+        binning_y=int(msg.binning_y),
+        roi_x=int(roi.x_offset),
+        roi_y=int(roi.y_offset),
+        roi_width=int(roi.width),
+        roi_height=int(roi.height),
+        do_rectify=bool(roi.do_rectify),
+    )
+
+
+class FrameMaker:
+    """Turns an image and its CameraInfo into a Frame, keeping the tables of recent lenses."""
+
+    def __init__(
+        self,
+        image_is_rectified: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        kept_lenses: int = 4,
+    ):
+        """Say whether the subscribed images are rectified already (``image_rect`` topics)."""
+        self.image_is_rectified, self.max_pixels = image_is_rectified, max_pixels
+        self._kept, self._rectifiers = kept_lenses, OrderedDict()
+
+    def frame(self, image, info) -> tuple[Frame, Rectifier]:
+        """Return the rectified frame of an Image or CompressedImage, and its Rectifier.
+
+        The Rectifier maps between pixels of the subscribed image and of the frame. Intrinsics are
+        live: any change in ``info`` makes a new Rectifier for this very frame.
+        """
+        stamp = stamp_ns(image.header.stamp)
+        rgb = rgb_of(image, self.max_pixels)
+        rectifier = self.rectifier(info, rgb.shape[1], rgb.shape[0])
+        frame = Frame(
+            rectifier.rectify(rgb),
+            rectifier.camera,
+            stamp,
+            image.header.frame_id,
+            rectifier.valid,
+        )
+        return frame, rectifier
+
+    def rectifier(self, info, width: int, height: int) -> Rectifier:
+        """Return the Rectifier of a CameraInfo for images of ``width`` x ``height`` px."""
+        key = (lens_of(info), width, height)
+        if key not in self._rectifiers:
+            self._rectifiers[key] = Rectifier(*key, self.image_is_rectified)
+            while len(self._rectifiers) > self._kept:
+                self._rectifiers.popitem(last=False)
+        self._rectifiers.move_to_end(key)
+        return self._rectifiers[key]
+
+
+def header_of(source: Frame | DepthMap) -> Header:
+    """Return the image's own header."""
+    return Header(stamp=time_of(source.stamp_ns), frame_id=source.frame_id)
+
+
+def depth_image(depth_map: DepthMap) -> Image:
+    """Return z-depth as a 32FC1 image in metres (REP-118): NaN unknown, +Inf beyond range."""
+    depth = np.ascontiguousarray(depth_map.depth_m, dtype="<f4")
+    return _image(header_of(depth_map), "32FC1", depth, 4 * depth.shape[1])
+
+
+def rgb_image(rgb: np.ndarray, header: Header) -> Image:
+    """Return rgb, uint8 (H, W, 3), as an rgb8 image."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ValueError(f"rgb is {rgb.dtype} {rgb.shape}: must be uint8 (H, W, 3)")
+    return _image(header, "rgb8", np.ascontiguousarray(rgb), 3 * rgb.shape[1])
+
+
+def camera_info(camera: PinholeCamera, header: Header) -> CameraInfo:
+    """Return the CameraInfo of a rectified image: no distortion, P filled, no rotation."""
+    k = camera.matrix
+    return CameraInfo(
+        header=header,
+        height=camera.height,
+        width=camera.width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=k.ravel().tolist(),
+        r=np.eye(3).ravel().tolist(),
+        p=np.hstack([k, np.zeros((3, 1))]).ravel().tolist(),
+    )
+
+
+def status_msg(code: Code, text: str = "") -> StatusMsg:
+    """Return a status that can always be sent: see ``sendable``."""
+    return StatusMsg(code=int(code), text=sendable(text))
+
+
+def point_depth_msg(point: PointDepth, header: Header) -> PointDepthMsg:
+    """Return one reading as a message; ``header``: the image's own, ``point`` in its frame."""
+    x, y, z = point.point_m
+    return PointDepthMsg(
+        header=header,
+        pixel=Pixel(u=float(point.pixel[0]), v=float(point.pixel[1])),
+        status=status_msg(point.code, point.text),
+        distance=float(point.distance_m),
+        depth=float(point.depth_m),
+        low=float(point.low_m),
+        high=float(point.high_m),
+        interval_kind=int(point.interval.kind),
+        interval_basis=sendable(point.interval.basis),
+        point=Point(x=float(x), y=float(y), z=float(z)),
+        source=point.source,
+    )
+
+
+def sendable(text: str) -> str:
+    """Return text that a message can hold: no lone surrogates, no NUL, of bounded length.
+
+    A text that cannot be written as UTF-8 would end the executor's spin.
+    """
+    clean = text[:TEXT_LIMIT].encode("utf-8", "replace").decode("utf-8")
+    return clean.replace("\0", " ")
+
+
+def _floats(values) -> tuple:
+    """Return numbers as a tuple of floats."""
+    return tuple(float(v) for v in values)
+
+
+def _image(header: Header, encoding: str, pixels: np.ndarray, step: int) -> Image:
+    """Return an image message of contiguous pixels (H, W, ...)."""
+    message = Image(
+        header=header,
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=step,
+    )
+    message.data.frombytes(memoryview(pixels).cast("B"))
+    return message

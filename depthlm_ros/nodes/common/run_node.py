@@ -1,0 +1,92 @@
+"""The life of the process: spin that nothing ends but shutdown, and an exit within two seconds."""
+
+import os
+import signal
+import sys
+import time
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+
+from depthlm_ros.language.text import clean
+from depthlm_ros.nodes.common.parameters import ParameterError
+from depthlm_ros.status import StatusError
+
+BAD_START = 2
+"""Exit code when a start-up value or argument makes no sense."""
+
+
+def run_node(make_node, args=None, name: str = "depth_node", work: str = "an inference") -> int:
+    """Run a node until the process ends; return only when it could not be made, with exit code 2.
+
+    The node has ``autostart`` (a coroutine), ``stop`` (True: its worker has ended), ``faults``,
+    and ``cannot_start``: "", or the sentence with which the process ends with exit code 2.
+    ``name``: in the log. ``work``: what a worker that has not ended was at.
+    """
+    started = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # rclpy's handler, put in front of this one, shuts the context down. Python's own would
+        # also raise KeyboardInterrupt, at any line of any callback.
+        signal.signal(number, lambda *_: None if started else os._exit(0))
+    try:
+        rclpy.init(args=args)
+        started.append(True)
+        node = make_node()
+    except Exception as error:  # told in one line, not as a traceback
+        if started and not rclpy.ok():
+            get_logger(name).info("stopped while starting")
+            return 0
+        rclpy.try_shutdown()
+        get_logger(name).fatal(f"cannot start: {sentence_of(error)}")
+        return BAD_START
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.create_task(node.autostart)
+    _spin(executor, node)
+    _leave(executor, node, get_logger(name), work)
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return one line about an error; an expected one has its own words, without its type."""
+    if isinstance(error, StatusError):
+        return clean(error.text)
+    known = isinstance(error, ParameterError)
+    return clean(str(error) if known else f"{type(error).__name__}: {error}")
+
+
+def _spin(executor, node) -> None:
+    """Spin until the context is shut down; an error in a callback is counted, not fatal."""
+    while rclpy.ok() and not node.cannot_start:
+        try:
+            executor.spin_once()
+        except (KeyboardInterrupt, ExternalShutdownException):
+            return
+        except Exception as error:  # the node must outlive any callback
+            if not rclpy.ok():
+                return
+            node.guard.record("the executor", error)
+            time.sleep(0.001)  # an error that repeats must not take the whole core
+
+
+def _leave(executor, node, logger, work: str) -> None:
+    """End the process within two seconds, whatever the worker is doing: code 0, or BAD_START.
+
+    Without Python's own tear-down: nobody can interrupt the model's thread, tearing Python down
+    under it may crash, and even at rest torch takes its time about it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ended = node.stop()
+    if node.cannot_start:
+        logger.fatal(f"cannot start: {node.cannot_start}")
+    else:
+        logger.info("stopped" if ended else f"stopped during {work}")
+    # Leave the graph, or the middleware's shared memory outlives the process. A worker that has
+    # not ended may meet handles that are gone; it has no say any more.
+    executor.shutdown(timeout_sec=0.5)
+    node.destroy_node()
+    rclpy.try_shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(BAD_START if node.cannot_start else 0)

@@ -1,0 +1,382 @@
+"""From pictures to sights, on one worker thread; requests wait here for what they need.
+
+A sight is a finished frame (``estimator.py``). Only the executor's thread touches this object's
+state. The worker computes and hands over through ``executor.create_task``, which also wakes the
+executor.
+"""
+
+import time
+
+from rclpy.task import Future
+
+from depthlm_ros.estimator import DepthEstimator, FrameDepth, estimate, sample
+from depthlm_ros.models.base import DenseDepthModel
+from depthlm_ros.models.oom_retry import call_model
+from depthlm_ros.nodes.common.conversions import FrameMaker
+from depthlm_ros.nodes.depth.pending_requests import PendingRequest, PendingRequests
+from depthlm_ros.nodes.depth.statistics import Statistics
+from depthlm_ros.nodes.depth.time_sync import ImagePair, check_age
+from depthlm_ros.status import Code, StatusError
+from depthlm_ros.worker import LatestWorker, QueueFullError, WorkerStoppedError
+
+PERSISTENT = 3
+"""After so many bad pictures in a row requests are told at once and wait no longer."""
+
+
+class InferenceScheduler:
+    """Owns the model, the worker and the newest picture and sight.
+
+    ``streams`` (``nodes/depth/publishers.py``) are told, on the worker's thread, of every new
+    sight with a depth map, and tell whether anybody listens and what of a cloud is wanted.
+    """
+
+    def __init__(self, node, guard, depth_publishers):
+        self._node, self._guard, self._depth_publishers = node, guard, depth_publishers
+        self.statistics = Statistics()
+        self.worker: LatestWorker | None = None
+        self.model = None
+        self.clock_generation = 0
+        self.active = False
+        self.image_pair: ImagePair | None = None
+        self.frame_depth: FrameDepth | None = None
+        self.running_since: float | None = None
+        self.last_refusal: StatusError | None = None
+        self._bad_in_a_row = 0
+        self._frames = FrameMaker()
+        self._submitted: ImagePair | None = None
+        self._pending = PendingRequests(
+            lambda: self._values.max_waiting, lambda: node.executor.wake()
+        )
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start_worker(self) -> None:
+        """Start the worker thread if there is none; its queue is as long as max_waiting."""
+        if self.worker is None:
+            self.worker = LatestWorker(max_jobs=self._values.max_waiting)
+        self.worker.max_jobs = self._values.max_waiting
+
+    def run_job(self, run) -> Future:
+        """Run a function on the worker (loading a model); the future ends with (result, error)."""
+        future = Future()
+        self.start_worker()
+        self.worker.submit(run, self._hand_over(lambda *outcome: future.set_result(outcome)))
+        return future
+
+    def activate(self, image_is_rectified: bool) -> None:
+        """Begin to serve."""
+        self._frames = FrameMaker(image_is_rectified)
+        self.statistics = Statistics()
+        self.flush()
+        self.active = True
+
+    def deactivate(self) -> None:
+        """Serve no more: waiting requests get NOT_ACTIVE, a result in flight is forgotten."""
+        self.active = False
+        self.flush()
+        self._pending.resolve_all(StatusError(Code.NOT_ACTIVE, "the node was deactivated"))
+
+    def flush(self) -> None:
+        """Forget picture and sight, as after a jump of the clock; what is in flight is STALE."""
+        self.clock_generation += 1
+        self.image_pair = self.frame_depth = self._submitted = self.last_refusal = None
+        self._bad_in_a_row = 0
+        if self.worker is not None:
+            self.worker.forget_frame()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Stop the worker; True when its thread has ended."""
+        worker, self.worker = self.worker, None
+        return worker is None or worker.stop(timeout_s)
+
+    @property
+    def is_dense(self) -> bool:
+        """True for a model that gives a depth map."""
+        return isinstance(self.model, DenseDepthModel)
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait."""
+        return len(self._pending)
+
+    # -- pictures -----------------------------------------------------------------------------
+
+    def take_image_pair(self, image_pair: ImagePair) -> None:
+        """Take the newest picture; work on it only if somebody wants the result."""
+        self.image_pair, self.last_refusal = image_pair, None
+        self._pending.resolve_all(image_pair, "picture")
+        wanted = self._values.continuous or self._depth_publishers.wanted()
+        if self.is_dense and (wanted or self._pending.wanted("sight")):
+            self._submit_latest(image_pair)
+
+    def _submit_latest(self, image_pair: ImagePair) -> None:
+        if image_pair is self._submitted:
+            return
+        self._submitted = image_pair
+        self.worker.set_latest(
+            lambda: self._estimate(image_pair),
+            lambda frame_depth, error: self._estimated(image_pair, frame_depth, error),
+        )
+
+    def _estimate(self, image_pair: ImagePair) -> FrameDepth:
+        """Turn a picture into a sight: on the worker."""
+        begin = self.running_since = time.monotonic()
+        seen = self._frames.frame(image_pair.image, image_pair.info)
+        options = (
+            *self._ranges,
+            image_pair.clock_generation,
+            self._depth_publishers.cloud_request(),
+        )
+        frame_depth = call_model(
+            self.model, lambda: estimate(self.model, *seen, *options), self.statistics
+        )
+        self.statistics.inference.add(time.monotonic() - begin)
+        return frame_depth
+
+    def _estimated(self, image_pair: ImagePair, frame_depth: FrameDepth | None, error) -> None:
+        """Hand a sight over, then publish it: on the worker."""
+        self.running_since = None
+        self._node.executor.create_task(self._finished, image_pair, frame_depth, error)
+        if (
+            frame_depth is not None
+            and frame_depth.clock_generation == self.clock_generation
+            and self.active
+        ):
+            self._depth_publishers.publish(frame_depth)
+
+    def _finished(self, image_pair: ImagePair, frame_depth: FrameDepth | None, error) -> None:
+        """Take a sight or its failure over: on the executor."""
+        if image_pair.clock_generation != self.clock_generation:
+            return
+        if error is None:
+            self.frame_depth = frame_depth
+            self._note_success()
+            self._pending.resolve_all(frame_depth, "sight")
+        else:
+            self.reject_image_pair(self._refusal_of(error, "the picture"))
+
+    def reject_image_pair(self, refusal: StatusError) -> None:
+        """Count a picture that came to nothing; tell those who wait when it goes on like that."""
+        self._note_refusal(refusal)
+        self.last_refusal = refusal
+        self._bad_in_a_row += 1
+        if refusal.code == Code.MODEL_ERROR or self._bad_in_a_row >= PERSISTENT:
+            self._pending.resolve_all(refusal, "sight")
+            self._pending.resolve_all(refusal, "picture")
+
+    def _note_success(self) -> None:
+        self._bad_in_a_row = self.statistics.model_failures_in_a_row = 0
+        self.statistics.results.tick()
+
+    def _note_refusal(self, refusal: StatusError) -> None:
+        self.statistics.refused(refusal)
+        if refusal.code == Code.MODEL_ERROR:
+            self.statistics.model_failures_in_a_row += 1
+
+    def _refusal_of(self, error: BaseException, what: str) -> StatusError:
+        if isinstance(error, StatusError):
+            return error
+        if isinstance(error, WorkerStoppedError):
+            return StatusError(Code.NOT_ACTIVE, "the node is stopping")
+        sentence = self._guard.record(f"working on {what}", error)
+        return StatusError(Code.MODEL_ERROR, f"the model failed ({sentence}); see the log")
+
+    # -- requests -----------------------------------------------------------------------------
+
+    async def sample(self, pixels_of, until: float):
+        """Return a fresh sight and the readings (PointDepth) at its pixels.
+
+        ``pixels_of(sight)`` gives the pixels (N, 2) of the subscribed image. ``until``: monotonic
+        time of the deadline. Raises StatusError.
+        """
+        self.check_active()
+        if self.is_dense:
+            frame_depth = await self._fresh_depth(until)
+            return frame_depth, sample(
+                self.model, frame_depth, pixels_of(frame_depth), *self._ranges
+            )
+        await self.newest_image_pair(until)
+
+        def call(frame_depth):
+            return sample(self.model, frame_depth, pixels_of(frame_depth), *self._ranges)
+
+        return await self._on_worker(lambda: self._estimate_and_ask(call), until)
+
+    def check_active(self) -> None:
+        """Refuse when the node does not serve now."""
+        if self.model is None and (reason := self._node.why_no_model()):
+            raise StatusError(Code.MODEL_NOT_READY, reason)
+        if not self.active:
+            raise StatusError(Code.NOT_ACTIVE, self._how_to_activate())
+
+    def _how_to_activate(self) -> str:
+        state, name = self._node.state_label(), self._node.get_fully_qualified_name()
+        if state == "finalized":
+            return "the node was shut down: start it again"
+        first = "configure`, then `" if state == "unconfigured" else ""
+        return f"the node is {state}: `ros2 lifecycle set {name} {first}activate`"
+
+    def check_fresh(self, frame_depth: FrameDepth) -> None:
+        """Refuse a sight that is too old or from before a jump of the clock: at the answer."""
+        self.check_active()
+        if frame_depth.clock_generation != self.clock_generation:
+            raise StatusError(
+                Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
+            )
+        self._check_stamp(frame_depth.frame.stamp_ns)
+
+    def _check_stamp(self, stamp: int) -> None:
+        values = self._values
+        now = self._node.get_clock().now().nanoseconds
+        check_age(stamp, now, values.max_age, values.future_tolerance)
+
+    def _is_fresh(self, stamp: int) -> bool:
+        try:
+            self._check_stamp(stamp)
+        except StatusError:
+            return False
+        return True
+
+    async def _fresh_depth(self, until: float) -> FrameDepth:
+        """Return a sight that is young enough, or the last one that came within the deadline.
+
+        A picture that was young when it was taken up may be too old when it is finished: then
+        the next one is waited for, unless the model alone takes that long.
+        """
+        frame_depth, late = self.frame_depth, None
+        while frame_depth is None or not self._is_fresh(frame_depth.frame.stamp_ns):
+            if self.image_pair is not None and self._is_fresh(self.image_pair.stamp_ns):
+                self._submit_latest(self.image_pair)
+            try:
+                frame_depth = late = await self._wait("sight", until)
+            except StatusError:
+                if late is None:
+                    raise
+                return late
+            if self.statistics.inference.percentile(50) >= self._values.max_age:
+                break
+        return frame_depth
+
+    async def newest_image_pair(self, until: float) -> ImagePair:
+        """Return the newest picture, or the next one when that is too old. Raises StatusError."""
+        self.check_active()
+        if self.image_pair is not None and self._is_fresh(self.image_pair.stamp_ns):
+            return self.image_pair
+        return await self._wait("picture", until)
+
+    def estimator(self) -> DepthEstimator:
+        """Return the estimator with the current parameters."""
+        return DepthEstimator(self.model, *self._ranges)
+
+    @property
+    def _ranges(self) -> tuple[float, float]:
+        """Nearest and farthest depth that is believed now [m]."""
+        return self._values.min_range_m, self._values.max_range_m
+
+    async def reply(self, words: str, until: float):
+        """Return a fresh sight and what the model writes about it: (FrameDepth, str).
+
+        Raises StatusError.
+
+        A dense model is asked about the last picture it has looked at, which it still remembers
+        if no other came between.
+        """
+        self.check_active()
+        frame_depth = await self._fresh_depth(until) if self.is_dense else None
+        if frame_depth is None:
+            await self.newest_image_pair(until)
+
+        def call(seen):
+            return self.model.reply(seen.frame.rgb, seen.frame.camera, words)
+
+        return await self._on_worker(lambda: self._estimate_and_ask(call, frame_depth), until)
+
+    async def _on_worker(self, job, until: float):
+        """Return what a job gives on the worker, when its turn comes."""
+        request = self._pending.add("job", until)
+
+        def run():
+            if request.future.done():
+                raise StatusError(Code.DEADLINE, "the deadline passed while waiting for the model")
+            return job()
+
+        try:
+            self.worker.submit(run, self._hand_over(lambda *r: self._job_done(request, *r)))
+        except QueueFullError as error:
+            self._pending.remove(request)
+            raise StatusError(Code.BUSY, f"{error}: ask again later") from error
+        return await self._pending.outcome(request)
+
+    def _estimate_and_ask(self, ask, frame_depth: FrameDepth | None = None):
+        """Return a sight, else the newest picture's, and ``ask(sight)``: on the worker."""
+        image_pair = self.image_pair
+        if image_pair is None:
+            raise StatusError(
+                Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
+            )
+        begin = self.running_since = time.monotonic()
+        try:
+            if frame_depth is None:
+                seen = self._frames.frame(image_pair.image, image_pair.info)
+                frame_depth = estimate(
+                    self.model, *seen, *self._ranges, image_pair.clock_generation
+                )
+            answer = call_model(self.model, lambda: ask(frame_depth), self.statistics)
+        finally:
+            self.running_since = None
+        self.statistics.inference.add(time.monotonic() - begin)
+        return frame_depth, answer
+
+    def _job_done(self, request: PendingRequest, result, error) -> None:
+        if error is None:
+            self._note_success()
+        else:
+            result = self._refusal_of(error, "a question")
+            self._note_refusal(result)
+        self._pending.resolve(request, result)
+
+    # -- waiting ------------------------------------------------------------------------------
+
+    async def _wait(self, wants: str, until: float):
+        return await self._pending.outcome(self._pending.add(wants, until))
+
+    async def wait_for(self, future: Future, until: float):
+        """Wait for a future of somebody else.
+
+        StatusError(DEADLINE) when it does not come in time.
+        """
+        request = self._pending.add("job", until)
+        future.add_done_callback(lambda done: self._pending.resolve(request, done))
+        return await self._pending.outcome(request)
+
+    def expire(self) -> None:
+        """End the waits whose deadline has passed: called by a steady timer."""
+        self._pending.expire(self._why_not)
+
+    def _why_not(self, request: PendingRequest) -> StatusError:
+        """Say why a request got nothing within its deadline."""
+        if request.wants == "job" or self.running_since is not None:
+            return StatusError(
+                Code.DEADLINE,
+                "the model was not ready within the deadline: allow more time, or take a faster "
+                "model",
+            )
+        return self._node.missing_input()
+
+    # -- threads ------------------------------------------------------------------------------
+
+    def _hand_over(self, function):
+        """Return a done callback that runs ``function`` on the executor and wakes it after."""
+
+        def on_executor(*outcome):
+            function(*outcome)
+            self._node.executor.wake()
+
+        def done(result, error):
+            self._node.executor.create_task(on_executor, result, error)
+
+        return done
+
+    @property
+    def _values(self):
+        return self._node.parameters.values

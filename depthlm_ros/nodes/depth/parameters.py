@@ -1,0 +1,136 @@
+"""The parameters of depth_node: each declared once, with type, default, range and description."""
+
+from depthlm_ros.nodes.common.parameters import (
+    INACTIVE,
+    READ_ONLY,
+    UNCONFIGURED,
+    Parameter,
+    Parameters,
+)
+
+PARAMETERS = (
+    Parameter(
+        "autostart",
+        True,
+        "Configure and activate at start; false: wait for a lifecycle manager.",
+        when=READ_ONLY,
+    ),
+    Parameter(
+        "model",
+        "embedded",
+        "Which model: 'embedded', a name known to the hub, or the path of a folder with weights.",
+        when=UNCONFIGURED,
+    ),
+    Parameter(
+        "revision",
+        "",
+        "Revision of a hub model that was fetched: branch, tag or commit; empty: the newest.",
+        when=UNCONFIGURED,
+        max_length=200,
+    ),
+    Parameter(
+        "device",
+        "auto",
+        "Where the model runs: 'auto', 'cpu', 'cuda' or 'cuda:N'.",
+        when=UNCONFIGURED,
+        max_length=32,
+    ),
+    Parameter(
+        "dtype",
+        "auto",
+        "Number type of the weights on the device.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        when=UNCONFIGURED,
+    ),
+    Parameter(
+        "quantize",
+        "none",
+        "Smaller weights for the language model's linear layers, by torchao: less memory, a "
+        "little less exact.",
+        choices=("none", "int8", "fp8"),
+        when=UNCONFIGURED,
+    ),
+    Parameter(
+        "model_options",
+        [],
+        "Options of the model as texts name=value, as in ['max_pixels=500000']; which there are: "
+        "`depthlm models --options`.",
+        when=UNCONFIGURED,
+        max_length=200,
+    ),
+    Parameter(
+        "image_transport",
+        "raw",
+        "How images come: 'compressed' subscribes to <image>/compressed.",
+        choices=("raw", "compressed"),
+        when=INACTIVE,
+    ),
+    Parameter(
+        "image_is_rectified",
+        "auto",
+        "Whether the image has its lens distortion removed already; 'auto': when the last part "
+        "of its topic begins with image_rect.",
+        choices=("auto", "true", "false"),
+        when=INACTIVE,
+    ),
+    Parameter(
+        "max_age",
+        1.0,
+        "[s] Oldest image, by its stamp, that an answer may rest on; older is STALE.",
+        0.01,
+        3600.0,
+    ),
+    Parameter(
+        "future_tolerance",
+        0.1,
+        "[s] How far an image's stamp may lie in the future before it is a BAD_STAMP.",
+        0.0,
+        10.0,
+    ),
+    Parameter(
+        "deadline", 5.0, "[s] How long a request that names no deadline waits.", 0.01, 600.0
+    ),
+    Parameter(
+        "max_waiting",
+        16,
+        "How many requests may wait for the model; one more is BUSY at once.",
+        1,
+        1024,
+        when=UNCONFIGURED,
+    ),
+    Parameter(
+        "min_range_m", 0.05, "[m] Depths nearer than this are not believed (NaN).", 0.0, 1000.0
+    ),
+    Parameter(
+        "max_range_m", 100.0, "[m] Depths beyond this are not claimed (+Inf).", 0.1, 100000.0
+    ),
+    Parameter("max_question_length", 1000, "Characters a question may have.", 1, 10000),
+    Parameter(
+        "continuous",
+        False,
+        "Estimate every frame even when nobody listens, so that requests need not wait.",
+    ),
+    Parameter(
+        "cloud_keeps_edges",
+        False,
+        "Keep the cloud's points at depth steps, which may float between two surfaces.",
+    ),
+)
+
+
+def cross_field_error(values: dict) -> str:
+    """Return the rule that values break together, or ""."""
+    if not values["min_range_m"] < values["max_range_m"]:
+        return (
+            f"min_range_m = {values['min_range_m']}, max_range_m = {values['max_range_m']}: the "
+            "first must be less than the second"
+        )
+    return ""
+
+
+def declare(node, state) -> "Parameters":
+    """Declare them all; raise ParameterError when a start-up value breaks its rule.
+
+    ``state``: returns the lifecycle state's label, which decides what may change.
+    """
+    return Parameters(node, state, PARAMETERS, cross_field_error)

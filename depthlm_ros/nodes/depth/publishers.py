@@ -1,0 +1,120 @@
+"""The outgoing topics: made only when somebody listens, always with the image's own stamp."""
+
+import time
+
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from depthlm_msgs.msg import Answer as AnswerMsg
+from depthlm_msgs.msg import PointDepthArray
+from depthlm_ros.geometry.depth_map import EDGE_RATIO
+from depthlm_ros.models.base import CloudRequest
+from depthlm_ros.nodes.common import conversions
+from depthlm_ros.nodes.common.qos_publisher import create_publisher
+from depthlm_ros.nodes.depth.markers import point_markers
+from depthlm_ros.nodes.depth.point_clouds import CloudPacker
+from depthlm_ros.status import Code
+
+SHOWN_FOR_S = 3.0
+"""How long a queried point stays on the annotated image and among the markers."""
+
+TOPICS = {
+    "depth": (Image, "~/depth/image"),
+    "camera_info": (CameraInfo, "~/depth/camera_info"),
+    "points": (PointCloud2, "~/points"),
+    "annotated": (Image, "~/annotated"),
+    "point_depths": (PointDepthArray, "~/point_depths"),
+    "answers": (AnswerMsg, "~/answers"),
+    "markers": (MarkerArray, "~/markers"),
+}
+DENSE = ("depth", "camera_info", "points", "annotated")
+
+
+class DepthPublishers:
+    """Publishers of the node; ``publish`` runs on the worker, everything else on the executor."""
+
+    def __init__(self, node, guard):
+        self._node, self._guard = node, guard
+        self._packer = CloudPacker()
+        self._shown: list = []
+        self._publishers = {
+            name: create_publisher(node, guard, kind, topic)
+            for name, (kind, topic) in TOPICS.items()
+        }
+
+    def has_listener(self, name: str) -> bool:
+        """Tell whether anybody subscribes to one of TOPICS."""
+        return self._publishers[name].get_subscription_count() > 0
+
+    def wanted(self) -> bool:
+        """Tell whether anybody listens to what needs a depth map."""
+        return any(self.has_listener(name) for name in DENSE)
+
+    def cloud_request(self) -> CloudRequest | None:
+        """Say what cloud is to be packed while the depth map is still on the model's device."""
+        if not self.has_listener("points"):
+            return None
+        keep = self._node.parameters.values.cloud_keeps_edges
+        return CloudRequest(None if keep else EDGE_RATIO)
+
+    def publish(self, frame_depth) -> None:
+        """Publish a sight to those who listen; on the worker."""
+        try:
+            self._publish_depth(frame_depth)
+            self._publish_points(frame_depth)
+            self._publish_annotated(frame_depth)
+        except Exception as error:  # counted: one bad message must not stop the rest
+            if self._node.context.ok():  # else the node is leaving, and that is no fault
+                self._guard.record("publishing", error)
+            return
+        now = self._node.get_clock().now().nanoseconds
+        self._node.scheduler.statistics.to_publish.add((now - frame_depth.frame.stamp_ns) / 1e9)
+
+    def _publish_depth(self, frame_depth) -> None:
+        if self.has_listener("camera_info"):
+            header = conversions.header_of(frame_depth.frame)
+            info = conversions.camera_info(frame_depth.frame.camera, header)
+            self._publishers["camera_info"].publish(info)
+        if self.has_listener("depth"):
+            self._publishers["depth"].publish(conversions.depth_image(frame_depth.depth_map))
+
+    def _publish_points(self, frame_depth) -> None:
+        if (request := self.cloud_request()) is not None:
+            header = conversions.header_of(frame_depth.frame)
+            cloud = self._packer.pack(
+                frame_depth.depth_map, frame_depth.frame.rgb, header, request.edge_ratio
+            )
+            self._publishers["points"].publish(cloud)
+
+    def _publish_annotated(self, frame_depth) -> None:
+        if self.has_listener("annotated"):
+            from depthlm_ros.visualization.annotate import annotate
+
+            drawn = annotate(
+                frame_depth.frame.rgb, frame_depth.depth_map, self._points_to_show(frame_depth)
+            )
+            header = conversions.header_of(frame_depth.frame)
+            self._publishers["annotated"].publish(conversions.rgb_image(drawn, header))
+
+    def _points_to_show(self, frame_depth) -> list:
+        """Return the queried points of late as they are now: each read anew from this map."""
+        now = time.monotonic()
+        self._shown = [item for item in self._shown if now - item[0] < SHOWN_FOR_S]
+        pixels = [pixel for _, pixel in self._shown][-20:]
+        if not pixels:
+            return []
+        seen = frame_depth.rectifier.source_to_rectified(pixels)
+        return self._node.scheduler.estimator().sample(frame_depth.depth_map, seen)
+
+    def show(self, frame_depth, readings) -> None:
+        """Put the readings of a request among the markers and on the next annotated images."""
+        good = [reading for reading in readings if reading.code == Code.OK]
+        self._shown = (self._shown + [(time.monotonic(), r.pixel) for r in good])[-50:]
+        if good and self.has_listener("markers"):
+            header = conversions.header_of(frame_depth.frame)
+            self._publishers["markers"].publish(point_markers(good, header, SHOWN_FOR_S))
+
+    def publish_message(self, name: str, message) -> None:
+        """Publish a ready message if anybody listens."""
+        if self.has_listener(name):
+            self._publishers[name].publish(message)

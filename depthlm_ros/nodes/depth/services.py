@@ -1,0 +1,196 @@
+"""The services ~/query_points and ~/ask and the topic ~/query_points: coroutines, never blocking.
+
+Each request is checked, waits for a sight within its deadline, is answered, and the sight's age is
+checked once more. A reply is sent whatever happens.
+"""
+
+import math
+import time
+
+from geometry_msgs.msg import PointStamped
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.qos import QoSProfile
+
+from depthlm_msgs.msg import PointDepthArray
+from depthlm_msgs.srv import Ask, QueryPoints
+from depthlm_ros.estimator import source_camera
+from depthlm_ros.language.answer import Answer, answer_freely, answer_question, refused
+from depthlm_ros.language.question import FreeQuestion, read_any_question
+from depthlm_ros.language.text import clean
+from depthlm_ros.models.base import speaks
+from depthlm_ros.nodes.depth import responses
+from depthlm_ros.nodes.depth.time_sync import age_s
+from depthlm_ros.nodes.depth.transforms import Transforms
+from depthlm_ros.status import Code, StatusError
+
+SERVICE_QOS = QoSProfile(depth=1000)
+"""No burst may be lost: at the default depth of 10 only ten of 200 were answered."""
+MAX_DEADLINE_S = 600.0
+
+
+class Services:
+    """Answers requests from the engine's sights."""
+
+    def __init__(self, node, scheduler, depth_publishers, guard):
+        self._node, self._scheduler, self._depth_publishers = node, scheduler, depth_publishers
+        self._guard = guard
+        self._transforms = Transforms(node)
+        group = ReentrantCallbackGroup()  # a request that waits must not hold the others up
+        for kind, name, handler in (
+            (QueryPoints, "~/query_points", self._on_query),
+            (Ask, "~/ask", self._on_ask),
+        ):
+            node.create_service(kind, name, handler, qos_profile=SERVICE_QOS, callback_group=group)
+        node.create_subscription(
+            PointStamped,
+            "~/query_points",
+            guard.wrap("receiving ~/query_points", self._on_point),
+            QoSProfile(depth=10),
+            callback_group=group,
+        )
+
+    def forget(self) -> None:
+        """Forget what depends on time, as after a jump of the clock."""
+        self._transforms.forget()
+
+    # -- services -----------------------------------------------------------------------------
+
+    async def _on_query(self, request, response):
+        begin, frame_depth, pixels = time.monotonic(), None, []
+        try:
+            pixels = responses.pixels_of(request.pixels)
+            self._scheduler.check_active()
+            until = begin + self._deadline_s(request.deadline)
+            frame_depth, readings = await self._scheduler.sample(lambda frame_depth: pixels, until)
+            to_frame = await self._to_frame(request.frame_id, frame_depth, until)
+            self._scheduler.check_fresh(frame_depth)
+            header = responses.header_in(frame_depth, request.frame_id)
+            response.points = responses.point_messages(readings, header, to_frame)
+            self._depth_publishers.show(frame_depth, readings)
+            refusal = StatusError(Code.OK, "")
+        except Exception as error:  # every request gets a reply
+            refusal = self._as_refusal("~/query_points", error)
+            header = responses.header_in(frame_depth, request.frame_id)
+            empty = responses.without_numbers(pixels, refusal)
+            response.points = responses.point_messages(empty, header)
+        response.status = responses.conversions.status_msg(refusal.code, refusal.text)
+        self._stamp_reply(response, frame_depth, begin, refusal.code)
+        return response
+
+    async def _on_ask(self, request, response):
+        begin, frame_depth, points = time.monotonic(), None, []
+        try:
+            self._scheduler.check_active()
+            limit = self._node.parameters.values.max_question_length
+            given = responses.pixels_of(request.pixels, at_least=0)
+            question = read_any_question(request.question, given, limit)
+            until = begin + self._deadline_s(request.deadline)
+            if isinstance(question, FreeQuestion):
+                frame_depth, answer = await self._answer_freely(question, until)
+                header = responses.header_in(frame_depth, "")
+            else:
+                frame_depth, readings = await self._scheduler.sample(
+                    lambda frame_depth: question.pixels(source_camera(frame_depth)), until
+                )
+                to_frame = await self._to_frame(request.frame_id, frame_depth, until)
+                self._scheduler.check_fresh(frame_depth)
+                answer = answer_question(question, readings)
+                header = responses.header_in(frame_depth, request.frame_id)
+                points = responses.point_messages(readings, header, to_frame)
+                self._depth_publishers.show(frame_depth, readings)
+        except Exception as error:  # every request gets a reply
+            refusal = self._as_refusal("~/ask", error)
+            answer: Answer = refused(refusal.code, refusal.text)
+            header = responses.header_in(frame_depth, request.frame_id)
+        responses.fill_answer(response, answer, header, points)
+        self._stamp_reply(response, frame_depth, begin, answer.code)
+        self._guard.wrap("publishing an answer", self._publish_answer)(request, response)
+        return response
+
+    async def _answer_freely(self, question: FreeQuestion, until: float):
+        """Return (FrameDepth, Answer) to a question in free words, where the model has any."""
+        if not speaks(self._scheduler.model):
+            raise question.refusal
+        frame_depth, reply = await self._scheduler.reply(question.words, until)
+        self._scheduler.check_fresh(frame_depth)
+        return frame_depth, answer_freely(reply)
+
+    def _publish_answer(self, request, response) -> None:
+        message = responses.answer_message(clean(request.question), response)
+        self._depth_publishers.publish_message("answers", message)
+
+    def _as_refusal(self, where: str, error: Exception) -> StatusError:
+        if isinstance(error, StatusError):
+            return error
+        sentence = self._guard.record(where, error)
+        return StatusError(Code.MODEL_ERROR, f"the request failed inside the node: {sentence}")
+
+    def _stamp_reply(self, response, frame_depth, begin: float, code: Code) -> None:
+        now = self._node.get_clock().now().nanoseconds
+        age = 0.0 if frame_depth is None else age_s(frame_depth.frame.stamp_ns, now)
+        response.age = responses.duration(age)
+        response.latency = responses.duration(time.monotonic() - begin)
+        self._scheduler.statistics.answers[Code(code).name] += 1
+
+    def _deadline_s(self, deadline) -> float:
+        seconds = deadline.sec + deadline.nanosec * 1e-9
+        if seconds < 0 or seconds > MAX_DEADLINE_S:
+            raise StatusError(
+                Code.BAD_QUESTION,
+                f"deadline of {seconds:g} s: must be from 0 (the node's default) to "
+                f"{MAX_DEADLINE_S:g} s",
+            )
+        return seconds or self._node.parameters.values.deadline
+
+    async def _to_frame(self, frame_id: str, frame_depth, until: float):
+        """Return the function that takes points to the wanted frame, None for the camera's."""
+        if frame_id in ("", frame_depth.frame.frame_id):
+            return None
+        frame = frame_depth.frame
+        return await self._transforms.into(frame_id, frame.frame_id, frame.stamp_ns, until)
+
+    # -- topic --------------------------------------------------------------------------------
+
+    def _on_point(self, message: PointStamped) -> None:
+        wanted = ("point_depths", "markers", "annotated")
+        if any(self._depth_publishers.has_listener(name) for name in wanted):
+            self._node.executor.create_task(self._answer_point, message)
+
+    async def _answer_point(self, message: PointStamped) -> None:
+        frame_depth, pixel = None, (math.nan, math.nan)
+        try:
+            until = time.monotonic() + self._node.parameters.values.deadline
+            frame_depth, readings = await self._read_stamped(message, until)
+            self._scheduler.check_fresh(frame_depth)
+            self._depth_publishers.show(frame_depth, readings)
+        except Exception as error:  # every question gets a reply
+            refusal = self._as_refusal("~/query_points topic", error)
+            readings = responses.without_numbers([pixel], refusal)
+        self._guard.wrap("publishing ~/point_depths", self._publish_points)(frame_depth, readings)
+
+    def _publish_points(self, frame_depth, readings) -> None:
+        header = responses.header_in(frame_depth, "")
+        points = responses.point_messages(readings, header)
+        self._depth_publishers.publish_message(
+            "point_depths", PointDepthArray(header=header, points=points)
+        )
+
+    async def _read_stamped(self, message: PointStamped, until: float):
+        """Read the pixel that a PointStamped means: x, y in the camera's own frame, or by TF."""
+        point, frame_id = message.point, message.header.frame_id
+        camera_frame = await self._camera_frame(until)
+        if frame_id in ("", camera_frame):
+            return await self._scheduler.sample(lambda frame_depth: [(point.x, point.y)], until)
+        stamp = message.header.stamp
+        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        to_camera = await self._transforms.into(camera_frame, frame_id, stamp_ns, until)
+        seen = to_camera((point.x, point.y, point.z))
+
+        def pixels(frame_depth):
+            projected = frame_depth.frame.camera.project(seen)
+            return [tuple(frame_depth.rectifier.rectified_to_source(projected))]
+
+        return await self._scheduler.sample(pixels, until)
+
+    async def _camera_frame(self, until: float) -> str:
+        return (await self._scheduler.newest_image_pair(until)).image.header.frame_id

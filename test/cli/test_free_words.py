@@ -1,0 +1,51 @@
+"""``depthlm ask`` in free words: answered by a model that writes, refused by others."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from depthlm_ros.cli import main as cli
+from depthlm_ros.models import registry
+
+
+class Writes:
+    """Says what it was shown and asked."""
+
+    name, ratio_90, speaks = "writes", 1.2, True
+
+    def reply(self, rgb, camera, prompt):
+        """Write."""
+        return f"{rgb.shape} f {camera.fx:g}\n{prompt}"
+
+
+@pytest.fixture
+def photo(tmp_path):
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def ask(capsys, photo, question, *argv):
+    code = cli.main(["ask", str(photo), question, "--fx", "50", *argv])
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+def test_a_model_that_writes_is_asked(monkeypatch, capsys, photo, tmp_path):
+    monkeypatch.setattr(registry, "load", lambda *_, **__: Writes())
+    code, out, _ = ask(capsys, photo, "What is there?")
+    assert (code, out) == (0, "(6, 8, 3) f 50 What is there?\n")
+    out_file = tmp_path / "seen.png"
+    code, out, _ = ask(capsys, photo, "Is it a door?", "--json", "--output", str(out_file))
+    told = json.loads(out)
+    assert code == 0 and told["success"] and told["task"] == "free"
+    assert told["answer"] == "(6, 8, 3) f 50 Is it a door?" and told["source"] == "language"
+    assert told["value"] is None and told["evidence"] == [] and out_file.is_file()
+
+
+def test_the_embedded_model_does_not_write(capsys, photo):
+    code, out, err = ask(capsys, photo, "What is there?")
+    assert (code, out) == (1, "") and "BAD_QUESTION" in err and "ask for example" in err
+    code, out, err = ask(capsys, photo, "Is the way clear?")
+    assert (code, out) == (1, "") and "UNSUPPORTED: whether a way is free" in err
