@@ -25,7 +25,7 @@ TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class Conformal:
-    """What a split gave: see ``models/calibration.py`` for the fields of the same name."""
+    """What a split gave: see ``models/weights/calibration.py`` for the fields of the same name."""
 
     ratio_90: float
     pictures: int

@@ -8,10 +8,10 @@ import logging
 from dataclasses import dataclass, replace
 from importlib import import_module
 
-from depthlm_ros.models import calibration
 from depthlm_ros.models.import_logging import quiet_imports
 from depthlm_ros.models.options import FAMILIES, validate
 from depthlm_ros.models.versions import check_transformers
+from depthlm_ros.models.weights import calibration
 from depthlm_ros.models.weights.hub import EMBEDDED, find
 from depthlm_ros.models.weights.hub import fetch as fetch_from_hub
 from depthlm_ros.status import Code, StatusError

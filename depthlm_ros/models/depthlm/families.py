@@ -15,9 +15,9 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 
-from depthlm_ros.models.chat_template import SYSTEM
 from depthlm_ros.models.depthlm.preprocess import DepthLMPreprocessConfig
 from depthlm_ros.models.depthlm.vision_towers import PixtralVision, Qwen25Vision
+from depthlm_ros.models.weights.chat_template import SYSTEM
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import copy
 
 import torch
 
-from depthlm_ros.models.chat_template import check_template
 from depthlm_ros.models.depthlm.families import PixtralFamily, Qwen25Family
 from depthlm_ros.models.depthlm.network import DepthLMNetwork
 from depthlm_ros.models.depthlm.preprocess import DepthLMPreprocessConfig
+from depthlm_ros.models.weights.chat_template import check_template
 from depthlm_ros.models.weights.checkpoint import (
     DEPTHLM_PIXTRAL,
     DEPTHLM_QWEN,

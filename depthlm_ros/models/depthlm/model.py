@@ -34,7 +34,7 @@ from depthlm_ros.models.depthlm.readings import (
     scaled,
     with_factor,
 )
-from depthlm_ros.models.depthlm_training import check_training
+from depthlm_ros.models.depthlm.training_check import check_training
 from depthlm_ros.models.device_memory import free_device_bytes
 from depthlm_ros.models.runtime.cuda_graphs import GraphCache
 from depthlm_ros.models.runtime.host_device import to_host

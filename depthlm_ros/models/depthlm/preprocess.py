@@ -14,7 +14,6 @@ import torch
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.models import processor_settings
 from depthlm_ros.models.runtime.host_device import to_device
 from depthlm_ros.models.runtime.image_patches import (
     ImagePreprocessConfig,
@@ -22,6 +21,7 @@ from depthlm_ros.models.runtime.image_patches import (
     resize,
     to_patches,
 )
+from depthlm_ros.models.weights import processor_settings
 from depthlm_ros.prompting.marker import Marker, Placement, pixel_in_view, place
 from depthlm_ros.status import Code, StatusError
 

@@ -18,8 +18,8 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F
 
-from depthlm_ros.models.rotary import BASE, axial_frequencies, axial_tables
 from depthlm_ros.models.runtime.fused_layers import rotary_tables, rotated
+from depthlm_ros.models.runtime.rotary import BASE, axial_frequencies, axial_tables
 from depthlm_ros.models.runtime.text_decoder import normed
 
 _log = logging.getLogger(__name__)

@@ -16,13 +16,13 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import PackedCloud
 from depthlm_ros.models.base import PostprocessConfig, PostprocessedDepth, noop
-from depthlm_ros.models.chat_template import SYSTEM, check_template
 from depthlm_ros.models.depthvlm import published_preprocess
 from depthlm_ros.models.depthvlm.network import PREFIX, SUFFIX, DepthVLMModule
 from depthlm_ros.models.runtime import image_patches
 from depthlm_ros.models.runtime.cuda_graphs import GraphCache
 from depthlm_ros.models.runtime.depth_postprocess import postprocess
 from depthlm_ros.models.runtime.host_device import to_device, to_host
+from depthlm_ros.models.weights.chat_template import SYSTEM, check_template
 from depthlm_ros.models.weights.checkpoint import Checkpoint, materialise_buffers, says_tied
 from depthlm_ros.status import Code, StatusError
 

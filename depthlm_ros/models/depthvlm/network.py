@@ -17,17 +17,17 @@ from torch import nn
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from depthlm_ros.interval import UNKNOWN, Interval, IntervalKind, check_ratio
-from depthlm_ros.models import processor_settings
 from depthlm_ros.models.base import noop
 from depthlm_ros.models.depthvlm.depth_heads import DPTHead, HeadConfig, make_head
 from depthlm_ros.models.depthvlm.dpt_fused import FusedDPTHead
-from depthlm_ros.models.rotary import axial_frequencies, axial_tables
 from depthlm_ros.models.runtime.fused_layers import (
     FusedDecoderLayer,
     FusedVisionBlock,
     rotary_tables,
 )
 from depthlm_ros.models.runtime.image_patches import ImagePreprocessConfig, pixel_limits
+from depthlm_ros.models.runtime.rotary import axial_frequencies, axial_tables
+from depthlm_ros.models.weights import processor_settings
 from depthlm_ros.status import Code, StatusError
 
 PREFIX = (

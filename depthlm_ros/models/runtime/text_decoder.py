@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from depthlm_ros.models.rotary import one_axis
 from depthlm_ros.models.runtime.fused_layers import fused_linear, rotated
+from depthlm_ros.models.runtime.rotary import one_axis
 
 
 class KVCache:

@@ -8,8 +8,8 @@ import pytest
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
-from depthlm_ros.models.processor_settings import mean_and_std
 from depthlm_ros.models.versions import check_transformers
+from depthlm_ros.models.weights.processor_settings import mean_and_std
 from depthlm_ros.status import Code, StatusError
 
 VLM, QWEN, PIXTRAL = "depthvlm_tiny", "depthlm_qwen_tiny", "depthlm_pixtral_tiny"

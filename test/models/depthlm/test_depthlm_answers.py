@@ -6,7 +6,7 @@ import pytest
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
 from depthlm_ros.models.depthlm.model import DepthLM
-from depthlm_ros.models.depthlm_training import check_training, follows
+from depthlm_ros.models.depthlm.training_check import check_training, follows
 from depthlm_ros.models.warmup import warm_up
 
 CAMERA = PinholeCamera(1000.0, 1000.0, 31.5, 31.5, 64, 64)

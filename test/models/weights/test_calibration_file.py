@@ -12,7 +12,8 @@ from depthlm_ros.estimator import marker_points
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.interval import IntervalKind
-from depthlm_ros.models import calibration, registry
+from depthlm_ros.models import registry
+from depthlm_ros.models.weights import calibration
 from depthlm_ros.models.weights.hub import EMBEDDED
 from depthlm_ros.status import Code, StatusError
 

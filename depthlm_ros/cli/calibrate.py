@@ -11,7 +11,8 @@ def run(options) -> int:
     """Read the labelled pictures, find the factor, check it, and write it; 0 when written."""
     from depthlm_ros.evaluation.accuracy import photographs
     from depthlm_ros.evaluation.calibration import calibrate, scores_of
-    from depthlm_ros.models import calibration, registry
+    from depthlm_ros.models import registry
+    from depthlm_ros.models.weights import calibration
 
     opened = registry.locate(options.model, options.revision)
     path = Path(options.output) if options.output else opened.folder / calibration.FILE
