@@ -1,4 +1,4 @@
-"""``depthlm bench speed | accuracy``: hands over to ``bench/``, whose options are its own."""
+"""``depthlm bench speed | accuracy | geometry``: hands over to modules with own options."""
 
 import argparse
 from importlib import import_module
@@ -6,8 +6,12 @@ from importlib import import_module
 MODULES = {
     "speed": "depthlm_ros.benchmarks.speed",
     "accuracy": "depthlm_ros.evaluation.accuracy",
+    "geometry": "depthlm_ros.benchmarks.geometry",
 }
-HELP = "where the time of a frame goes (speed), or how right the depth is (accuracy)"
+HELP = (
+    "where the time of a frame goes (speed), how right the depth is (accuracy), or how right "
+    "clearance, ground and scan are (geometry)"
+)
 
 
 def main(argv) -> int:

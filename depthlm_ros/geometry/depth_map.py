@@ -75,7 +75,7 @@ class DepthMap:
 
     def coordinates(self, masked: np.ndarray | None = None) -> tuple:
         """Return ``points`` as three planes x, y, z, float32 (H, W)."""
-        x, y = _ray_axes(self.camera)
+        x, y = ray_axes(self.camera)
         unknown = ~np.isfinite(self.depth_m)
         if masked is not None:
             unknown |= masked
@@ -110,7 +110,7 @@ def edge_mask(depth_m: np.ndarray, edge_ratio: float, reach_px: int = 1) -> np.n
 
 
 @lru_cache(maxsize=8)
-def _ray_axes(camera: PinholeCamera) -> tuple:
+def ray_axes(camera: PinholeCamera) -> tuple:
     """Return x (1, W) and y (H, 1) of the normalised rays, float32, read-only."""
     u, v = np.arange(camera.width), np.arange(camera.height)
     x = ((u - camera.cx) / camera.fx).astype(np.float32)[None, :]
@@ -122,7 +122,7 @@ def _ray_axes(camera: PinholeCamera) -> tuple:
 @lru_cache(maxsize=4)
 def _ray_lengths(camera: PinholeCamera) -> np.ndarray:
     """Return distance / depth of every pixel, float32 (H, W), read-only."""
-    x, y = _ray_axes(camera)
+    x, y = ray_axes(camera)
     lengths = np.sqrt(1.0 + np.square(x) + np.square(y))
     lengths.flags.writeable = False
     return lengths

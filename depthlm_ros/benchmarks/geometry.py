@@ -1,0 +1,308 @@
+"""``depthlm bench geometry``: clearance, ground and scan against scenes whose truth is known.
+
+The exact depth of random rooms, corridors and streets stands in for the model, so that what is
+measured is the geometry alone. Last comes the time that one frame takes, in CPU time of one core.
+"""
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from depthlm_ros.benchmarks.geometry_truth import CAMERA, FinerView, TrueView, occupied, true_view
+from depthlm_ros.geometry import filters
+from depthlm_ros.geometry.clearance import Clearance, Verdict, check_clearance
+from depthlm_ros.geometry.ground_plane import GroundPlane, GroundSettings, fit_ground
+from depthlm_ros.geometry.laser_scan import Scan, ScanRules, scan_of
+from depthlm_ros.geometry.obstacles import ObstacleMap
+from depthlm_ros.geometry.point_cloud import pack_into
+from depthlm_ros.geometry.swept_box import SweptBox
+
+ROUNDING_M = 0.005
+"""A thing must reach so far into a volume to stand in it."""
+BESIDE_M = 0.03
+"""A volume is free, for false alarms, when nothing is so near to it."""
+HEIGHT_KNOWN = 0.25
+"""The robot knows its camera's height to this share, as from its drawing."""
+
+
+@dataclass
+class Table:
+    """What was counted, and errors by name."""
+
+    counts: Counter = field(default_factory=Counter)
+    errors: dict = field(default_factory=dict)
+    failures: list = field(default_factory=list)
+
+    def add(self, name: str, value: float) -> None:
+        """Add an error."""
+        self.errors.setdefault(name, []).append(float(value))
+
+    def percentile(self, name: str, share: float) -> float:
+        """Return a percentile of the absolute errors of this name; NaN for none."""
+        values = self.errors.get(name, [])
+        return float(np.percentile(np.abs(values), share)) if values else float("nan")
+
+
+def known_ground(view: TrueView) -> GroundPlane | None:
+    """Fit the ground of a view as a robot does that roughly knows its camera's height."""
+    height = view.camera_height_m
+    span = (height * (1 - HEIGHT_KNOWN), height * (1 + HEIGHT_KNOWN))
+    return fit_ground(view.depth_map, GroundSettings(height_m=span))
+
+
+def requests(ground: GroundPlane, seed: int) -> list[SweptBox]:
+    """Draw four swept boxes: 0.3 to 0.9 m wide, 0.3 to 1.6 m high, 0.5 to 3 m long."""
+    rng = np.random.default_rng([seed, 99])
+    boxes = []
+    for _ in range(4):
+        begin = rng.uniform(0.0, 1.5)
+        box = SweptBox.standing(
+            ground,
+            (0, 0, 0),
+            (0, 0, 1),
+            begin + rng.uniform(0.5, 3.0),
+            rng.uniform(0.3, 0.9),
+            rng.uniform(0.3, 1.6),
+            begin,
+        )
+        boxes.append(box.turned(rng.uniform(-0.4, 0.4)))
+    return boxes
+
+
+def bench_clearance(scenes: int, first: int = 0) -> Table:
+    """Ask for swept boxes in random scenes; each again from where it is wholly in view."""
+    table = Table()
+    for seed in range(first, first + scenes):
+        view = true_view(seed)
+        ground = known_ground(view)
+        table.counts["scenes"] += 1
+        if ground is None:
+            table.counts["scenes without ground"] += 1
+            continue
+        obstacles = ObstacleMap.of(view.depth_map, ground)
+        for box in requests(ground, seed):
+            found = check_clearance(obstacles, box)
+            _compare(table, view, box, found, seed)
+            begin = found.visible_from_m
+            if box.begin_m < begin < box.end_m - 0.3:
+                moved = SweptBox(**{**vars(box), "begin_m": begin})
+                _compare(table, view, moved, check_clearance(obstacles, moved), seed)
+    return table
+
+
+def _compare(table: Table, view: TrueView, box: SweptBox, found: Clearance, seed: int) -> None:
+    """Compare one answer with what stands in the box, by the scene's shapes and finer rays."""
+    counts, finer = table.counts, FinerView.of(view, box)
+    inside, beside = occupied(view, box, -ROUNDING_M), occupied(view, box, BESIDE_M)
+    has_drop = finer.has_drop(0.04)
+    counts["requests"] += 1
+    counts[found.verdict.name] += 1
+    counts["something stands inside"] += inside
+    if found.clear and (inside or finer.has_drop(0.07)):
+        counts["clear although it is not"] += 1
+        table.failures.append((seed, "clear although it is not", found.text))
+    if not beside and not has_drop and found.verdict is not Verdict.UNKNOWN:
+        counts["free and seen"] += 1
+        if not found.clear:
+            counts["false alarms"] += 1
+            table.failures.append((seed, "false alarm", found.text))
+    if found.verdict is Verdict.BLOCKED:
+        _compare_distance(table, finer, found.obstacle.distance_m, seed)
+
+
+def _compare_distance(table: Table, finer: FinerView, distance_m: float, seed: int) -> None:
+    """Compare the nearest obstacle's distance; a surface up to 2 cm beside the box may be it."""
+    exact, early = finer.nearest_m(), finer.nearest_m(0.02)
+    error = distance_m - float(np.clip(distance_m, early, exact))
+    table.add("distance", error)
+    table.counts["distances"] += 1
+    if not abs(error) <= 0.02 + 0.01 * min(exact, early):
+        table.counts["distances beyond 2 cm + 1 %"] += 1
+        table.failures.append((seed, "distance", f"{distance_m:.3f} m, truly {exact:.3f} m"))
+
+
+def bench_ground(scenes: int, first: int = 0, share: float = 0.05) -> Table:
+    """Fit the ground of random scenes with a level surface in ``share`` of the view, and without.
+
+    Nothing but the depth is known here, not even roughly the camera's height.
+    """
+    table, seed = Table(), first
+    while table.counts["with ground"] < scenes:
+        view = true_view(seed)
+        seed += 1
+        ground, level = fit_ground(view.depth_map), view.level_m()
+        if not view.level_share() >= share:
+            table.counts["without ground"] += 1
+            table.counts["ground where none is"] += (
+                ground is not None and view.level_share() < 0.005
+            )
+            continue
+        table.counts["with ground"] += 1
+        if ground is None:
+            table.counts["not found"] += 1
+            table.failures.append((seed - 1, "ground not found", ""))
+            continue
+        tilt = np.degrees(np.arccos(np.clip(np.dot(ground.up, view.up), -1, 1)))
+        height = ground.height_m / (view.camera_height_m - level) - 1
+        table.add("height", height)
+        table.add("tilt", tilt)
+        if abs(height) > 0.02 or tilt > 0.5:
+            table.counts["beyond 2 % or 0.5 degrees"] += 1
+            table.failures.append((seed - 1, "ground", f"{height:+.3f}, {tilt:.2f} degrees"))
+    return table
+
+
+def bench_scan(scenes: int, first: int = 0) -> Table:
+    """Compare scans with the scenes' shapes: rays of one level plane, cast through the world."""
+    table = Table()
+    for seed in range(first, first + scenes):
+        view = true_view(seed)
+        ground = known_ground(view)
+        if ground is None:
+            continue
+        table.counts["scenes"] += 1
+        rules = ScanRules(mark_drops=False)
+        _compare_scan(table, view, scan_of(ObstacleMap.of(view.depth_map, ground), rules), ground)
+    return table
+
+
+def _compare_scan(table: Table, view: TrueView, scan: Scan, ground: GroundPlane) -> None:
+    """Compare each beam with the nearest of finer rays that end in the same band, world by world.
+
+    A beam must not end behind the nearest surface seen in its own sector, nor before the nearest
+    of its sector widened by a beam to each side.
+    """
+    camera = view.depth_map.camera
+    camera = camera.resized(2 * camera.width, 2 * camera.height)
+    from depthlm_ros.benchmarks.geometry_truth import exact_depth
+
+    depth = exact_depth(view.scene, view.pose, camera)
+    v, u = np.mgrid[: camera.height, : camera.width]
+    points = camera.unproject(np.stack([u, v], -1), np.where(np.isfinite(depth), depth, np.nan))
+    level = points.reshape(-1, 3) @ scan.axes.T
+    height = level[:, 2] + ground.height_m
+    reach, angle = np.hypot(level[:, 0], level[:, 1]), np.arctan2(level[:, 1], level[:, 0])
+    within = (height > 0.05) & (height <= 1.5) & (reach >= 0.1)
+    beam = (angle[within] - scan.angle_min_rad) / scan.angle_increment_rad
+    nearest = np.full(len(scan.ranges_m) + 2, np.inf)
+    index = np.clip(np.rint(beam).astype(int) + 1, 0, len(nearest) - 1)
+    np.minimum.at(nearest, index, reach[within])
+    own = nearest[1:-1]
+    wide = np.minimum(own, np.minimum(nearest[:-2], nearest[2:]))
+    _count_beams(table, scan, own, wide)
+
+
+def _count_beams(table: Table, scan: Scan, own: np.ndarray, wide: np.ndarray) -> None:
+    ranges = scan.ranges_m.astype(np.float64)
+    finite = np.isfinite(ranges)
+    allowed = 0.01 + 0.01 * ranges[finite]
+    error = ranges[finite] - np.clip(ranges[finite], wide[finite], own[finite])
+    table.counts["beams"] += len(ranges)
+    table.counts["finite"] += int(finite.sum())
+    table.counts["beyond 1 cm + 1 %"] += int((np.abs(error) > allowed).sum())
+    free = np.isposinf(ranges)
+    table.counts["free"] += int(free.sum())
+    table.counts["free although it is not"] += int((own[free] < 0.98 * scan.range_max_m).sum())
+    for value in error:
+        table.add("range", value)
+
+
+def bench_speed(rounds: int, camera=CAMERA) -> dict[str, float]:
+    """Return the median CPU time [ms] of each step for a frame of ``camera``, on one thread."""
+    view = true_view(3, camera)
+    depth_map, rgb = view.depth_map, np.zeros((camera.height, camera.width, 3), np.uint8)
+    cloud = np.empty((camera.height, camera.width, 4), np.float32)
+    ground = fit_ground(depth_map)
+    obstacles = ObstacleMap.of(depth_map, ground)
+    box = SweptBox.standing(ground, (0, 0, 0), (0, 0, 1), 3.0, 0.6, 1.0, 1.0)
+    steps = {
+        "edge mask": lambda: depth_map.depth_discontinuities(),
+        "cloud with edge mask": lambda: pack_into(cloud, depth_map, rgb, 1.15),
+        "median 3 x 3": lambda: filters.median_3x3(depth_map),
+        "ground": lambda: fit_ground(depth_map),
+        "labels": lambda: ObstacleMap.of(depth_map, ground),
+        "obstacle points": lambda: obstacles.points(obstacles.in_band(1.5)),
+        "scan": lambda: scan_of(obstacles),
+        "clearance": lambda: check_clearance(obstacles, box),
+    }
+    times = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            begin = time.thread_time()
+            step()
+            times[name].append(1e3 * (time.thread_time() - begin))
+    result = {name: float(np.median(values)) for name, values in times.items()}
+    result["all"] = sum(result.values()) - result["edge mask"]  # the cloud makes it again
+    return result
+
+
+def add_arguments(parser) -> None:
+    """Add the options of the benchmark."""
+    parser.add_argument("--scenes", type=int, default=500, help="scenes for clearance")
+    parser.add_argument("--ground-scenes", type=int, default=200, help="scenes with ground")
+    parser.add_argument("--scan-scenes", type=int, default=100, help="scenes for the scan")
+    parser.add_argument("--rounds", type=int, default=50, help="rounds of the timing; 0: none")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments) -> bool:
+    """Measure and print; returns True where a bar was missed."""
+    torch.set_num_threads(1)
+    tables = {
+        "clearance": bench_clearance(arguments.scenes),
+        "ground": bench_ground(arguments.ground_scenes),
+        "scan": bench_scan(arguments.scan_scenes),
+    }
+    speed = bench_speed(arguments.rounds) if arguments.rounds else {}
+    if arguments.json:
+        found = {
+            name: {
+                "counts": dict(table.counts),
+                "failures": table.failures,
+                "errors": {
+                    key: {
+                        "p50": table.percentile(key, 50),
+                        "p99": table.percentile(key, 99),
+                        "max": table.percentile(key, 100),
+                    }
+                    for key in table.errors
+                },
+            }
+            for name, table in tables.items()
+        }
+        print(json.dumps({**found, "cpu_ms": speed}))
+    else:
+        for name, table in tables.items():
+            _print(name, table)
+        print("\nCPU time of a frame of 640 x 480 [ms]")
+        for name, value in speed.items():
+            print(f"  {name:28} {value:7.2f}")
+    return bool(tables["clearance"].counts["clear although it is not"])
+
+
+def _print(name: str, table: Table) -> None:
+    print(f"\n{name}")
+    for key, value in table.counts.items():
+        print(f"  {key:32} {value:8d}")
+    for key in table.errors:
+        shares = ", ".join(f"p{share} {table.percentile(key, share):.4f}" for share in (50, 99))
+        print(f"  error of {key:23} {shares}, max {table.percentile(key, 100):.4f}")
+    for failure in table.failures[:20]:
+        print("  scene", *failure)
+
+
+def main() -> int:
+    """Run the benchmark as a program of its own."""
+    import argparse
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").strip())
+    add_arguments(parser)
+    return 1 if run(parser.parse_args()) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

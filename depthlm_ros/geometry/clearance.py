@@ -1,0 +1,335 @@
+"""Is a swept volume clear? Only what is KNOWN to be free is clear; everything else says why not.
+
+Every obstacle counts with the whole interval of its depth: where any part of it may lie within
+the box, the box is not clear. The volume itself is sampled: each cell must have been seen through,
+and where a thing drives, the ground below each cell must be there, neither lower nor hidden.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from depthlm_ros.geometry.depth_map import ray_axes
+from depthlm_ros.geometry.obstacles import ObstacleMap
+from depthlm_ros.geometry.swept_box import NEAR_M, SweptBox
+
+NAN = float("nan")
+_TOUCH = 0.01
+"""A surface so little nearer than a cell (share of its depth) does not hide it: pixels round."""
+
+
+class Verdict(IntEnum):
+    """What is known of a volume; only CLEAR may be entered."""
+
+    UNKNOWN = 0
+    CLEAR = 1
+    BLOCKED = 2
+    DROP = 3
+
+
+@dataclass(frozen=True)
+class ClearanceRules:
+    """When a volume counts as known.
+
+    ``assumed_ratio_90``: interval of a depth map that states none. ``max_range_m``: +Inf in a map
+    means beyond it. ``cell_m``, ``max_cells``: size and number of the cells that must be seen.
+    ``max_unseen``: share of them that may be unseen; 0: none, what is unknown is never clear.
+    """
+
+    assumed_ratio_90: float = 1.25
+    max_range_m: float = 100.0
+    cell_m: float = 0.05
+    max_cells: int = 12_000
+    max_unseen: float = 0.0
+
+    def __post_init__(self):
+        """Refuse rules under which nothing or anything is clear."""
+        if not self.assumed_ratio_90 >= 1:
+            raise ValueError(f"assumed_ratio_90 = {self.assumed_ratio_90}: must be at least 1")
+        if not (self.cell_m > 0 and self.max_cells >= 64 and self.max_range_m > 0):
+            raise ValueError(
+                f"cell_m = {self.cell_m}, max_cells = {self.max_cells}, max_range_m = "
+                f"{self.max_range_m}: must be positive, at least 64 cells"
+            )
+        if not 0 <= self.max_unseen < 1:
+            raise ValueError(f"max_unseen = {self.max_unseen}: must lie in [0, 1)")
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What stands in a box: distances along its way from its origin [m], NaN without obstacle.
+
+    ``distance_m``: of the nearest point as measured; ``low_m``: the near end of its interval;
+    ``p10_m``: 10th percentile over the pixels. ``point_m``: nearest point, optical frame.
+    ``pixel``: (u, v) in the depth map. ``pixels``: how many show it.
+    """
+
+    distance_m: float = NAN
+    low_m: float = NAN
+    p10_m: float = NAN
+    point_m: tuple = (NAN, NAN, NAN)
+    pixel: tuple = (NAN, NAN)
+    pixels: int = 0
+
+
+@dataclass(frozen=True)
+class Clearance:
+    """What is known of a swept box.
+
+    ``free_m``: the box is known to be free from its begin to here along the way [m]; the begin
+    itself when nothing is. ``visible_from_m``: from here on the whole box lies in the view (NaN:
+    nowhere). Shares of the box's cells: ``outside_view``, ``hidden`` (behind things, or nearer to
+    them than their interval), ``invalid`` (no depth there); ``valid_fraction``: of the cells in
+    view, with a depth. ``drop_m``: distance to the first missing or lower ground, NaN for none.
+    """
+
+    verdict: Verdict
+    text: str
+    obstacle: Obstacle = field(default_factory=Obstacle)
+    free_m: float = NAN
+    visible_from_m: float = NAN
+    outside_view: float = 1.0
+    hidden: float = 0.0
+    invalid: float = 0.0
+    valid_fraction: float = 0.0
+    drop_m: float = NAN
+
+    @property
+    def clear(self) -> bool:
+        """True only when the whole volume is known to be free."""
+        return self.verdict is Verdict.CLEAR
+
+    @property
+    def unseen_fraction(self) -> float:
+        """Share of the volume that was not seen."""
+        return self.outside_view + self.hidden + self.invalid
+
+
+def check_clearance(
+    obstacles: ObstacleMap, box: SweptBox, rules: ClearanceRules | None = None
+) -> Clearance:
+    """Check a box (with its margins) against a labelled depth map.
+
+    A box ``on_ground`` needs an ObstacleMap with that ground. The ground's own pixels count as
+    measured, without interval: an error of scale moves camera height and ground together.
+    """
+    rules = rules or ClearanceRules()
+    if box.on_ground and obstacles.ground_plane is None:
+        return Clearance(
+            Verdict.UNKNOWN,
+            "no ground in view: tell the camera's height, or ask for a volume in the air",
+            free_m=box.begin_m,
+        )
+    ratio = _ratio(obstacles, rules)
+    obstacle = _nearest(obstacles, box, ratio)
+    seen = _Seen.of(
+        obstacles, *box.samples(rules.cell_m, rules.max_cells), ratio, rules, box.on_ground
+    )
+    floor = None
+    if box.on_ground:
+        cells = box.footprint(rules.cell_m, rules.max_cells // 8)
+        floor = _Seen.of(obstacles, *cells, ratio, rules, True)
+    return _judge(box, rules, obstacle, seen, floor)
+
+
+def free_distances(
+    obstacles: ObstacleMap, box: SweptBox, yaws_rad, rules: ClearanceRules | None = None
+) -> list[float]:
+    """Return ``free_m`` of the box turned by each angle; positive angles to the left."""
+    return [check_clearance(obstacles, box.turned(yaw), rules).free_m for yaw in yaws_rad]
+
+
+def _ratio(obstacles: ObstacleMap, rules: ClearanceRules) -> float:
+    ratio = obstacles.depth_map.ratio_90
+    return float(ratio) if ratio >= 1 else rules.assumed_ratio_90
+
+
+def _nearest(obstacles: ObstacleMap, box: SweptBox, ratio: float) -> Obstacle:
+    """Return what may stand in the box: obstacles whose interval reaches into it."""
+    camera = obstacles.depth_map.camera
+    window = box.window(camera)
+    if window is None:
+        return Obstacle()
+    corners = box.corners()[:, 2]
+    depth = obstacles.depth_m[window]
+    chosen = obstacles.obstacle[window] if box.on_ground else np.isfinite(depth)
+    with np.errstate(invalid="ignore"):
+        chosen = chosen & (depth >= np.float32(max(corners.min(), 0.0) / ratio))
+        chosen &= depth <= np.float32(max(corners.max(), 0.0) * ratio)
+    if box.on_ground and obstacles.height_m is not None:  # no part of its interval is so low
+        camera_m = obstacles.ground_plane.height_m
+        top = (
+            max(box.top_m, camera_m + (box.top_m - camera_m) * ratio)
+            + 2 * corners.max() / camera.fy
+        )
+        chosen &= obstacles.height_m[window] <= np.float32(top)
+    x, y = (
+        part[axis]
+        for part, axis in zip(ray_axes(camera), ((..., window[1]), window[0]), strict=True)
+    )
+    x, y = (np.broadcast_to(part, chosen.shape)[chosen] for part in (x, y))
+    return _obstacle_of(box, camera, x, y, depth[chosen], ratio)
+
+
+def _obstacle_of(
+    box: SweptBox, camera, x: np.ndarray, y: np.ndarray, z: np.ndarray, ratio: float
+) -> Obstacle:
+    """Return the nearest of points (rays x, y and z-depth (N,)) whose interval meets the box.
+
+    On the ray ``origin + t direction`` in the box's frame t is the z-depth. The interval is cut
+    by the three slabs of the box in turn. To the sides and above the box is grown by the pixel's
+    own size, for what lies between two rays.
+    """
+    origin, (low, high) = box.from_camera(np.zeros(3)), box.limits()
+    pixel = np.float32(1.0 / min(camera.fx, camera.fy))
+    enter, leave = z / np.float32(ratio), z * np.float32(ratio)
+    index = np.arange(len(z))
+    for axis in (1, 0, 2):
+        ax, ay, az = (np.float32(part) for part in box.axes[axis])
+        direction = x[index] * ax + y[index] * ay + az
+        grown = z[index] * pixel if axis else np.float32(0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            a = (np.float32(low[axis] - origin[axis]) - grown) / direction
+            b = (np.float32(high[axis] - origin[axis]) + grown) / direction
+        enter = np.maximum(enter, np.fmin(a, b))
+        leave = np.minimum(leave, np.fmax(a, b))
+        meets = enter <= leave
+        index, enter, leave = index[meets], enter[meets], leave[meets]
+    if not len(index):
+        return Obstacle()
+    ax, ay, az = (np.float32(part) for part in box.axes[0])
+    ahead = x[index] * ax + y[index] * ay + az
+    along = origin[0] + z[index] * ahead
+    entry = float((origin[0] + enter * ahead).min())
+    k = index[np.argmin(along)]
+    point = (float(x[k] * z[k]), float(y[k] * z[k]), float(z[k]))
+    u, v = (float(np.rint(part)) for part in camera.project(point))
+    return Obstacle(
+        float(along.min()),
+        max(entry, box.begin_m),
+        float(np.percentile(along, 10)),
+        point,
+        (u, v),
+        len(index),
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of cells (N,).
+
+    ``along_m``: x in the box. ``outside``, ``invalid``, ``hidden``, ``drop`` (missing or lower
+    ground): bool, at most one of them True.
+    """
+
+    along_m: np.ndarray
+    outside: np.ndarray
+    invalid: np.ndarray
+    hidden: np.ndarray
+    drop: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        obstacles: ObstacleMap,
+        points: np.ndarray,
+        along_m: np.ndarray,
+        ratio: float,
+        rules: ClearanceRules,
+        on_ground: bool,
+    ) -> "_Seen":
+        """Look cells (N, 3) up in the labelled map."""
+        camera = obstacles.depth_map.camera
+        z = points[:, 2]
+        pixels = camera.project(np.where(z[:, None] > NEAR_M, points, np.nan))
+        outside = ~camera.contains(pixels)
+        at = np.where(outside[:, None], 0.0, np.rint(pixels)).astype(int)
+        at = np.clip(at, 0, (camera.width - 1, camera.height - 1))
+        column, row = at.T
+        depth = obstacles.depth_m[row, column].astype(np.float64)
+        beyond, invalid = np.isposinf(depth), np.isnan(depth) & ~outside
+        reach = np.where(beyond, rules.max_range_m, depth) / ratio
+        if on_ground:  # ground lies below every cell of its ray
+            reach[~(beyond | obstacles.obstacle[row, column])] = np.inf
+        with np.errstate(invalid="ignore"):
+            hidden = (reach < z * (1 - _TOUCH)) & ~outside & ~invalid
+        lower = obstacles.drop[row, column] | beyond
+        return cls(along_m, outside, invalid, hidden, lower & ~outside & ~invalid & ~hidden)
+
+    def unseen(self) -> np.ndarray:
+        """Tell which cells were not seen."""
+        return self.outside | self.invalid | self.hidden
+
+    def visible_from(self, begin_m: float) -> float:
+        """Return from where on all cells lie in the view [m]; NaN for nowhere."""
+        if not self.outside.any():
+            return begin_m
+        behind = self.along_m[self.along_m > self.along_m[self.outside].max()]
+        return float(behind.min()) if len(behind) else NAN
+
+
+def _judge(
+    box: SweptBox, rules: ClearanceRules, obstacle: Obstacle, seen: _Seen, floor: _Seen | None
+) -> Clearance:
+    """Join what is known of obstacles, volume and floor into one verdict."""
+    parts = [seen] if floor is None else [seen, floor]
+    unseen = max(float(part.unseen().mean()) for part in parts)
+    drop_m = _first(floor.along_m, floor.drop) if floor is not None else NAN
+    first = [_first(part.along_m, part.unseen()) for part in parts]
+    free = np.nanmin([box.end_m, obstacle.low_m, drop_m, *first])
+    in_view = ~seen.outside
+    shares = {name: float(getattr(seen, name).mean()) for name in ("outside", "hidden", "invalid")}
+    result = Clearance(
+        Verdict.UNKNOWN,
+        "",
+        obstacle,
+        float(max(free, box.begin_m)),
+        max(part.visible_from(box.begin_m) for part in parts),
+        shares["outside"],
+        shares["hidden"],
+        shares["invalid"],
+        float((~seen.invalid[in_view]).mean()) if in_view.any() else 0.0,
+        drop_m,
+    )
+    verdict = _verdict(obstacle, drop_m, unseen > rules.max_unseen)
+    return Clearance(
+        **{**vars(result), "verdict": verdict, "text": _sentence(verdict, box, result, unseen)}
+    )
+
+
+def _first(along_m: np.ndarray, chosen: np.ndarray) -> float:
+    return float(along_m[chosen].min()) if chosen.any() else NAN
+
+
+def _verdict(obstacle: Obstacle, drop_m: float, is_unseen: bool) -> Verdict:
+    if obstacle.pixels:
+        return Verdict.BLOCKED
+    if np.isfinite(drop_m):
+        return Verdict.DROP
+    return Verdict.UNKNOWN if is_unseen else Verdict.CLEAR
+
+
+def _sentence(verdict: Verdict, box: SweptBox, found: Clearance, unseen: float) -> str:
+    """Say for people what the verdict rests on."""
+    if verdict is Verdict.BLOCKED:
+        text = f"something stands {found.obstacle.distance_m:.2f} m along the way"
+        if found.obstacle.low_m < found.obstacle.distance_m - 0.005:
+            text += f" (perhaps at {found.obstacle.low_m:.2f} m)"
+        return text
+    if verdict is Verdict.DROP:
+        return f"the ground is missing or lower {found.drop_m:.2f} m along the way"
+    if verdict is Verdict.CLEAR:
+        return f"free from {box.begin_m:.2f} to {box.end_m:.2f} m"
+    causes = {
+        "outside the view": found.outside_view,
+        "hidden behind things": found.hidden,
+        "without valid depth": found.invalid,
+    }
+    said = [f"{100 * share:.1f} % {name}" for name, share in causes.items() if share > 0]
+    text = (
+        f"not known to be free: {', '.join(said) or f'{100 * unseen:.1f} % of the floor unseen'}"
+    )
+    if found.outside_view > 0 and np.isfinite(found.visible_from_m):
+        text += f"; the whole volume is in view from {found.visible_from_m:.2f} m (begin)"
+    return text
