@@ -71,8 +71,15 @@ class DepthNode(LifecycleNode):
         attach_to_rosout(self.get_logger())
         self.guard = CallbackGuard(self.get_logger())
         self.parameters = declare(self, self.state_label)
-        self.depth_publishers = DepthPublishers(self, self.guard)
-        self.scheduler = InferenceScheduler(self, self.guard, self.depth_publishers)
+        self.depth_publishers = DepthPublishers(self, self.parameters, self.guard)
+        self.scheduler = InferenceScheduler(
+            self,
+            self.parameters,
+            self.guard,
+            self.depth_publishers,
+            self.why_no_model,
+            self.state_label,
+        )
         self.subscriber = CameraSubscriber(self, self.scheduler, self.guard)
         self.services_offered = Services(self, self.scheduler, self.depth_publishers, self.guard)
         self._diagnostics = Diagnostics(self, self.scheduler, self.subscriber, self.guard)
@@ -90,7 +97,7 @@ class DepthNode(LifecycleNode):
             1.0, self.guard.wrap("diagnostics", self._diagnostics.publish), clock=steady
         )
         for what, function in (
-            ("deadlines", self.scheduler.expire),
+            ("deadlines", lambda: self.scheduler.expire(self.subscriber.missing)),
             ("sending a reply", self._replies.retry),
         ):
             self.create_timer(TICK_S, self.guard.wrap(what, function), clock=steady)
@@ -199,10 +206,6 @@ class DepthNode(LifecycleNode):
         if self._loading_since is not None:
             return f"the model has been loading for {time.monotonic() - self._loading_since:.0f} s"
         return self._load_error
-
-    def missing_input(self) -> StatusError:
-        """Say what is missing, for a request that waited in vain."""
-        return self.subscriber.missing()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the loaded model over; FAILURE, with the reason in the log, when there is none."""

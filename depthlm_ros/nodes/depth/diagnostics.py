@@ -106,7 +106,7 @@ class Diagnostics:
         scheduler, statistics = self._scheduler, self._scheduler.statistics
         since = scheduler.running_since
         if scheduler.model is None:
-            return _WARN, self._node.why_no_model() or "not configured"
+            return _WARN, self._scheduler.why_no_model() or "not configured"
         if since is not None and time.monotonic() - since > HANGS_AFTER_S:
             return _ERROR, f"one inference has been running for {time.monotonic() - since:.0f} s"
         failures = statistics.model_failures_in_a_row

@@ -1,37 +1,41 @@
-"""From pictures to sights, on one worker thread; requests wait here for what they need.
+"""Schedules inference on one worker thread; requests wait here for the result they need.
 
-A sight is a finished frame (``estimator.py``). Only the executor's thread touches this object's
-state. The worker computes and hands over through ``executor.create_task``, which also wakes the
-executor.
+An image pair becomes a ``FrameDepth`` (``estimator.py``). Only the executor's thread touches this
+object's state. The worker computes and hands its result over through ``executor.create_task``,
+which also wakes the executor.
 """
 
 import time
 
 from rclpy.task import Future
 
-from depthlm_ros.estimator import DepthEstimator, FrameDepth, estimate, sample
+from depthlm_ros.estimator import FrameDepth, estimate, sample
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.common.conversions import FrameMaker
 from depthlm_ros.nodes.depth.pending_requests import PendingRequest, PendingRequests
 from depthlm_ros.nodes.depth.statistics import Statistics
-from depthlm_ros.nodes.depth.time_sync import ImagePair, check_age
+from depthlm_ros.nodes.depth.time_sync import ImagePair, age_s, check_age
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.worker import LatestWorker, QueueFullError, WorkerStoppedError
 
 PERSISTENT = 3
-"""After so many bad pictures in a row requests are told at once and wait no longer."""
+"""After so many rejected images in a row, pending requests fail at once."""
 
 
 class InferenceScheduler:
-    """Owns the model, the worker and the newest picture and sight.
+    """Owns the model, the worker, the newest image pair and the newest FrameDepth.
 
-    ``streams`` (``nodes/depth/publishers.py``) are told, on the worker's thread, of every new
-    sight with a depth map, and tell whether anybody listens and what of a cloud is wanted.
+    ``node``: gives executor, clock and name. ``parameters``: of the node (``common/parameters``).
+    ``depth_publishers``: tell whether anybody subscribes and which cloud is wanted, and publish
+    every new FrameDepth with a depth map, on the worker's thread. ``why_no_model()``: why there is
+    none, or ""; ``state_label()``: the lifecycle state.
     """
 
-    def __init__(self, node, guard, depth_publishers):
-        self._node, self._guard, self._depth_publishers = node, guard, depth_publishers
+    def __init__(self, node, parameters, guard, depth_publishers, why_no_model, state_label):
+        self._node, self._parameters, self._guard = node, parameters, guard
+        self._depth_publishers = depth_publishers
+        self.why_no_model, self._state_label = why_no_model, state_label
         self.statistics = Statistics()
         self.worker: LatestWorker | None = None
         self.model = None
@@ -64,20 +68,20 @@ class InferenceScheduler:
         return future
 
     def activate(self, image_is_rectified: bool) -> None:
-        """Begin to serve."""
+        """Start serving."""
         self._frames = FrameMaker(image_is_rectified)
         self.statistics = Statistics()
         self.flush()
         self.active = True
 
     def deactivate(self) -> None:
-        """Serve no more: waiting requests get NOT_ACTIVE, a result in flight is forgotten."""
+        """Stop serving: pending requests get NOT_ACTIVE, a result in flight is dropped."""
         self.active = False
         self.flush()
         self._pending.resolve_all(StatusError(Code.NOT_ACTIVE, "the node was deactivated"))
 
     def flush(self) -> None:
-        """Forget picture and sight, as after a jump of the clock; what is in flight is STALE."""
+        """Drop image pair and result, as after a clock jump; what is in flight becomes STALE."""
         self.clock_generation += 1
         self.image_pair = self.frame_depth = self._submitted = self.last_refusal = None
         self._bad_in_a_row = 0
@@ -99,14 +103,14 @@ class InferenceScheduler:
         """Number of requests that wait."""
         return len(self._pending)
 
-    # -- pictures -----------------------------------------------------------------------------
+    # -- images -------------------------------------------------------------------------------
 
     def take_image_pair(self, image_pair: ImagePair) -> None:
-        """Take the newest picture; work on it only if somebody wants the result."""
+        """Take the newest image pair; run the model on it only if somebody needs the result."""
         self.image_pair, self.last_refusal = image_pair, None
-        self._pending.resolve_all(image_pair, "picture")
+        self._pending.resolve_all(image_pair, "image")
         wanted = self._values.continuous or self._depth_publishers.wanted()
-        if self.is_dense and (wanted or self._pending.wanted("sight")):
+        if self.is_dense and (wanted or self._pending.wanted("depth")):
             self._submit_latest(image_pair)
 
     def _submit_latest(self, image_pair: ImagePair) -> None:
@@ -119,7 +123,7 @@ class InferenceScheduler:
         )
 
     def _estimate(self, image_pair: ImagePair) -> FrameDepth:
-        """Turn a picture into a sight: on the worker."""
+        """Run the model on an image pair: on the worker."""
         begin = self.running_since = time.monotonic()
         seen = self._frames.frame(image_pair.image, image_pair.info)
         options = (
@@ -134,7 +138,7 @@ class InferenceScheduler:
         return frame_depth
 
     def _estimated(self, image_pair: ImagePair, frame_depth: FrameDepth | None, error) -> None:
-        """Hand a sight over, then publish it: on the worker."""
+        """Hand a result over to the executor, then publish it: on the worker."""
         self.running_since = None
         self._node.executor.create_task(self._finished, image_pair, frame_depth, error)
         if (
@@ -142,27 +146,33 @@ class InferenceScheduler:
             and frame_depth.clock_generation == self.clock_generation
             and self.active
         ):
-            self._depth_publishers.publish(frame_depth)
+            self._publish(frame_depth)
+
+    def _publish(self, frame_depth: FrameDepth) -> None:
+        """Publish and measure how long after the image's stamp: on the worker."""
+        if self._depth_publishers.publish(frame_depth):
+            now = self._node.get_clock().now().nanoseconds
+            self.statistics.to_publish.add(age_s(frame_depth.frame.stamp_ns, now))
 
     def _finished(self, image_pair: ImagePair, frame_depth: FrameDepth | None, error) -> None:
-        """Take a sight or its failure over: on the executor."""
+        """Take over a result or its failure: on the executor."""
         if image_pair.clock_generation != self.clock_generation:
             return
         if error is None:
             self.frame_depth = frame_depth
             self._note_success()
-            self._pending.resolve_all(frame_depth, "sight")
+            self._pending.resolve_all(frame_depth, "depth")
         else:
-            self.reject_image_pair(self._refusal_of(error, "the picture"))
+            self.reject_image_pair(self._refusal_of(error, "the image"))
 
     def reject_image_pair(self, refusal: StatusError) -> None:
-        """Count a picture that came to nothing; tell those who wait when it goes on like that."""
+        """Count an image pair without a result; fail pending requests when that persists."""
         self._note_refusal(refusal)
         self.last_refusal = refusal
         self._bad_in_a_row += 1
         if refusal.code == Code.MODEL_ERROR or self._bad_in_a_row >= PERSISTENT:
-            self._pending.resolve_all(refusal, "sight")
-            self._pending.resolve_all(refusal, "picture")
+            self._pending.resolve_all(refusal, "depth")
+            self._pending.resolve_all(refusal, "image")
 
     def _note_success(self) -> None:
         self._bad_in_a_row = self.statistics.model_failures_in_a_row = 0
@@ -184,10 +194,10 @@ class InferenceScheduler:
     # -- requests -----------------------------------------------------------------------------
 
     async def sample(self, pixels_of, until: float):
-        """Return a fresh sight and the readings (PointDepth) at its pixels.
+        """Return a fresh FrameDepth and the readings (PointDepth) at its pixels.
 
-        ``pixels_of(sight)`` gives the pixels (N, 2) of the subscribed image. ``until``: monotonic
-        time of the deadline. Raises StatusError.
+        ``pixels_of(frame_depth)`` gives the pixels (N, 2) of the subscribed image. ``until``:
+        monotonic time of the deadline. Raises StatusError.
         """
         self.check_active()
         if self.is_dense:
@@ -203,21 +213,24 @@ class InferenceScheduler:
         return await self._on_worker(lambda: self._estimate_and_ask(call), until)
 
     def check_active(self) -> None:
-        """Refuse when the node does not serve now."""
-        if self.model is None and (reason := self._node.why_no_model()):
+        """Raise StatusError when the node is not serving."""
+        if self.model is None and (reason := self.why_no_model()):
             raise StatusError(Code.MODEL_NOT_READY, reason)
         if not self.active:
             raise StatusError(Code.NOT_ACTIVE, self._how_to_activate())
 
     def _how_to_activate(self) -> str:
-        state, name = self._node.state_label(), self._node.get_fully_qualified_name()
+        state, name = self._state_label(), self._node.get_fully_qualified_name()
         if state == "finalized":
             return "the node was shut down: start it again"
         first = "configure`, then `" if state == "unconfigured" else ""
         return f"the node is {state}: `ros2 lifecycle set {name} {first}activate`"
 
     def check_fresh(self, frame_depth: FrameDepth) -> None:
-        """Refuse a sight that is too old or from before a jump of the clock: at the answer."""
+        """Raise StatusError(STALE) for a result too old to answer from.
+
+        Or older than a clock jump.
+        """
         self.check_active()
         if frame_depth.clock_generation != self.clock_generation:
             raise StatusError(
@@ -238,17 +251,17 @@ class InferenceScheduler:
         return True
 
     async def _fresh_depth(self, until: float) -> FrameDepth:
-        """Return a sight that is young enough, or the last one that came within the deadline.
+        """Return a result younger than max_age, or the last one that came within the deadline.
 
-        A picture that was young when it was taken up may be too old when it is finished: then
-        the next one is waited for, unless the model alone takes that long.
+        An image that was young enough when inference began may be too old when it ends: then the
+        next one is waited for, unless the model alone takes longer than max_age.
         """
         frame_depth, late = self.frame_depth, None
         while frame_depth is None or not self._is_fresh(frame_depth.frame.stamp_ns):
             if self.image_pair is not None and self._is_fresh(self.image_pair.stamp_ns):
                 self._submit_latest(self.image_pair)
             try:
-                frame_depth = late = await self._wait("sight", until)
+                frame_depth = late = await self._wait("depth", until)
             except StatusError:
                 if late is None:
                     raise
@@ -258,27 +271,26 @@ class InferenceScheduler:
         return frame_depth
 
     async def newest_image_pair(self, until: float) -> ImagePair:
-        """Return the newest picture, or the next one when that is too old. Raises StatusError."""
+        """Return the newest image pair, or the next one when that is too old.
+
+        Raises StatusError.
+        """
         self.check_active()
         if self.image_pair is not None and self._is_fresh(self.image_pair.stamp_ns):
             return self.image_pair
-        return await self._wait("picture", until)
-
-    def estimator(self) -> DepthEstimator:
-        """Return the estimator with the current parameters."""
-        return DepthEstimator(self.model, *self._ranges)
+        return await self._wait("image", until)
 
     @property
     def _ranges(self) -> tuple[float, float]:
-        """Nearest and farthest depth that is believed now [m]."""
+        """(min_range_m, max_range_m) as the parameters are now [m]."""
         return self._values.min_range_m, self._values.max_range_m
 
     async def reply(self, words: str, until: float):
-        """Return a fresh sight and what the model writes about it: (FrameDepth, str).
+        """Return a fresh FrameDepth and what the model writes about its image, a str.
 
         Raises StatusError.
 
-        A dense model is asked about the last picture it has looked at, which it still remembers
+        A dense model is asked about the last image it has processed, which it still remembers
         if no other came between.
         """
         self.check_active()
@@ -308,7 +320,10 @@ class InferenceScheduler:
         return await self._pending.outcome(request)
 
     def _estimate_and_ask(self, ask, frame_depth: FrameDepth | None = None):
-        """Return a sight, else the newest picture's, and ``ask(sight)``: on the worker."""
+        """Return a FrameDepth (that given.
+
+        Else the newest image's) and ``ask(it)``: on the worker.
+        """
         image_pair = self.image_pair
         if image_pair is None:
             raise StatusError(
@@ -349,19 +364,22 @@ class InferenceScheduler:
         future.add_done_callback(lambda done: self._pending.resolve(request, done))
         return await self._pending.outcome(request)
 
-    def expire(self) -> None:
-        """End the waits whose deadline has passed: called by a steady timer."""
-        self._pending.expire(self._why_not)
+    def expire(self, why_no_input) -> None:
+        """Resolve the requests whose deadline has passed: called by a steady timer.
 
-    def _why_not(self, request: PendingRequest) -> StatusError:
-        """Say why a request got nothing within its deadline."""
+        ``why_no_input()``: the StatusError for a request that waited for an image in vain.
+        """
+        self._pending.expire(lambda request: self._why_not(request) or why_no_input())
+
+    def _why_not(self, request: PendingRequest) -> StatusError | None:
+        """Return why a request got nothing within its deadline; None: no image came."""
         if request.wants == "job" or self.running_since is not None:
             return StatusError(
                 Code.DEADLINE,
                 "the model was not ready within the deadline: allow more time, or take a faster "
                 "model",
             )
-        return self._node.missing_input()
+        return None
 
     # -- threads ------------------------------------------------------------------------------
 
@@ -379,4 +397,4 @@ class InferenceScheduler:
 
     @property
     def _values(self):
-        return self._node.parameters.values
+        return self._parameters.values

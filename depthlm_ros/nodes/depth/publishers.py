@@ -7,6 +7,7 @@ from visualization_msgs.msg import MarkerArray
 
 from depthlm_msgs.msg import Answer as AnswerMsg
 from depthlm_msgs.msg import PointDepthArray
+from depthlm_ros.estimator import FrameDepth, sample_points
 from depthlm_ros.geometry.depth_map import EDGE_RATIO
 from depthlm_ros.models.base import CloudRequest
 from depthlm_ros.nodes.common import conversions
@@ -33,8 +34,8 @@ DENSE = ("depth", "camera_info", "points", "annotated")
 class DepthPublishers:
     """Publishers of the node; ``publish`` runs on the worker, everything else on the executor."""
 
-    def __init__(self, node, guard):
-        self._node, self._guard = node, guard
+    def __init__(self, node, parameters, guard):
+        self._node, self._parameters, self._guard = node, parameters, guard
         self._packer = CloudPacker()
         self._shown: list = []
         self._publishers = {
@@ -54,11 +55,11 @@ class DepthPublishers:
         """Say what cloud is to be packed while the depth map is still on the model's device."""
         if not self.has_listener("points"):
             return None
-        keep = self._node.parameters.values.cloud_keeps_edges
+        keep = self._parameters.values.cloud_keeps_edges
         return CloudRequest(None if keep else EDGE_RATIO)
 
-    def publish(self, frame_depth) -> None:
-        """Publish a sight to those who listen; on the worker."""
+    def publish(self, frame_depth: FrameDepth) -> bool:
+        """Publish to the topics with subscribers, on the worker's thread; True: done."""
         try:
             self._publish_depth(frame_depth)
             self._publish_points(frame_depth)
@@ -66,9 +67,8 @@ class DepthPublishers:
         except Exception as error:  # counted: one bad message must not stop the rest
             if self._node.context.ok():  # else the node is leaving, and that is no fault
                 self._guard.record("publishing", error)
-            return
-        now = self._node.get_clock().now().nanoseconds
-        self._node.scheduler.statistics.to_publish.add((now - frame_depth.frame.stamp_ns) / 1e9)
+            return False
+        return True
 
     def _publish_depth(self, frame_depth) -> None:
         if self.has_listener("camera_info"):
@@ -104,7 +104,8 @@ class DepthPublishers:
         if not pixels:
             return []
         seen = frame_depth.rectifier.source_to_rectified(pixels)
-        return self._node.scheduler.estimator().sample(frame_depth.depth_map, seen)
+        far = self._parameters.values.max_range_m
+        return sample_points(frame_depth.depth_map, seen, max_range_m=far)
 
     def show(self, frame_depth, readings) -> None:
         """Put the readings of a request among the markers and on the next annotated images."""

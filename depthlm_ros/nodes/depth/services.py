@@ -34,7 +34,7 @@ class Services:
     def __init__(self, node, scheduler, depth_publishers, guard):
         self._node, self._scheduler, self._depth_publishers = node, scheduler, depth_publishers
         self._guard = guard
-        self._transforms = Transforms(node)
+        self._transforms = Transforms(node, scheduler.wait_for)
         group = ReentrantCallbackGroup()  # a request that waits must not hold the others up
         for kind, name, handler in (
             (QueryPoints, "~/query_points", self._on_query),

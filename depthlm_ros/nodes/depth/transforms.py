@@ -26,8 +26,10 @@ def rotation_matrix(x: float, y: float, z: float, w: float) -> np.ndarray:
 class Transforms:
     """Looks transforms up; listens to /tf only from the first request that needs it."""
 
-    def __init__(self, node):
-        self._node, self._buffer, self._listener = node, None, None
+    def __init__(self, node, wait_for):
+        """``wait_for(future, until)``: awaits a future; raises StatusError(DEADLINE)."""
+        self._node, self._wait_for = node, wait_for
+        self._buffer, self._listener = None, None
 
     async def into(self, target: str, source: str, stamp_ns: int, until: float):
         """Return the function that takes points (..., 3) of frame ``source`` to ``target``.
@@ -44,7 +46,7 @@ class Transforms:
         when, ready = self._time(stamp_ns), None
         try:
             ready = self._buffer.wait_for_transform_async(target, source, when)
-            await self._node.scheduler.wait_for(ready, until)
+            await self._wait_for(ready, until)
             found = self._buffer.lookup_transform(target, source, when)
         except StatusError as refusal:
             ready.cancel()  # or the buffer would keep its callback for ever
