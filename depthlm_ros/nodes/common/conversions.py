@@ -41,6 +41,11 @@ def stamp_ns(stamp) -> int:
     return sec * 1_000_000_000 + nanosec
 
 
+def requested_stamp_ns(stamp) -> int:
+    """Return the stamp that a request names, in nanoseconds; 0: it names none."""
+    return 0 if stamp.sec == stamp.nanosec == 0 else stamp_ns(stamp)
+
+
 def time_of(ns: int) -> Time:
     """Return nanoseconds as a ``builtin_interfaces/Time``."""
     sec, nanosec = divmod(int(ns), 1_000_000_000)
@@ -135,10 +140,25 @@ def header_of(source: Frame | DepthMap) -> Header:
     return Header(stamp=time_of(source.stamp_ns), frame_id=source.frame_id)
 
 
-def depth_image(depth_map: DepthMap) -> Image:
-    """Return z-depth as a 32FC1 image in metres (REP-118): NaN unknown, +Inf beyond range."""
+def depth_image(depth_map: DepthMap, encoding: str = "32FC1") -> Image:
+    """Return z-depth as an image (REP-118).
+
+    ``encoding``: 32FC1 in metres, NaN unknown, +Inf beyond range; or 16UC1 in millimetres, 0 for
+    both, and for what 16 bits do not hold (beyond 65.535 m).
+    """
+    header = header_of(depth_map)
+    if encoding == "16UC1":
+        return _image(header, "16UC1", millimetres(depth_map.depth_m), 2 * depth_map.camera.width)
     depth = np.ascontiguousarray(depth_map.depth_m, dtype="<f4")
-    return _image(header_of(depth_map), "32FC1", depth, 4 * depth.shape[1])
+    return _image(header, "32FC1", depth, 4 * depth.shape[1])
+
+
+def millimetres(depth_m: np.ndarray) -> np.ndarray:
+    """Return depth [m] as uint16 millimetres, little-endian; 0: unknown, beyond range or type."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        rounded = np.rint(depth_m * 1000.0)
+        fits = (rounded >= 1.0) & (rounded <= 65535.0)
+        return np.where(fits, rounded, 0.0).astype("<u2")
 
 
 def rgb_image(rgb: np.ndarray, header: Header) -> Image:

@@ -18,8 +18,8 @@ from depthlm_ros.language.answer import Answer, answer_freely, answer_question, 
 from depthlm_ros.language.question import FreeQuestion, read_any_question
 from depthlm_ros.language.text import clean
 from depthlm_ros.models.base import speaks
-from depthlm_ros.nodes.depth import responses
-from depthlm_ros.nodes.depth.time_sync import age_s
+from depthlm_ros.nodes.common.conversions import requested_stamp_ns
+from depthlm_ros.nodes.depth import clicks, responses
 from depthlm_ros.nodes.depth.transforms import Transforms
 from depthlm_ros.status import Code, StatusError
 
@@ -34,7 +34,7 @@ class Services:
     def __init__(self, node, scheduler, depth_publishers, guard):
         self._node, self._scheduler, self._depth_publishers = node, scheduler, depth_publishers
         self._guard = guard
-        self._transforms = Transforms(node, scheduler.wait_for)
+        self.transforms = Transforms(node, scheduler.wait_for)
         group = ReentrantCallbackGroup()  # a request that waits must not hold the others up
         for kind, name, handler in (
             (QueryPoints, "~/query_points", self._on_query),
@@ -51,7 +51,7 @@ class Services:
 
     def forget(self) -> None:
         """Forget what depends on time, as after a jump of the clock."""
-        self._transforms.forget()
+        self.transforms.forget()
 
     # -- services -----------------------------------------------------------------------------
 
@@ -61,11 +61,10 @@ class Services:
             pixels = responses.pixels_of(request.pixels)
             self._scheduler.check_active()
             until = begin + self._deadline_s(request.deadline)
-            frame_depth, readings = await self._scheduler.sample(lambda frame_depth: pixels, until)
+            stamp = requested_stamp_ns(request.stamp)
+            frame_depth, readings = await self._scheduler.sample(lambda _: pixels, until, stamp)
             to_frame = await self._to_frame(request.frame_id, frame_depth, until)
-            self._scheduler.check_fresh(frame_depth)
-            header = responses.header_in(frame_depth, request.frame_id)
-            response.points = responses.point_messages(readings, header, to_frame)
+            response.points = self._messages(frame_depth, readings, request, to_frame)
             self._depth_publishers.show(frame_depth, readings)
             refusal = StatusError(Code.OK, "")
         except Exception as error:  # every request gets a reply
@@ -77,6 +76,17 @@ class Services:
         self._stamp_reply(response, frame_depth, begin, refusal.code)
         return response
 
+    def _messages(self, frame_depth, readings, request, to_frame) -> list:
+        """Return readings as messages, unless the image is too old when they are sent.
+
+        What was just taken for them is taken once more for writing them out.
+        """
+        begin = time.monotonic()
+        header = responses.header_in(frame_depth, request.frame_id)
+        points = responses.point_messages(readings, header, to_frame)
+        self._scheduler.check_fresh(frame_depth, time.monotonic() - begin)
+        return points
+
     async def _on_ask(self, request, response):
         begin, frame_depth, points = time.monotonic(), None, []
         try:
@@ -85,33 +95,33 @@ class Services:
             given = responses.pixels_of(request.pixels, at_least=0)
             question = read_any_question(request.question, given, limit)
             until = begin + self._deadline_s(request.deadline)
+            stamp = requested_stamp_ns(request.stamp)
             if isinstance(question, FreeQuestion):
-                frame_depth, answer = await self._answer_freely(question, until)
+                frame_depth, answer = await self._answer_freely(question, until, stamp)
                 header = responses.header_in(frame_depth, "")
             else:
                 frame_depth, readings = await self._scheduler.sample(
-                    lambda frame_depth: question.pixels(source_camera(frame_depth)), until
+                    lambda seen: question.pixels(source_camera(seen)), until, stamp
                 )
                 to_frame = await self._to_frame(request.frame_id, frame_depth, until)
-                self._scheduler.check_fresh(frame_depth)
                 answer = answer_question(question, readings)
                 header = responses.header_in(frame_depth, request.frame_id)
-                points = responses.point_messages(readings, header, to_frame)
+                points = self._messages(frame_depth, readings, request, to_frame)
                 self._depth_publishers.show(frame_depth, readings)
         except Exception as error:  # every request gets a reply
             refusal = self._as_refusal("~/ask", error)
             answer: Answer = refused(refusal.code, refusal.text)
-            header = responses.header_in(frame_depth, request.frame_id)
+            header, points = responses.header_in(frame_depth, request.frame_id), []
         responses.fill_answer(response, answer, header, points)
         self._stamp_reply(response, frame_depth, begin, answer.code)
         self._guard.wrap("publishing an answer", self._publish_answer)(request, response)
         return response
 
-    async def _answer_freely(self, question: FreeQuestion, until: float):
+    async def _answer_freely(self, question: FreeQuestion, until: float, stamp_ns: int):
         """Return (FrameDepth, Answer) to a question in free words, where the model has any."""
         if not speaks(self._scheduler.model):
             raise question.refusal
-        frame_depth, reply = await self._scheduler.reply(question.words, until)
+        frame_depth, reply = await self._scheduler.reply(question.words, until, stamp_ns)
         self._scheduler.check_fresh(frame_depth)
         return frame_depth, answer_freely(reply)
 
@@ -126,8 +136,7 @@ class Services:
         return StatusError(Code.MODEL_ERROR, f"the request failed inside the node: {sentence}")
 
     def _stamp_reply(self, response, frame_depth, begin: float, code: Code) -> None:
-        now = self._node.get_clock().now().nanoseconds
-        age = 0.0 if frame_depth is None else age_s(frame_depth.frame.stamp_ns, now)
+        age = 0.0 if frame_depth is None else self._scheduler.age_s(frame_depth.frame.stamp_ns)
         response.age = responses.duration(age)
         response.latency = responses.duration(time.monotonic() - begin)
         self._scheduler.statistics.answers[Code(code).name] += 1
@@ -147,7 +156,7 @@ class Services:
         if frame_id in ("", frame_depth.frame.frame_id):
             return None
         frame = frame_depth.frame
-        return await self._transforms.into(frame_id, frame.frame_id, frame.stamp_ns, until)
+        return await self.transforms.into(frame_id, frame.frame_id, frame.stamp_ns, until)
 
     # -- topic --------------------------------------------------------------------------------
 
@@ -176,21 +185,25 @@ class Services:
         )
 
     async def _read_stamped(self, message: PointStamped, until: float):
-        """Read the pixel that a PointStamped means: x, y in the camera's own frame, or by TF."""
+        """Read the depth at what a PointStamped means (``clicks.py``), on its own image or newest.
+
+        A stamp that is one of the images of late, as a detector's, names that image.
+        """
         point, frame_id = message.point, message.header.frame_id
-        camera_frame = await self._camera_frame(until)
-        if frame_id in ("", camera_frame):
-            return await self._scheduler.sample(lambda frame_depth: [(point.x, point.y)], until)
         stamp = message.header.stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-        to_camera = await self._transforms.into(camera_frame, frame_id, stamp_ns, until)
-        seen = to_camera((point.x, point.y, point.z))
+        clicked_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        xyz = (point.x, point.y, point.z)
+        clicks.check_finite(xyz)
 
-        def pixels(frame_depth):
-            projected = frame_depth.frame.camera.project(seen)
-            return [tuple(frame_depth.rectifier.rectified_to_source(projected))]
+        async def pixels(frame_depth):
+            frame = frame_depth.frame
+            if clicks.is_pixel(xyz, frame_id, frame.frame_id):
+                return [xyz[:2]]
+            to_camera = await self.transforms.into(
+                frame.frame_id, frame_id, frame.stamp_ns, until, clicked_ns
+            )
+            seen = to_camera(xyz)
+            return [clicks.pixel_of(seen, frame_depth, frame_id)]
 
-        return await self._scheduler.sample(pixels, until)
-
-    async def _camera_frame(self, until: float) -> str:
-        return (await self._scheduler.newest_image_pair(until)).image.header.frame_id
+        own = clicked_ns if self._scheduler.keeps(clicked_ns) else 0
+        return await self._scheduler.sample(pixels, until, own)

@@ -13,9 +13,15 @@ def age_s(stamp: int, now: int) -> float:
     return (now - stamp) / SECOND_NS
 
 
-def check_age(stamp: int, now: int, max_age_s: float, future_tolerance_s: float) -> None:
-    """Refuse a stamp from the future (BAD_STAMP) or too old (STALE)."""
-    age = age_s(stamp, now)
+SINCE_BOOT_S = 1_000_000_000
+"""Stamps before September 2001 beside a clock of today are no wall-clock time."""
+
+
+def check_age(age: float, max_age_s: float, future_tolerance_s: float, stamp: int = -1) -> None:
+    """Refuse an image from the future (BAD_STAMP) or too old (STALE).
+
+    ``age``: in seconds. ``stamp``: its own, in nanoseconds, to tell what it looks like.
+    """
     if age < -future_tolerance_s:
         raise StatusError(
             Code.BAD_STAMP,
@@ -23,6 +29,13 @@ def check_age(stamp: int, now: int, max_age_s: float, future_tolerance_s: float)
             f"{future_tolerance_s:g} s: synchronise the clocks, or set use_sim_time when the "
             "images come from a bag or a "
             "simulation",
+        )
+    if 0 <= stamp < SINCE_BOOT_S * SECOND_NS < age * SECOND_NS:
+        raise StatusError(
+            Code.BAD_STAMP,
+            f"the image's stamp is {stamp / SECOND_NS:.3f} s, as if counted since boot, and the "
+            "node's clock shows the time of day: have the driver stamp with ROS time, or set "
+            "use_sim_time when the images come from a simulation",
         )
     if age > max_age_s:
         raise StatusError(
