@@ -146,7 +146,7 @@ class DepthRequests:
     def _check_stamp(self, stamp: int, margin_s: float = 0.0) -> None:
         values = self._values
         age = self._ages.age_s(stamp) + margin_s
-        check_age(age, values.max_age, values.future_tolerance, stamp)
+        check_age(stamp, self._now_ns(), values.max_age, values.future_tolerance, age)
 
     def _is_fresh(self, stamp: int) -> bool:
         try:

@@ -107,14 +107,15 @@ class CameraSubscriber:
         values = self._node.parameters.values
         stamp = stamp_ns(image.header.stamp)
         self._scheduler.image_arrived(stamp)
-        if self._node.get_clock().now().nanoseconds == 0:
+        now = self._node.get_clock().now().nanoseconds
+        if now == 0:
             raise StatusError(
                 Code.BAD_STAMP,
                 "use_sim_time is set and no /clock arrives: start the clock's publisher, or set "
                 "use_sim_time to false",
             )
         age = self._scheduler.age_s(stamp)
-        check_age(age, values.max_age, values.future_tolerance, stamp)
+        check_age(stamp, now, values.max_age, values.future_tolerance, age)
         self._check_frame_id(image.header.frame_id)
 
     def _check_frame_id(self, frame_id: str) -> None:

@@ -17,11 +17,14 @@ SINCE_BOOT_S = 1_000_000_000
 """Stamps before September 2001 beside a clock of today are no wall-clock time."""
 
 
-def check_age(age: float, max_age_s: float, future_tolerance_s: float, stamp: int = -1) -> None:
-    """Refuse an image from the future (BAD_STAMP) or too old (STALE).
+def check_age(
+    stamp: int, now: int, max_age_s: float, future_tolerance_s: float, age: float | None = None
+) -> None:
+    """Refuse a stamp from the future (BAD_STAMP) or too old (STALE).
 
-    ``age``: in seconds. ``stamp``: its own, in nanoseconds, to tell what it looks like.
+    ``stamp``, ``now``: nanoseconds. ``age``: in seconds, where more is known than the two tell.
     """
+    age = age_s(stamp, now) if age is None else age
     if age < -future_tolerance_s:
         raise StatusError(
             Code.BAD_STAMP,
@@ -30,7 +33,7 @@ def check_age(age: float, max_age_s: float, future_tolerance_s: float, stamp: in
             "images come from a bag or a "
             "simulation",
         )
-    if 0 <= stamp < SINCE_BOOT_S * SECOND_NS < age * SECOND_NS:
+    if stamp < SINCE_BOOT_S * SECOND_NS and age > SINCE_BOOT_S:
         raise StatusError(
             Code.BAD_STAMP,
             f"the image's stamp is {stamp / SECOND_NS:.3f} s, as if counted since boot, and the "

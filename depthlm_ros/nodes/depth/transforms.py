@@ -94,33 +94,36 @@ class Transforms:
     async def _lookup(self, target: str, source: str, stamp_ns: int, until: float):
         """Return the function that takes points of ``source`` to ``target`` at one time."""
         names, when = clean(f"from {source!r} to {target!r}", 200), self._time(stamp_ns)
-        kinds = (self._tf2.TransformException, TypeError, ValueError)
-        ready = None
-        try:
-            if self._is_too_early(target, source, when):
-                found = self._buffer.lookup_transform(target, source, when)  # raises
+        found = self._found_now(target, source, when)
+        if found is None:
             ready = self._buffer.wait_for_transform_async(target, source, when)
-            await self._wait_for(ready, until)
-            found = self._buffer.lookup_transform(target, source, when)
-        except StatusError as refusal:
-            if ready is not None:
+            try:
+                await self._wait_for(ready, until)
+            except StatusError as refusal:
                 ready.cancel()  # or the buffer would keep its callback for ever
-            if refusal.code != Code.DEADLINE:
-                raise
-            raise StatusError(Code.NO_TF, self._why_late(target, source, when)) from refusal
-        except kinds as error:
-            raise StatusError(Code.NO_TF, self._why(names, error)) from error
+                if refusal.code != Code.DEADLINE:
+                    raise
+                raise StatusError(Code.NO_TF, self._why_late(target, source, when)) from refusal
+            found = self._found_now(target, source, when)
+        if found is None:
+            raise StatusError(Code.NO_TF, f"the transform {names} has gone again: ask again")
         return _mapping(found.transform)
 
-    def _is_too_early(self, target: str, source: str, when) -> bool:
-        """Tell whether the buffer begins after a time: waiting would not help."""
+    def _found_now(self, target: str, source: str, when):
+        """Return the transform, None where it may still come.
+
+        Raises StatusError(NO_TF) where waiting would not help: a time before all that tf2 knows,
+        or a name that is none.
+        """
         try:
-            self._buffer.lookup_transform(target, source, when)
-        except self._tf2.ExtrapolationException as error:
-            return "past" in str(error)
-        except self._tf2.TransformException:
-            return False
-        return False
+            return self._buffer.lookup_transform(target, source, when)
+        except (self._tf2.TransformException, TypeError, ValueError) as error:
+            may_come = (self._tf2.LookupException, self._tf2.ConnectivityException)
+            is_late = isinstance(error, self._tf2.ExtrapolationException)
+            if isinstance(error, may_come) or is_late and "past" not in str(error):
+                return None
+            names = clean(f"from {source!r} to {target!r}", 200)
+            raise StatusError(Code.NO_TF, self._why(names, error)) from error
 
     def _why_late(self, target: str, source: str, when) -> str:
         """Say why a transform has not come within the deadline, as tf2 tells it now."""
