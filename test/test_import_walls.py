@@ -46,10 +46,13 @@ HEAVY = {  # what must not be there after importing every module of a top-level 
 
 ALL = set(HEAVY)
 PURE = {"status", "sanitize", "interval", "point_depth", "frame", "geometry"}
+CONTRACTS = {"models.base", "models.options"}
+CONTRACTS |= {"models.device", "models.device_memory", "models.import_logging"}
+METHOD = PURE | CONTRACTS | {"prompting", "models.weights", "models.runtime"}
 LOWER = ALL - {"training", "evaluation", "benchmarks", "nodes", "demo", "cli", "client"}
 LOWER -= {"interfaces"}
 
-WALLS = {  # which rooms a room may import, even inside a function
+WALLS = {  # which rooms a room may import, even inside a function; the longest name counts
     "status": set(),
     "worker": set(),
     "sanitize": set(),
@@ -60,10 +63,21 @@ WALLS = {  # which rooms a room may import, even inside a function
     "image_io": {"geometry", "status", "sanitize"},
     "visualization": {"geometry", "point_depth", "status"},
     "prompting": PURE,
-    "language": PURE | {"prompting", "models"},
-    "models": PURE | {"prompting"},
-    "estimator": PURE | {"models"},
-    "scenes": PURE | {"image_io", "models"},
+    "language": PURE | {"models.base"},
+    "models.base": PURE | {"prompting"},
+    "models.options": PURE | {"prompting", "models.base"},
+    "models.device": {"status"},
+    "models.device_memory": {"status"},
+    "models.import_logging": set(),
+    "models": METHOD | {"models", "models.depthlm", "models.depthvlm", "models.compact"},
+    "models.weights": PURE | CONTRACTS,  # knows no network
+    "models.runtime": PURE | {"models.base", "models.device"},  # knows no method
+    "models.depthvlm": METHOD,  # the methods do not know each other
+    "models.depthlm": METHOD,
+    "models.compact": METHOD,
+    "models.adapters": PURE | CONTRACTS | {"prompting"},
+    "estimator": PURE | {"models.base"},
+    "scenes": PURE | {"image_io", "models.import_logging"},
     "datasets": PURE | {"image_io", "scenes"},
     "training": LOWER | {"evaluation"},
     "evaluation": LOWER,
@@ -71,14 +85,47 @@ WALLS = {  # which rooms a room may import, even inside a function
     "interfaces": set(),
     "client": {"status", "interval", "interfaces"},
     "nodes": LOWER | {"interfaces"},
-    "demo": LOWER | {"client", "nodes", "evaluation"},
-    "cli": ALL - {"training", "demo"},
+    "demo": LOWER | {"client", "nodes.common", "evaluation"},
+    "cli": LOWER | {"evaluation", "benchmarks", "client"},
+    "cli.doctor": LOWER | {"cli", "nodes.common"},
 }
 
 
 def room_of(module: str) -> str:
-    """Return the first part below depthlm_ros: a folder or a file."""
-    return module.split(".")[1]
+    """Return the longest name in WALLS that a module of ours lies in: a file or a folder."""
+    parts = module.split(".")[1:]
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next(name for name in names if name in WALLS)
+
+
+def is_allowed(module: str, room: str) -> bool:
+    """Tell whether a room may import a module: itself, a room named, or a part of one named."""
+    mine, walls = room_of(module), WALLS[room] | {room}
+    path = module.split(".", 1)[1]
+    if mine.startswith("models"):  # its rooms are named one by one, unless all of it is meant
+        return mine in walls or ("models" in walls and room not in METHOD_ROOMS)
+    return any(path == name or path.startswith(f"{name}.") for name in walls)
+
+
+METHOD_ROOMS = {name for name in WALLS if name.startswith("models.")}
+
+
+def package_of(module: str) -> str:
+    """Return the folder of a module; the files of models/ count one by one, as contracts do."""
+    folder = module.rpartition(".")[0]
+    return module if folder in ("depthlm_ros", "depthlm_ros.models") else folder
+
+
+def cycles_of(arrows: dict[str, set[str]]) -> list[str]:
+    """Return the names that lie on a circle: peeled from both ends until nothing more goes."""
+    left = {name: set(targets) - {name} for name, targets in arrows.items()}
+    while True:
+        wanted = set().union(*left.values())
+        ends = {name for name, targets in left.items() if not targets & left.keys()}
+        ends |= left.keys() - wanted
+        if not ends:
+            return sorted(left)
+        left = {name: targets for name, targets in left.items() if name not in ends}
 
 
 def imports_of(module: str) -> set[str]:
@@ -107,12 +154,13 @@ def loaded_by(modules: list[str]) -> set[str]:
 
 
 def test_every_room_has_its_walls():
-    assert {room_of(module) for module in MODULES} <= ALL
+    assert {module.split(".")[1] for module in MODULES} <= ALL
+    assert all(room_of(module) for module in MODULES)
 
 
-@pytest.mark.parametrize("room", sorted(ALL & {room_of(module) for module in MODULES}))
+@pytest.mark.parametrize("room", sorted({module.split(".")[1] for module in MODULES}))
 def test_importing_a_room_loads_nothing_that_is_walled_off(room):
-    modules = [module for module in MODULES if room_of(module) == room]
+    modules = [module for module in MODULES if module.split(".")[1] == room]
     found = loaded_by(modules) & HEAVY[room]
     guilty = {
         module: hit for module in modules if found and (hit := loaded_by([module]) & HEAVY[room])
@@ -120,12 +168,27 @@ def test_importing_a_room_loads_nothing_that_is_walled_off(room):
     assert not guilty
 
 
+def arrows_of(module: str) -> set[str]:
+    """Return the modules of ours that a module imports."""
+    names = {name for name in imports_of(module) if name.startswith("depthlm_ros.")}
+    return {name if name in MODULES else name.rpartition(".")[0] for name in names}
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_room_imports_what_its_walls_allow(module):
-    room = room_of(module)
-    inside = {name for name in imports_of(module) if name.startswith("depthlm_ros.")}
-    forbidden = {name for name in inside if room_of(name) not in WALLS[room] | {room}}
-    assert not forbidden
+    assert not {name for name in arrows_of(module) if not is_allowed(name, room_of(module))}
+
+
+def test_no_circle_among_modules_and_none_among_folders():
+    arrows, folders = {module: arrows_of(module) for module in MODULES}, {}
+    for module, targets in arrows.items():
+        folders.setdefault(package_of(module), set()).update(map(package_of, targets))
+    assert cycles_of(arrows) == []
+    assert cycles_of(folders) == []
+
+
+def test_a_circle_would_be_found():
+    assert cycles_of({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == ["b", "c"]
 
 
 def test_only_nodes_and_the_client_know_ros():
@@ -134,7 +197,7 @@ def test_only_nodes_and_the_client_know_ros():
     guilty = {
         module: hit
         for module in MODULES
-        if room_of(module) not in allowed
+        if module.split(".")[1] not in allowed
         and (hit := {name.split(".")[0] for name in imports_of(module)} & ROS)
         - converters[room_of(module) == "image_io"]
     }

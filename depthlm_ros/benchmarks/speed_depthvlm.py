@@ -16,12 +16,12 @@ from depthlm_ros.geometry.depth_map import EDGE_RATIO
 from depthlm_ros.geometry.point_cloud import pack_into
 from depthlm_ros.models import device_memory
 from depthlm_ros.models.base import CloudRequest, noop
-from depthlm_ros.models.depthvlm.dpt_fused import folded_numbers
 from depthlm_ros.models.depthvlm.model import DepthVLM
 from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION, SUFFIX, DepthVLMModule
 from depthlm_ros.models.depthvlm.tiny import tiny_config
 from depthlm_ros.models.registry import load
 from depthlm_ros.models.weights.checkpoint import materialise_buffers
+from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
 from depthlm_ros.models.weights.quantization import make_quantizer, quantize_in_place
 
 # As many tokens before and after the image as in Qwen's vocabulary; for speed any plain ones do.
@@ -96,7 +96,7 @@ def random_module(config: dict, device: torch.device, dtype: torch.dtype) -> Dep
     with torch.device("meta"):
         module = DepthVLMModule(config, PREFIX_IDS)
     shapes = {name: parameter.shape for name, parameter in module.named_parameters()}
-    numbers = sum(shape.numel() for shape in shapes.values()) + folded_numbers(shapes)
+    numbers = sum(shape.numel() for shape in shapes.values()) + fused_head_numbers(shapes)
     device_memory.reserve_check("random weights", numbers, device, dtype)
     for name, parameter in module.named_parameters():
         value = torch.empty(parameter.shape, device=device, dtype=dtype)

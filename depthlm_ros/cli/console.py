@@ -49,7 +49,7 @@ def _strict(value):
 
 def sentence_of(error: BaseException) -> str:
     """Return one line about an error; one that names itself keeps its own words."""
-    from depthlm_ros.language.text import clean
+    from depthlm_ros.sanitize import clean
     from depthlm_ros.status import StatusError
 
     if isinstance(error, OSError) and error.strerror:

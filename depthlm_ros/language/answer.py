@@ -13,7 +13,7 @@ import numpy as np
 from depthlm_ros.interval import UNKNOWN, Interval, weakest
 from depthlm_ros.language.quantities import LENGTHS_M, format_number
 from depthlm_ros.language.question import Question, Task
-from depthlm_ros.language.text import clean
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code
 
 UNITS = {

@@ -14,7 +14,7 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.language import phrases
 from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD, read_points
 from depthlm_ros.language.quantities import format_number, read_quantities, wanted_length_unit
-from depthlm_ros.language.text import clean, has_control_characters
+from depthlm_ros.sanitize import clean, has_control_characters
 from depthlm_ros.status import Code, StatusError
 
 MAX_QUESTION = 1000

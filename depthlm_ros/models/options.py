@@ -15,11 +15,17 @@ from depthlm_ros.prompting.marker import ON_MARGIN, SHAPES, Marker
 from depthlm_ros.prompting.prompts import Style
 from depthlm_ros.status import Code, StatusError
 
-DEPTHVLM, DEPTHLM = "DepthVLM", "DepthLM"
-FAMILIES = {"depthvlm": DEPTHVLM, "depthlm-qwen2.5-vl": DEPTHLM, "depthlm-pixtral": DEPTHLM}
-"""Checkpoint format (``models/weights/checkpoint.py``) to family."""
+DEPTHVLM, DEPTHLM, COMPACT = "DepthVLM", "DepthLM", "compact DepthVLM"
+FAMILIES = {
+    "compact": COMPACT,
+    "depthvlm": DEPTHVLM,
+    "depthlm-qwen2.5-vl": DEPTHLM,
+    "depthlm-pixtral": DEPTHLM,
+}
+"""Checkpoint format (``checkpoint.py``) to family."""
 
 BOTH = (DEPTHVLM, DEPTHLM)
+ALL = (*BOTH, COMPACT)
 LIST = "`depthlm models --options` tells them all"
 _BESIDE = ("model", "name", "device", "dtype", "quantize", "revision")
 _SHOWN = 80
@@ -254,7 +260,7 @@ OPTIONS = (
     Count(
         "max_pixels",
         None,
-        BOTH,
+        ALL,
         "cap on the area of the picture that the model sees, where memory is short",
         low=4096,
         high=2**28,
@@ -285,7 +291,7 @@ OPTIONS = (
     Flag(
         "keep_frame",
         None,
-        (DEPTHVLM,),
+        (DEPTHVLM, COMPACT),
         "hold the last picture's keys and values, so that questions about it cost less; auto: "
         "where the model can write",
         none="auto",
@@ -315,7 +321,7 @@ OPTIONS = (
     FilePath(
         "calibration",
         None,
-        BOTH,
+        ALL,
         "the file that `depthlm calibrate` wrote; none: calibration.json beside the weights, "
         "where it is",
     ),

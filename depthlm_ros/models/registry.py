@@ -77,9 +77,10 @@ KNOWN = {
     )
 }
 
-# Format (see models/weights/checkpoint.py) to the class that serves it; imported only when such a
-# model is asked for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
+# Format (see checkpoint.py) to the class that serves it; imported only when such a model is asked
+# for. A class offers from_checkpoint(checkpoint, name, device, dtype, **options).
 _SERVED_BY = {
+    "compact": "depthlm_ros.models.compact.model:CompactDepthVLM",
     "depthvlm": "depthlm_ros.models.depthvlm.model:DepthVLM",
     "depthlm-qwen2.5-vl": "depthlm_ros.models.depthlm.model:DepthLM",
     "depthlm-pixtral": "depthlm_ros.models.depthlm.model:DepthLM",
@@ -139,6 +140,8 @@ def load(
         ) from error
     if factor is not None:
         model.ratio_90, model.interval = factor.ratio_90, factor.interval
+    elif opened.config.keys() & {"ratio_90", "measured"}:
+        model.ratio_90, model.interval = calibration.stated_interval(opened.config)
     return model
 
 

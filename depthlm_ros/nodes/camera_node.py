@@ -20,11 +20,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from depthlm_msgs.srv import QueryTruth
-from depthlm_ros.language.text import clean
 from depthlm_ros.nodes.camera import parameters as camera_parameters
-from depthlm_ros.nodes.camera.ground_truth import TruthMemory
 from depthlm_ros.nodes.camera.playback_clock import PlaybackClock
 from depthlm_ros.nodes.camera.sources.factory import open_source
+from depthlm_ros.nodes.camera.sources.ground_truth import TruthMemory
 from depthlm_ros.nodes.camera.sources.prefetch import Prefetcher
 from depthlm_ros.nodes.camera.sources.rendered_scenes import make_camera_path
 from depthlm_ros.nodes.common import conversions
@@ -34,6 +33,7 @@ from depthlm_ros.nodes.common.run_node import run_node, sentence_of
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.services import SERVICE_QOS
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 TICK_S = 0.02

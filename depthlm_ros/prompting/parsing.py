@@ -8,12 +8,11 @@ number is plausible is the caller's question.
 
 import math
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from depthlm_ros.prompting.prompts import METRES, SECONDS, SPEED
+from depthlm_ros.sanitize import verbatim
 
-MAX_CHARACTERS = 1000
 _MAX_READ = 20000
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _TAG = re.compile(r"</?(?:think|answer)>")
@@ -66,20 +65,6 @@ class ParsedRay:
     reason: str = ""
 
 
-def sanitise(text: str, cap: int = MAX_CHARACTERS) -> str:
-    """Return text that may go into a message.
-
-    No surrogates, NUL or control characters, at most ``cap`` characters. Line ends and tabs become
-    spaces; what cannot be shown becomes "?".
-    """
-    shown = []
-    for character in text[:cap]:
-        kind = unicodedata.category(character)
-        bad = kind in ("Cc", "Cs", "Co", "Cn") and character not in "\t\r\n"
-        shown.append("?" if bad else " " if character in "\t\r\n\u2028\u2029" else character)
-    return "".join(shown)
-
-
 def parse_answer(text: str, unit: str = METRES) -> ParsedAnswer:
     """Read the one number of a reply in ``unit`` ("m", "m/s" or "s").
 
@@ -87,7 +72,7 @@ def parse_answer(text: str, unit: str = METRES) -> ParsedAnswer:
     number, more than one, a negative or non-finite one, one in another unit, or an answer that was
     cut short.
     """
-    shown = sanitise(text)
+    shown = verbatim(text)
     if len(text) > _MAX_READ:
         return ParsedAnswer(
             math.nan, shown, f"the reply has {len(text)} characters: more than {_MAX_READ}"
@@ -122,7 +107,7 @@ def _sentence(text: str, unit: str) -> tuple:
     if re.search(r"[\w.,/^]$", before) or re.match(r"[^\W_]*[/^×*]|[.,]?[0-9]|[eE][-+]", after):
         return (
             math.nan,
-            f"{sanitise(found.group(), 20)!r} is part of another word, not a plain number",
+            f"{verbatim(found.group(), 20)!r} is part of another word, not a plain number",
         )
     foreign = _FOREIGN.match(after)
     if foreign and foreign.group(1).lower() not in _UNITS[unit]:
@@ -130,20 +115,20 @@ def _sentence(text: str, unit: str) -> tuple:
     if re.match(r"[^\W_]", after) and not foreign:
         return (
             math.nan,
-            f"{sanitise(found.group(), 20)!r} is part of another word, not a plain number",
+            f"{verbatim(found.group(), 20)!r} is part of another word, not a plain number",
         )
     return _value(found.group())
 
 
 def _value(number: str) -> tuple:
     if not _DECIMAL.fullmatch(number):
-        return math.nan, f"{sanitise(number, 40)!r}: must be one non-negative decimal number"
+        return math.nan, f"{verbatim(number, 40)!r}: must be one non-negative decimal number"
     return float(number), ""
 
 
 def parse_ray(text: str) -> ParsedRay:
     """Read the paper's ray answer; every number must be a plain non-negative decimal."""
-    shown = sanitise(text)
+    shown = verbatim(text)
     found = _RAY.findall(text[:_MAX_READ])
     if len(found) != 1:
         return ParsedRay(

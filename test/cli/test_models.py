@@ -105,7 +105,18 @@ def test_models_lists_the_options(capsys):
     lines = out.splitlines()
     assert code == 0 and lines[0].split() == ["option", "of", "default", "values"]
     at = [i for i, line in enumerate(lines) if line.startswith("max_pixels ")][0]
-    cells = ["max_pixels", "DepthVLM,", "DepthLM", "none", "4096", "to", "268435456", "px,"]
+    cells = [
+        "max_pixels",
+        "DepthVLM,",
+        "DepthLM,",
+        "compact",
+        "DepthVLM",
+        "none",
+        "4096",
+        "to",
+        "268435456",
+        "px,",
+    ]
     assert lines[at].split() == [*cells, "none"]
     assert lines[at + 1].startswith("    cap on the area")
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from depthlm_ros.language.answer import answer_freely, answer_question, refused, two_point_interval
 from depthlm_ros.language.question import Question, Task
-from depthlm_ros.language.text import clean, has_control_characters
 from depthlm_ros.point_depth import PointDepth
+from depthlm_ros.sanitize import clean, has_control_characters
 from depthlm_ros.status import Code
 
 NAN = float("nan")

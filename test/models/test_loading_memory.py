@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from depthlm_ros.benchmarks import random_weights
-from depthlm_ros.models.depthvlm.dpt_fused import folded_numbers
 from depthlm_ros.models.depthvlm.network import PREFIX, DepthVLMModule
 from depthlm_ros.models.depthvlm.tiny import tiny_config, tiny_tokenizer
 from depthlm_ros.models.weights import checkpoint
 from depthlm_ros.models.weights.checkpoint import Checkpoint
+from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
 
 MB = 1_000_000
 SHARE, FIXED = 1.3, 40 * MB
@@ -133,6 +133,6 @@ def test_the_foldings_of_the_published_head_are_in_the_need(depthvlm_folder):
     """They are a quarter of what a frozen model of this size holds."""
     opened = Checkpoint.open(depthvlm_folder)
     assert opened.need_bytes(torch.float32) == 4 * (
-        opened.parameters + folded_numbers(opened.shapes)
+        opened.parameters + fused_head_numbers(opened.shapes)
     )
-    assert folded_numbers(opened.shapes) == 15_505_408
+    assert fused_head_numbers(opened.shapes) == 15_505_408

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from depthlm_ros.models import options, registry
+from depthlm_ros.models.compact.model import CompactDepthVLM
 from depthlm_ros.models.depthlm.model import DepthLM
 from depthlm_ros.models.depthvlm.model import DepthVLM
-from depthlm_ros.models.options import DEPTHLM, DEPTHVLM, parse_pairs, validate
+from depthlm_ros.models.options import COMPACT, DEPTHLM, DEPTHVLM, parse_pairs, validate
 from depthlm_ros.models.weights import checkpoint
 from depthlm_ros.prompting.marker import Marker
 from depthlm_ros.prompting.prompts import Style
@@ -18,6 +19,7 @@ from depthlm_ros.status import Code, StatusError
 
 TABLE = {option.name: option for option in options.OPTIONS}
 FORMATS = {
+    "compact": COMPACT,
     checkpoint.DEPTHVLM: DEPTHVLM,
     checkpoint.DEPTHLM_QWEN: DEPTHLM,
     checkpoint.DEPTHLM_PIXTRAL: DEPTHLM,
@@ -47,6 +49,7 @@ def test_every_format_that_is_served_has_its_family():
             [DepthVLM.__init__, DepthVLM.from_checkpoint],
             {"self", "module", "tokenizer", "name", "checkpoint", "device", "dtype", "options"},
         ),
+        (COMPACT, [CompactDepthVLM.__init__], {"self", "module", "tokenizer", "name"}),
         (
             DEPTHLM,
             [DepthLM.__init__, DepthLM.from_checkpoint],

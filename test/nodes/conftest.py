@@ -323,10 +323,33 @@ def start_node(ros, tmp_path_factory):
             robot.meet(node)
         return node, robot
 
+    start.started = started
     yield start
-    for node, robot in started:
+    _end(started)
+
+
+def _end(started):
+    while started:
+        node, robot = started.pop()
         node.end()
         robot.close()
+
+
+@pytest.fixture(autouse=True)
+def end_nodes_of_one_test(request):
+    """End the nodes that a test started for itself: idle nodes cost each other's time.
+
+    Those of the fixtures of a file live on; they are started before this.
+    """
+    if "start_node" not in request.fixturenames:
+        yield
+        return
+    started = request.getfixturevalue("start_node").started
+    kept = len(started)
+    yield
+    own = started[kept:]
+    del started[kept:]
+    _end(own)
 
 
 KEPT = 400

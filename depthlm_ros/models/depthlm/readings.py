@@ -6,8 +6,9 @@ from dataclasses import replace
 from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.models.depthlm.number_distribution import Number
-from depthlm_ros.prompting.parsing import parse_answer, parse_ray, sanitise
+from depthlm_ros.prompting.parsing import parse_answer, parse_ray
 from depthlm_ros.prompting.prompts import METRES, Prompt, Style
+from depthlm_ros.sanitize import verbatim
 from depthlm_ros.status import Code
 
 
@@ -29,12 +30,12 @@ def of_text(text: str, question: Prompt, style: Style) -> DistanceReading:
         value, reason = read.value, read.reason
     if reason:
         return no_number(text, reason)
-    return DistanceReading(value, math.nan, math.nan, sanitise(text))
+    return DistanceReading(value, math.nan, math.nan, verbatim(text))
 
 
 def no_number(text: str, reason: str, code: Code = Code.NO_ANSWER) -> DistanceReading:
     """Say why there is none."""
-    return DistanceReading(math.nan, math.nan, math.nan, sanitise(text), reason, code)
+    return DistanceReading(math.nan, math.nan, math.nan, verbatim(text), reason, code)
 
 
 DIGITS = Interval(IntervalKind.UNCALIBRATED, "the spread of the digits that the model writes")

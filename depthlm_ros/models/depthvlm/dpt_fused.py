@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from depthlm_ros.models.depthvlm.depth_heads import LEVELS, SCALES, DPTHead, mixed, resize
+from depthlm_ros.models.depthvlm.depth_heads import SCALES, DPTHead, mixed, resize
+from depthlm_ros.models.weights.derived_sizes import HALO
 
 CHANNELS_FOR_TAPS_FIRST = 128
 NUMBERS_IN_CACHE = 2**19
-HALO = 1  # what a 3x3 kernel reaches beyond a deconvolution's own square
 
 
 class FusedDPTHead:
@@ -115,21 +115,6 @@ def _through_kernel(squares: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor
         seen_by = spread[y + 2 * HALO - down, x + 2 * HALO - right]
         seen_by.addmm_(taps[down, right], pixels[y, x])
     return spread
-
-
-def folded_numbers(shapes: dict) -> int:
-    """Count the numbers that the foldings of a published DPT head hold, beside its own weights.
-
-    ``shapes``: by published tensor name; without a DPT head the count is 0.
-    """
-    total = 0
-    for level in range(LEVELS):
-        deconvolution = shapes.get(f"depth_head.resize_layers.{level}.weight")
-        kernel = shapes.get(f"depth_head.scratch.layer{level + 1}_rn.weight")
-        if deconvolution and kernel:
-            side = deconvolution[-1] + 2 * HALO
-            total += side**2 * kernel[0] * (deconvolution[0] + 1)
-    return total
 
 
 class ConvBeforeUpsample:

@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from depthlm_ros.interval import Interval, IntervalKind, check_ratio
+from depthlm_ros.interval import UNKNOWN, Interval, IntervalKind, check_ratio
 from depthlm_ros.status import Code, StatusError
 
 FILE = "calibration.json"
@@ -118,3 +118,30 @@ def find(folder: Path, files, quantize: str, path: str | None = None) -> Calibra
             f"{quantize}: calibrate it so, or remove the file",
         )
     return found
+
+
+def stated_interval(config: dict) -> tuple[float, Interval]:
+    """Return the factor of the 90 % interval that a config.json states, and what it rests on.
+
+    ``measured``: name of the data to figures, among them ``ratio_90``. The widest of them counts:
+    which of the data a robot's pictures are like is not known here. Raises
+    StatusError(MODEL_ERROR) for a factor that is none.
+    """
+    try:
+        known = {
+            name: check_ratio(row["ratio_90"], f"measured[{name!r}].ratio_90")
+            for name, row in dict(config.get("measured") or {}).items()
+            if isinstance(row, dict) and row.get("ratio_90") is not None
+        }
+        stated = config.get("ratio_90")
+        stated = None if stated is None else check_ratio(stated, "ratio_90")
+    except (TypeError, ValueError) as error:
+        raise StatusError(
+            Code.MODEL_ERROR,
+            f"config.json: {error}; correct it, or leave it out and run `depthlm calibrate`",
+        ) from error
+    widest = max(known, key=known.get, default=None)
+    if widest is None or stated is not None and stated > known[widest]:
+        unstated = Interval(IntervalKind.UNCALIBRATED, "config.json does not say on what data")
+        return (float("nan"), UNKNOWN) if stated is None else (stated, unstated)
+    return known[widest], Interval(IntervalKind.CALIBRATED, widest)

@@ -19,7 +19,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from depthlm_ros.models import device_memory
-from depthlm_ros.models.depthvlm.dpt_fused import folded_numbers
+from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
 from depthlm_ros.models.weights.files import INDEX
 from depthlm_ros.models.weights.quantization import Quantizer, stored_bytes
 from depthlm_ros.status import Code, StatusError
@@ -33,6 +33,7 @@ ADAPTER = "adapter_model.safetensors"
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 DEPTHVLM, QWEN3_VL = "depthvlm", "qwen3-vl"
 DEPTHLM_QWEN, DEPTHLM_PIXTRAL = "depthlm-qwen2.5-vl", "depthlm-pixtral"
+COMPACT = "compact"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Checkpoint:
             )
         if kind == "qwen3_vl":
             return DEPTHVLM if has_head else QWEN3_VL
+        if kind == "depthlm_compact":
+            return COMPACT
         if kind == "qwen2_5_vl":
             return DEPTHLM_QWEN
         if kind == "llava" and vision == "pixtral":
@@ -90,7 +93,7 @@ class Checkpoint:
             Code.MODEL_ERROR,
             f"{self.folder}: model_type {kind!r} (vision {vision!r}) "
             "is not served; known are qwen3_vl (DepthVLM), qwen2_5_vl and llava with "
-            "pixtral (DepthLM)",
+            "pixtral (DepthLM), depthlm_compact",
         )
 
     @contextmanager
@@ -126,7 +129,7 @@ class Checkpoint:
         With what the convolutions of a depth head are folded into, beside themselves.
         """
         quantised = self.quantizer is not None
-        return device_memory.need_bytes(folded_numbers(self.shapes), dtype) + sum(
+        return device_memory.need_bytes(fused_head_numbers(self.shapes), dtype) + sum(
             stored_bytes(name, shape, dtype, quantised) for name, shape in self.shapes.items()
         )
 

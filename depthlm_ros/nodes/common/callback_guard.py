@@ -4,7 +4,7 @@ import functools
 import time
 import traceback
 
-from depthlm_ros.language.text import clean
+from depthlm_ros.sanitize import clean
 
 LOG_EVERY_S = 5.0
 

@@ -23,10 +23,8 @@ from depthlm_ros.geometry.rectify import CameraModel, Rectifier
 from depthlm_ros.image_io.compressed import decode_compressed
 from depthlm_ros.image_io.encodings import MAX_PIXELS, decode
 from depthlm_ros.point_depth import PointDepth
+from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
-
-TEXT_LIMIT = 4000
-"""Characters of a text that goes into a message."""
 
 
 def stamp_ns(stamp) -> int:
@@ -184,8 +182,8 @@ def camera_info(camera: PinholeCamera, header: Header) -> CameraInfo:
 
 
 def status_msg(code: Code, text: str = "") -> StatusMsg:
-    """Return a status that can always be sent: see ``sendable``."""
-    return StatusMsg(code=int(code), text=sendable(text))
+    """Return a status that can always be sent: see ``sanitize.encodable``."""
+    return StatusMsg(code=int(code), text=encodable(text))
 
 
 def point_depth_msg(point: PointDepth, header: Header) -> PointDepthMsg:
@@ -204,15 +202,6 @@ def point_depth_msg(point: PointDepth, header: Header) -> PointDepthMsg:
         point=Point(x=float(x), y=float(y), z=float(z)),
         source=point.source,
     )
-
-
-def sendable(text: str) -> str:
-    """Return text that a message can hold: no lone surrogates, no NUL, of bounded length.
-
-    A text that cannot be written as UTF-8 would end the executor's spin.
-    """
-    clean = text[:TEXT_LIMIT].encode("utf-8", "replace").decode("utf-8")
-    return clean.replace("\0", " ")
 
 
 def _floats(values) -> tuple:

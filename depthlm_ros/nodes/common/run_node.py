@@ -9,8 +9,8 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 
-from depthlm_ros.language.text import clean
 from depthlm_ros.nodes.common.parameters import ParameterError
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import StatusError
 
 BAD_START = 2

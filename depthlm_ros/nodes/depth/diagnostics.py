@@ -5,8 +5,8 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from depthlm_ros.estimator import interval_of
-from depthlm_ros.language.text import clean
 from depthlm_ros.models.device_memory import device_memory_bytes
+from depthlm_ros.sanitize import clean
 
 FAILURES_TO_ERROR = 3
 HANGS_AFTER_S = 30.0

@@ -10,6 +10,7 @@ from depthlm_msgs.msg import Answer as AnswerMsg
 from depthlm_ros.language.answer import Answer
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.point_depth import PointDepth
+from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
 
 MAX_PIXELS = 4096
@@ -48,7 +49,7 @@ def without_numbers(pixels, refusal: StatusError) -> list[PointDepth]:
 def header_in(frame_depth, frame_id: str) -> Header:
     """Return the header of points: the image's stamp; the wanted frame, or the image's own."""
     header = Header() if frame_depth is None else conversions.header_of(frame_depth.frame)
-    header.frame_id = conversions.sendable(frame_id or header.frame_id)
+    header.frame_id = encodable(frame_id or header.frame_id)
     return header
 
 
@@ -67,7 +68,7 @@ def fill_answer(response, answer: Answer, header: Header, points: list) -> None:
     ok = answer.success
     response.success = ok
     response.status = conversions.status_msg(answer.code, answer.text)
-    response.answer = conversions.sendable(answer.sentence)
+    response.answer = encodable(answer.sentence)
     response.task, response.unit, response.source = answer.task, answer.unit, answer.source
     response.value = float(answer.value) if ok else math.nan
     response.low = float(answer.low) if ok else math.nan
@@ -79,7 +80,7 @@ def fill_answer(response, answer: Answer, header: Header, points: list) -> None:
 
 def answer_message(question: str, response) -> AnswerMsg:
     """Return an Ask response as the message that others may listen to."""
-    message = AnswerMsg(question=conversions.sendable(question))
+    message = AnswerMsg(question=encodable(question))
     for name in _COPIED:
         setattr(message, name, getattr(response, name))
     return message

@@ -16,11 +16,11 @@ from depthlm_msgs.srv import Ask, QueryPoints
 from depthlm_ros.estimator import source_camera
 from depthlm_ros.language.answer import Answer, answer_freely, answer_question, refused
 from depthlm_ros.language.question import FreeQuestion, read_any_question
-from depthlm_ros.language.text import clean
 from depthlm_ros.models.base import speaks
 from depthlm_ros.nodes.common.conversions import requested_stamp_ns
 from depthlm_ros.nodes.depth import clicks, responses
 from depthlm_ros.nodes.depth.transforms import Transforms
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 SERVICE_QOS = QoSProfile(depth=1000)

@@ -7,9 +7,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from depthlm_ros.language.text import clean
 from depthlm_ros.nodes.common.conversions import stamp_ns
 from depthlm_ros.nodes.depth.time_sync import CameraInfoSynchronizer, ImagePair, check_age
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 WARN_AFTER_S = 2.0

@@ -6,8 +6,8 @@ time is carried to another through a frame that does not move.
 
 import numpy as np
 
-from depthlm_ros.language.text import clean
 from depthlm_ros.nodes.common.conversions import time_of
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 NOT_INSTALLED = "tf2_ros is not installed (package tf2_ros_py)"

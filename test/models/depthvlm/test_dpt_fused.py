@@ -12,6 +12,7 @@ from depthlm_ros.models.depthvlm.dpt_fused import (
     FusedDeconvolution,
     FusedDPTHead,
 )
+from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
 
 WIDE = HeadConfig("dpt", (16, 24, 32, 40), 128, (128, 16), 32)
 
@@ -74,8 +75,8 @@ def test_foldings_are_counted_by_the_shapes_of_the_published_tensors():
         f"depth_head.{name}": tuple(value.shape) for name, value in head.state_dict().items()
     }
     expected = 100 * 256 * (256 + 1) + 36 * 256 * (512 + 1) + 16 * 256 * (1024 + 1)
-    assert dpt_fused.folded_numbers(shapes) == expected
-    assert dpt_fused.folded_numbers({"depth_head.mlp.0.weight": (48, 384)}) == 0
+    assert fused_head_numbers(shapes) == expected
+    assert fused_head_numbers({"depth_head.mlp.0.weight": (48, 384)}) == 0
 
 
 @pytest.mark.parametrize("size", [(6, 8), (12, 16), (13, 19), (8, 9), (6, 9)])

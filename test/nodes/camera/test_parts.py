@@ -8,7 +8,6 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, Image
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.nodes.camera.ground_truth import DenseTruth
 from depthlm_ros.nodes.camera.playback_clock import PlaybackClock
 from depthlm_ros.nodes.camera.sources.bag_topics import (
     COMPRESSED,
@@ -19,6 +18,7 @@ from depthlm_ros.nodes.camera.sources.bag_topics import (
     choose_infos,
 )
 from depthlm_ros.nodes.camera.sources.camera_info_pairing import PATIENCE, RecordedPairs
+from depthlm_ros.nodes.camera.sources.ground_truth import DenseTruth
 from depthlm_ros.nodes.camera.sources.prefetch import QUEUE_LENGTH, Prefetcher
 from depthlm_ros.nodes.camera.sources.source import CameraSample
 from depthlm_ros.status import Code, StatusError

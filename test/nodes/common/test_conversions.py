@@ -23,6 +23,7 @@ from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.conversions import FrameMaker
 from depthlm_ros.nodes.depth.point_clouds import CloudPacker
 from depthlm_ros.point_depth import PointDepth
+from depthlm_ros.sanitize import MESSAGE_LIMIT
 from depthlm_ros.status import Code, StatusError
 
 TYPES = get_typestore(Stores.ROS2_HUMBLE)
@@ -288,7 +289,7 @@ def test_a_reading_as_a_message():
 def test_any_text_can_be_sent():
     hostile = "a\ud800b\0c" + "x" * 10_000
     message = conversions.status_msg(Code.NO_ANSWER, hostile)
-    assert message.text.startswith("a?b c") and len(message.text) == conversions.TEXT_LIMIT
+    assert message.text.startswith("a?b c") and len(message.text) == MESSAGE_LIMIT
     serialize_message(message)
 
 

@@ -12,8 +12,8 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from depthlm_ros.datasets.annotations import read_annotations
-from depthlm_ros.nodes.camera.ground_truth import LabelTruth
 from depthlm_ros.nodes.camera.sources import calibration
+from depthlm_ros.nodes.camera.sources.ground_truth import LabelTruth
 from depthlm_ros.nodes.camera.sources.image_messages import FRAME_ID, Outgoing
 from depthlm_ros.nodes.camera.sources.source import CameraSample, nominal
 from depthlm_ros.nodes.common import conversions

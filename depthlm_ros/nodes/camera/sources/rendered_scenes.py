@@ -6,8 +6,8 @@ import numpy as np
 from std_msgs.msg import Header
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.nodes.camera.ground_truth import DenseTruth
 from depthlm_ros.nodes.camera.sources.calibration import camera_of
+from depthlm_ros.nodes.camera.sources.ground_truth import DenseTruth
 from depthlm_ros.nodes.camera.sources.image_messages import FRAME_ID, Outgoing
 from depthlm_ros.nodes.camera.sources.source import CameraSample, nominal
 from depthlm_ros.nodes.common import conversions

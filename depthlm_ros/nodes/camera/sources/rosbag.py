@@ -6,7 +6,6 @@ from pathlib import Path
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from depthlm_ros.language.text import clean
 from depthlm_ros.nodes.camera.sources import calibration
 from depthlm_ros.nodes.camera.sources.bag_topics import (
     COMPRESSED,
@@ -19,6 +18,7 @@ from depthlm_ros.nodes.camera.sources.bag_topics import (
 from depthlm_ros.nodes.camera.sources.camera_info_pairing import RecordedPairs
 from depthlm_ros.nodes.camera.sources.image_messages import Outgoing, size_of
 from depthlm_ros.nodes.camera.sources.source import CameraSample
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 TYPES = {IMAGE: Image, COMPRESSED: CompressedImage, INFO: CameraInfo}

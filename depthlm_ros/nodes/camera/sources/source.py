@@ -7,7 +7,7 @@ from typing import Protocol
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from depthlm_ros.nodes.camera.ground_truth import Truth
+from depthlm_ros.nodes.camera.sources.ground_truth import Truth
 
 SECOND_NS = 1_000_000_000
 FIRST_NS = SECOND_NS

@@ -1,0 +1,74 @@
+"""The compact model's tokenizer and the form of its conversations.
+
+Byte-level BPE over a small vocabulary; digits stand alone, as in Qwen's tokenizers, so that
+numbers are read and written digit by digit. Any text can be written in it; words that training
+never used fall into letters.
+"""
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+PAD, ASK, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+SPECIAL_TOKENS = (PAD, ASK, END)
+PIECES = (
+    '[{"point_2d": [',
+    '[{"bbox_2d": [',
+    '], "label": "',
+    '"}, {"bbox_2d": [',
+    '"}]',
+    ", ",
+    "<think> ",
+    " </think>\n\n<answer> ",
+    " </answer>",
+    "[]",
+)
+"""One token each: the fixed parts of replies."""
+
+
+def train_tokenizer(texts, vocabulary: int = 512) -> PreTrainedTokenizerFast:
+    """Train on ``texts``, deterministically; ids 0..2 are SPECIAL_TOKENS.
+
+    ``vocabulary``: ids in all, PIECES included.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    words = Regex(r"\d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(words, behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary - len(PIECES),
+        special_tokens=list(SPECIAL_TOKENS),
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in PIECES])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END,
+        pad_token=PAD,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def question_ids(tokenizer, questions: list[str]) -> list[list[int]]:
+    """Return the ids of questions with what asks for the reply; they follow the image tokens.
+
+    A question cannot speak in the template's voice: special tokens in it are taken apart.
+    """
+    escape_special_tokens = [question.replace("<|", "< |") for question in questions]
+    ask = tokenizer.convert_tokens_to_ids(ASK)
+    return [
+        [*ids, ask]
+        for ids in tokenizer(escape_special_tokens, add_special_tokens=False)["input_ids"]
+    ]
+
+
+def reply_ids(tokenizer, replies: list[str]) -> list[list[int]]:
+    """Return the ids of replies with their end."""
+    end = tokenizer.convert_tokens_to_ids(END)
+    return [[*ids, end] for ids in tokenizer(replies, add_special_tokens=False)["input_ids"]]
