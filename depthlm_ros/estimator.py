@@ -6,11 +6,14 @@ no number. Both kinds of model end in the same ``PointDepth``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import (
     EDGE_RATIO,
     DepthMap,
@@ -24,6 +27,7 @@ from depthlm_ros.models.base import (
     CloudRequest,
     DenseDepthModel,
     DistanceReading,
+    OnDevicePostprocess,
     PointDepthModel,
     PostprocessConfig,
     PostprocessedDepth,
@@ -41,7 +45,7 @@ class DepthEstimator:
         min_range_m: float = 0.05,
         max_range_m: float = 100.0,
         edge_ratio: float = EDGE_RATIO,
-    ):
+    ) -> None:
         """Set the range of z-depth that is believed [m], and what counts as a depth step."""
         _check_range(min_range_m, max_range_m)
         if not edge_ratio > 1.0:
@@ -60,12 +64,10 @@ class DepthEstimator:
         """
         view = self.model.view_of(frame.camera)
         options = PostprocessConfig(self.min_range_m, self.max_range_m, cloud)
-        on_device = getattr(self.model, "postprocesses", False)
-        done = (
-            self.model.postprocessed(frame.rgb, view, options, frame.valid)
-            if on_device
-            else self._postprocessed(frame, view)
-        )
+        if isinstance(self.model, OnDevicePostprocess) and self.model.postprocesses:
+            done = self.model.postprocessed(frame.rgb, view, options, frame.valid)
+        else:
+            done = self._postprocessed(frame, view)
         return DepthMap(
             done.depth_m,
             frame.camera,
@@ -77,7 +79,7 @@ class DepthEstimator:
             interval_of(self.model),
         )
 
-    def _postprocessed(self, frame: Frame, view) -> PostprocessedDepth:
+    def _postprocessed(self, frame: Frame, view: CanonicalView) -> PostprocessedDepth:
         """Finish the model's map here."""
         raw = np.asarray(self.model.depth(frame.rgb, view))
         if raw.shape != (view.height, view.width) or raw.dtype.kind not in "fiu":
@@ -91,7 +93,9 @@ class DepthEstimator:
             depth[~frame.valid] = np.nan
         return PostprocessedDepth(depth)
 
-    def sample(self, depth_map: DepthMap, pixels, source_pixels=None) -> list[PointDepth]:
+    def sample(
+        self, depth_map: DepthMap, pixels: ArrayLike, source_pixels: ArrayLike | None = None
+    ) -> list[PointDepth]:
         """Read the map at pixels: see ``read_points``."""
         return sample_points(depth_map, pixels, self.edge_ratio, self.max_range_m, source_pixels)
 
@@ -120,10 +124,10 @@ def apply_range(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> 
 
 def sample_points(
     depth_map: DepthMap,
-    pixels,
+    pixels: ArrayLike,
     edge_ratio: float = EDGE_RATIO,
     max_range_m: float = float("inf"),
-    source_pixels=None,
+    source_pixels: ArrayLike | None = None,
 ) -> list[PointDepth]:
     """Read a depth map at float pixels (N, 2) of its own image; one reading a pixel, in order.
 
@@ -182,10 +186,10 @@ def sample_points(
 def marker_points(
     model: PointDepthModel,
     frame: Frame,
-    pixels: Sequence,
+    pixels: ArrayLike,
     min_range_m: float = 0.05,
     max_range_m: float = 100.0,
-    source_pixels=None,
+    source_pixels: ArrayLike | None = None,
 ) -> list[PointDepth]:
     """Ask a point model for the distance at float pixels (N, 2) of the frame; one reading a pixel.
 
@@ -268,12 +272,12 @@ def _outside(label: tuple, pixel: np.ndarray, camera: PinholeCamera) -> PointDep
     return PointDepth(label, Code.OUT_OF_IMAGE, text)
 
 
-def _px(pixel) -> str:
+def _px(pixel: Sequence[float] | np.ndarray) -> str:
     """Name a pixel for people."""
     return f"pixel ({pixel[0]:.1f}, {pixel[1]:.1f})"
 
 
-def _check_range(min_range_m: float, max_range_m: float):
+def _check_range(min_range_m: float, max_range_m: float) -> None:
     """Refuse a range that is none."""
     if not 0.0 <= min_range_m < max_range_m:
         raise ValueError(
@@ -313,15 +317,18 @@ def estimate(
 def sample(
     model: DenseDepthModel | PointDepthModel,
     frame_depth: FrameDepth,
-    pixels,
+    pixels: ArrayLike,
     min_range_m: float,
     max_range_m: float,
 ) -> list[PointDepth]:
     """Read the depth at pixels (N, 2) of the picture as taken; one reading a pixel, in order."""
     seen = frame_depth.rectifier.source_to_rectified(pixels)
     if frame_depth.depth_map is None:
-        return marker_points(model, frame_depth.frame, seen, min_range_m, max_range_m, pixels)
-    estimator = DepthEstimator(model, min_range_m, max_range_m)
+        marker_model = cast(PointDepthModel, model)
+        return marker_points(
+            marker_model, frame_depth.frame, seen, min_range_m, max_range_m, pixels
+        )
+    estimator = DepthEstimator(cast(DenseDepthModel, model), min_range_m, max_range_m)
     return estimator.sample(frame_depth.depth_map, seen, pixels)
 
 

@@ -24,7 +24,7 @@ class Frame:
     frame_id: str = ""
     valid: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse an image that breaks the contract."""
         rgb, expected = self.rgb, (self.camera.height, self.camera.width, 3)
         if rgb.dtype != np.uint8 or rgb.shape != expected or not rgb.flags.c_contiguous:

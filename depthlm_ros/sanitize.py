@@ -4,6 +4,7 @@ A lone surrogate makes rclpy raise while it sends, and a NUL ends a string early
 that came from outside (a question, a frame name, a model's reply) passes through here first.
 """
 
+import math
 import unicodedata
 from collections.abc import Callable
 
@@ -48,6 +49,20 @@ def encodable(text: str, cap: int = MESSAGE_LIMIT) -> str:
     A text that cannot be written as UTF-8 would end the executor's spin.
     """
     return text[:cap].encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
+
+
+def json_safe(value: object) -> object:
+    """Return a value for strict JSON: keys are texts.
+
+    NaN and infinity (JSON has none) are null.
+    """
+    if isinstance(value, dict):
+        return {str(key): json_safe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_safe(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def _replaced(text: str, is_kept: Callable[[str], bool]) -> str:

@@ -40,7 +40,7 @@ class StatusError(Exception):
     ``text`` names the value, the rule it breaks and the remedy.
     """
 
-    def __init__(self, code: Code, text: str):
+    def __init__(self, code: Code, text: str) -> None:
         super().__init__(f"{code.name}: {text}")
         self.code = Code(code)
         self.text = text

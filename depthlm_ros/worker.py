@@ -38,7 +38,7 @@ class LatestWorker:
     callbacks.
     """
 
-    def __init__(self, max_jobs: int = 16, name: str = "inference"):
+    def __init__(self, max_jobs: int = 16, name: str = "inference") -> None:
         if max_jobs < 1:
             raise ValueError(f"max_jobs = {max_jobs}: must be at least 1")
         self.max_jobs = max_jobs
@@ -80,6 +80,15 @@ class LatestWorker:
             self._jobs.append(_Job(run, done))
             self._change.notify_all()
 
+    def run_frame_between(self) -> bool:
+        """Run the waiting frame now, from within a job that takes long; False: none waits."""
+        with self._change:
+            frame, self._frame = self._frame, None
+            if frame is None or self._stopping:
+                return False
+        self._run(frame)
+        return True
+
     def forget_frame(self) -> None:
         """Drop the waiting frame, if there is one."""
         with self._change:
@@ -118,16 +127,19 @@ class LatestWorker:
 
     def _loop(self) -> None:
         while (job := self._take()) is not None:
-            try:
-                result, error = job.run(), None
-            except BaseException as exception:  # not even SystemExit ends it
-                result, error = None, exception
-            if error is None:
-                self.finished += 1
-            else:
-                self.failed += 1
-            self._deliver(job, result, error)
-            del job, result, error  # a frame is large: not kept while waiting for the next one
+            self._run(job)
+            del job  # a frame is large: not kept while waiting for the next one
+
+    def _run(self, job: _Job) -> None:
+        try:
+            result, error = job.run(), None
+        except BaseException as exception:  # not even SystemExit ends it
+            result, error = None, exception
+        if error is None:
+            self.finished += 1
+        else:
+            self.failed += 1
+        self._deliver(job, result, error)
 
     def _deliver(self, job: _Job, result: Any, error: BaseException | None) -> None:
         try:

@@ -38,6 +38,7 @@ HEAVY = {  # what must not be there after importing every module of a top-level 
     "evaluation": ROS,
     "benchmarks": ROS,
     "interfaces": TORCH,
+    "asking": TORCH | ROS,
     "client": TORCH | {"cv2"},
     "nodes": TORCH,
     "demo": TORCH,
@@ -69,16 +70,18 @@ WALLS = {  # which rooms a room may import, even inside a function; the longest 
     "models.device": {"status"},
     "models.device_memory": {"status"},
     "models.import_logging": set(),
-    "models": METHOD | {"models", "models.depthlm", "models.depthvlm", "models.compact"},
-    "models.weights": PURE | CONTRACTS,  # knows no network
+    "models": METHOD
+    | {"models", "models.depthlm", "models.depthvlm", "models.compact", "models.adapters"},
+    "models.weights": PURE | CONTRACTS | {"image_io.atomic_write"},  # knows no network
     "models.runtime": PURE | {"models.base", "models.device"},  # knows no method
     "models.depthvlm": METHOD,  # the methods do not know each other
     "models.depthlm": METHOD,
     "models.compact": METHOD,
     "models.adapters": PURE | CONTRACTS | {"prompting"},
     "estimator": PURE | {"models.base"},
+    "asking": PURE | {"language", "models.base", "estimator"},
     "scenes": PURE | {"image_io", "models.import_logging"},
-    "datasets": PURE | {"image_io", "scenes"},
+    "datasets": PURE | {"image_io", "scenes", "prompting", "visualization"},
     "training": LOWER | {"evaluation"},
     "evaluation": LOWER,
     "benchmarks": LOWER | {"evaluation"},

@@ -19,6 +19,7 @@ ROSDEP_KEYS = {
     "PIL": "python3-pil",
     "cv2": "python3-opencv",
     "huggingface_hub": "python3-huggingface-hub-pip",
+    "lark": "python3-lark-parser",
     "numpy": "python3-numpy",
     "rosbags": "python3-rosbags-pip",
     "safetensors": "python3-transformers-pip",  # no key of their own: transformers needs both

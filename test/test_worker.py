@@ -170,3 +170,19 @@ def test_busy_tells_whether_something_runs(blocked):
 def test_a_bound_below_one_is_refused():
     with pytest.raises(ValueError, match="max_jobs = 0"):
         LatestWorker(max_jobs=0)
+
+
+def test_a_long_job_lets_the_waiting_frame_run_between(blocked):
+    worker, gate, collector = blocked
+    ran = []
+
+    def long_job():
+        worker.set_latest(lambda: "frame", collector)
+        ran.extend([worker.run_frame_between(), worker.run_frame_between()])
+        return "job"
+
+    worker.submit(long_job, collector)
+    gate.go.set()
+    collector.wait_for(3)
+    assert ran == [True, False] and worker.dropped == 0
+    assert [result for result, _ in collector.items] == ["gate", "frame", "job"]

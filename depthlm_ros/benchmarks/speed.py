@@ -41,6 +41,7 @@ SIZES = {
     "depthlm-12b": "speed_depthlm",
 }
 _FORMATS = {
+    "compact": "speed_compact",
     "depthvlm": "speed_depthvlm",
     "depthlm-qwen2.5-vl": "speed_depthlm",
     "depthlm-pixtral": "speed_depthlm",

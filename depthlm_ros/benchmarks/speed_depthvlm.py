@@ -140,7 +140,7 @@ def subject(
     models = {"published way": stock, "ours, its images": published, "ours": own}
     if device.type == "cuda":
         models["ours, recorded"] = DepthVLM(module, tokenizer, name)
-    contenders = [_contender(label, model, frame) for label, model in models.items()]
+    contenders = [contender(label, model, frame) for label, model in models.items()]
     flop = flop_of(lambda: own.depth(frame.rgb, own.view_of(frame.camera)))
     return Subject(
         f"{name} on {frame.camera.width} x {frame.camera.height} px, f = {frame.camera.fx:g} px",
@@ -151,14 +151,16 @@ def subject(
     )
 
 
-def _contender(label: str, model, frame: Frame) -> Contender:
+def contender(label: str, model, frame: Frame) -> Contender:
+    """Return a dense model as a contender: from the image's bytes to those of depth and cloud."""
     source, estimator = SourceFrame(frame.rgb, frame.camera), DepthEstimator(model)
     cloud = np.empty((*frame.rgb.shape[:2], 4), np.float32)
 
     def run(stage) -> array:
         # One network serves all contenders, and each has stages of its own to tell.
         model.stage_callback = stage
-        model.module.stage_callback = noop if isinstance(model, ReferenceDepthVLM) else stage
+        if isinstance(model, (ReferenceDepthVLM, DepthVLM)):
+            model.module.stage_callback = noop if isinstance(model, ReferenceDepthVLM) else stage
         depth_map = estimator.depth(source, CloudRequest(EDGE_RATIO))
         message = array("B")
         message.frombytes(memoryview(np.ascontiguousarray(depth_map.depth_m)).cast("B"))

@@ -33,14 +33,17 @@ def _answer(options):
 
     Without waiting for a frame.
     """
+    from depthlm_ros import asking
     from depthlm_ros import estimator as seeing
-    from depthlm_ros.language.answer import answer_freely, answer_question
-    from depthlm_ros.language.question import FreeQuestion, read_any_question
+    from depthlm_ros.language.answer import answer_freely
+    from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
     from depthlm_ros.models.base import speaks
 
-    question = read_any_question(options.question, [tuple(pixel) for pixel in options.at])
+    pixels = [tuple(pixel) for pixel in options.at]
+    read_any_question(options.question, pixels, able=Able.THINGS | Able.WAYS)  # before loading
     frame, rectifier, _ = frame_of(options.image, options)
     model = load_model(options)
+    question = read_any_question(options.question, pixels, able=asking.able(model))
     if isinstance(question, FreeQuestion):
         if not speaks(model):
             raise question.refusal
@@ -49,10 +52,9 @@ def _answer(options):
         )
         return answer_freely(reply), seeing.FrameDepth(frame, rectifier, None)
     sight = estimate_frame(model, frame, rectifier, options)
-    pixels = question.pixels(seeing.source_camera(sight))
-    ranges = options.min_range, options.max_range
-    readings = call_with_retry(model, lambda: seeing.sample(model, sight, pixels, *ranges))
-    return answer_question(question, readings), sight
+    scene = asking.FrameScene(model, sight, (options.min_range, options.max_range))
+    answer = call_with_retry(model, lambda: asking.answer_frame(question, scene, options.verify))
+    return answer, sight
 
 
 def _draw(sight, answer, options) -> None:
@@ -62,7 +64,8 @@ def _draw(sight, answer, options) -> None:
     from depthlm_ros.image_io.depth_files import write_png
     from depthlm_ros.visualization.annotate import annotate
 
-    seen = sight.rectifier.source_to_rectified([point.pixel for point in answer.evidence])
+    pixels = [point.pixel for point in answer.evidence]
+    seen = sight.rectifier.source_to_rectified(pixels) if pixels else []
     shown = [
         replace(point, pixel=tuple(pixel))
         for point, pixel in zip(answer.evidence, seen, strict=True)

@@ -1,7 +1,6 @@
 """What a command says: results on standard output, everything else on standard error."""
 
 import json
-import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -34,17 +33,9 @@ def stopped_by_interrupt() -> Iterator[Callable[[], bool]]:
 
 def print_json(value) -> None:
     """Print the result for programs; NaN and infinity, which JSON has not, become null."""
-    print(json.dumps(_strict(value), indent=INDENT, allow_nan=False))
+    from depthlm_ros.sanitize import json_safe
 
-
-def _strict(value):
-    if isinstance(value, dict):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    print(json.dumps(json_safe(value), indent=INDENT, allow_nan=False))
 
 
 def sentence_of(error: BaseException) -> str:

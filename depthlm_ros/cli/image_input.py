@@ -98,7 +98,7 @@ def _yaml(path) -> dict:
     import yaml
 
     try:
-        with open(path, encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8") as file:
             content = next(iter(yaml.safe_load_all(file)), None)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())[:200]

@@ -24,6 +24,8 @@ EXAMPLE_ASK = "example: depthlm ask photo.jpg --fx 525 'How far is this point?' 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] == ["data"]:
+        return _guarded(lambda: _function("data:main")(argv[1:]), False, False)
     if argv[:1] == ["bench"]:  # its options are not known before it is loaded
         return _guarded(lambda: _function("bench:main")(argv[1:]), False, False)
     top = parser()
@@ -89,6 +91,8 @@ def parser() -> argparse.ArgumentParser:
     _add_calibrate(commands)
     bench = "measure speed or accuracy: `depthlm bench speed`, `depthlm bench accuracy`"
     commands.add_parser("bench", help=bench, add_help=False)
+    data = "prepare the public data sets: `depthlm data prepare`, `depthlm data show`"
+    commands.add_parser("data", help=data, add_help=False)
     return top
 
 
@@ -132,10 +136,18 @@ def _add_depth(commands) -> None:
 
 
 def _add_ask(commands) -> None:
-    text = "answer a question about points of a picture, in metres"
+    text = "answer a question about points or things of a picture, in metres"
     command = _command(commands, "ask", "ask:run", text, EXAMPLE_ASK)
     command.add_argument("image", metavar="IMAGE", help="picture file")
-    command.add_argument("question", metavar="QUESTION", help="in English, about points")
+    command.add_argument(
+        "question", metavar="QUESTION", help="in English, about points, named things or free ways"
+    )
+    command.add_argument(
+        "--verify",
+        action="store_true",
+        help="look for named things a second time, in the mirrored picture, and believe only what "
+        "is found twice",
+    )
     command.add_argument(
         "--at",
         nargs=2,
@@ -281,13 +293,13 @@ def _finite(text: str) -> float:
 
 
 def _positive(text: str) -> float:
-    if not 0 < (value := _finite(text)):
+    if not (value := _finite(text)) > 0:
         raise argparse.ArgumentTypeError(f"{text}: must be positive")
     return value
 
 
 def _not_negative(text: str) -> float:
-    if not 0 <= (value := _finite(text)):
+    if not (value := _finite(text)) >= 0:
         raise argparse.ArgumentTypeError(f"{text}: must not be negative")
     return value
 
@@ -305,7 +317,7 @@ def _pair(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not 0 < (value := int(text)):
+    if not (value := int(text)) > 0:
         raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
     return value
 

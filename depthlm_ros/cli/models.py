@@ -55,6 +55,7 @@ def _print(rows: list) -> None:
 def fetch(options) -> int:
     """Download a model's weights, then check that they are whole and of a format served here."""
     from depthlm_ros.models import registry
+    from depthlm_ros.models.foreign import is_foreign
 
     source = registry.source_of(options.name)
     if source == "embedded" or os.path.isdir(os.path.expanduser(source)):
@@ -63,17 +64,18 @@ def fetch(options) -> int:
         note(f"fetching {source} from the hub")
         registry.fetch(options.name, options.revision)
     opened = registry.locate(options.name, options.revision)
+    kind = "transformers" if is_foreign(options.name) else opened.format
     record = {
         "name": options.name,
         "source": source,
         "revision": options.revision,
         "folder": str(opened.folder),
-        "format": opened.format,
+        "format": kind,
         "parameters": opened.parameters,
     }
     if options.json:
         print_json(record)
     else:
         millions = opened.parameters / 1e6
-        print(f"{options.name}: {opened.format}, {millions:.1f} M parameters, {opened.folder}")
+        print(f"{options.name}: {kind}, {millions:.1f} M parameters, {opened.folder}")
     return 0

@@ -6,10 +6,11 @@ one size and the same focal length: the model's unified one. Shards appear under
 only when complete, so a trainer may read while renderers write.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
+
+from depthlm_ros.image_io.atomic_write import replace_file
 
 
 def write_shard(folder: Path, name: str, rgb: np.ndarray, depth_m: np.ndarray) -> Path:
@@ -17,9 +18,8 @@ def write_shard(folder: Path, name: str, rgb: np.ndarray, depth_m: np.ndarray) -
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.npz"
-    partial = folder / f".{name}.{os.getpid()}.npz"
-    np.savez(partial, rgb=np.ascontiguousarray(rgb), depth=depth_m.astype(np.float16))
-    os.replace(partial, path)
+    arrays = {"rgb": np.ascontiguousarray(rgb), "depth": depth_m.astype(np.float16)}
+    replace_file(path, lambda unfinished: np.savez(unfinished, **arrays))
     return path
 
 

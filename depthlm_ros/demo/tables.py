@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+from depthlm_ros.sanitize import json_safe
 from depthlm_ros.status import Code
 
 QUESTION_WIDTH = 52
@@ -103,7 +104,7 @@ def streams_table(streams: dict, output: dict, names) -> list[str]:
 def measured_table(measured: dict) -> list[str]:
     """Return what a checkpoint says of its accuracy: a row for each set of data, else as it is."""
     rows = {
-        name: row for name, row in measured.items() if isinstance(row, dict) and KEYS <= set(row)
+        name: row for name, row in measured.items() if isinstance(row, dict) and set(row) >= KEYS
     }
     lines = measured_lines({name: row for name, row in measured.items() if name not in rows})
     if rows:
@@ -134,15 +135,5 @@ def measured_lines(measured: dict, indent: str = "") -> list[str]:
 
 def write_json(path: Path, report: dict) -> None:
     """Write a report; numbers that are none become null, as JSON has no NaN."""
-    text = json.dumps(_plain(report), indent=2, allow_nan=False)
+    text = json.dumps(json_safe(report), indent=2, allow_nan=False)
     path.write_text(f"{text}\n", encoding="utf-8")
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -4,7 +4,8 @@
 as the benchmarks of DepthLM and DepthVLM are published. ``--data scenes``: procedural scenes on
 which no model of ours was trained, rendered here with exact depth. Every figure has that of the
 best constant beside it, and delta1 after each picture's median is set right, which tells errors of
-scale from errors of shape. A pixel without an answer counts as wrong.
+scale from errors of shape. A pixel without an answer counts as wrong. ``--bench``: DepthLMBench or
+DepthVLM-Bench as the papers measure, see docs/evaluation.md.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import numpy as np
 
 from depthlm_ros.datasets.annotations import read_annotations
 from depthlm_ros.estimator import DepthEstimator, marker_points
+from depthlm_ros.evaluation import benchmark as published_benchmark
 from depthlm_ros.evaluation.metrics import accuracy, constant_accuracy, pooled
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
@@ -156,6 +158,7 @@ def report(figures: dict, each: bool) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``depthlm bench accuracy``."""
+    published_benchmark.add_arguments(parser)
     parser.add_argument("--data", default="scenes", help="a .jsonl with labels, or 'scenes'")
     parser.add_argument(
         "--labels",
@@ -190,6 +193,8 @@ def run(arguments: argparse.Namespace) -> int:
     from depthlm_ros.models import registry
     from depthlm_ros.models.options import parse_pairs
 
+    if arguments.bench:
+        return published_benchmark.run(arguments)
     try:
         model = registry.load(
             arguments.model,

@@ -9,6 +9,7 @@ maps ``u' = (u + 0.5) s - 0.5`` and the principal point with it. Camera frames a
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthlm_ros.status import Code, StatusError
 
@@ -28,7 +29,7 @@ class PinholeCamera:
     width: int
     height: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse what no lens has."""
         for name in ("fx", "fy", "cx", "cy"):
             value = getattr(self, name)
@@ -46,7 +47,7 @@ class PinholeCamera:
                 )
 
     @classmethod
-    def from_matrix(cls, matrix, width: int, height: int) -> "PinholeCamera":
+    def from_matrix(cls, matrix: ArrayLike, width: int, height: int) -> "PinholeCamera":
         """Take fx, fy, cx, cy from a (3, 3) or (3, 4) camera matrix in pixels."""
         m = np.asarray(matrix, dtype=np.float64)
         fx, fy, cx, cy = (float(m[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2)))
@@ -57,24 +58,24 @@ class PinholeCamera:
         """The (3, 3) float64 camera matrix K in pixels."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
-    def contains(self, pixels) -> np.ndarray:
+    def contains(self, pixels: ArrayLike) -> np.ndarray:
         """Tell, for pixels (..., 2), which lie inside the image; NaN is outside."""
         p = np.asarray(pixels, dtype=np.float64)
         u, v = p[..., 0], p[..., 1]
         return (u >= -0.5) & (u < self.width - 0.5) & (v >= -0.5) & (v < self.height - 0.5)
 
-    def normalise(self, pixels) -> np.ndarray:
+    def normalise(self, pixels: ArrayLike) -> np.ndarray:
         """Turn pixels (..., 2) into rays (x, y) on the plane z = 1; float64 (..., 2)."""
         p = np.asarray(pixels, dtype=np.float64)
         return (p - (self.cx, self.cy)) / (self.fx, self.fy)
 
-    def project(self, points) -> np.ndarray:
+    def project(self, points: ArrayLike) -> np.ndarray:
         """Project points (..., 3) [m], optical frame, to pixels (..., 2); NaN where z <= 0."""
         p = np.asarray(points, dtype=np.float64)
         z = np.where(p[..., 2:] > 0, p[..., 2:], np.nan)
         return p[..., :2] / z * (self.fx, self.fy) + (self.cx, self.cy)
 
-    def unproject(self, pixels, depth_m) -> np.ndarray:
+    def unproject(self, pixels: ArrayLike, depth_m: ArrayLike) -> np.ndarray:
         """Turn pixels (..., 2) with z-depth (...) [m] to points (..., 3) [m], optical frame."""
         xy = self.normalise(pixels)
         z = np.asarray(depth_m, dtype=np.float64)[..., None]

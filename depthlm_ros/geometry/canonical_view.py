@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.status import Code, StatusError
@@ -59,7 +60,18 @@ class CanonicalView:
                 f"must be at most {MAX_SIDE_PX} a side and {MAX_PIXELS} in all; calibrate the "
                 "camera",
             )
-        camera = source.resized(*sides)
+        return cls.resized(source, sides[0], sides[1], focal_px)
+
+    @classmethod
+    def resized(
+        cls, source: PinholeCamera, width: int, height: int, focal_px: float
+    ) -> "CanonicalView":
+        """Return the view of a size in pixels that a model trained at ``focal_px`` sees.
+
+        ``depth_scale`` follows from the focal length that the size gives: geometric mean of the
+        axes.
+        """
+        camera = source.resized(width, height)
         return cls(source, camera, float(np.sqrt(camera.fx * camera.fy) / focal_px))
 
     @property
@@ -81,11 +93,11 @@ class CanonicalView:
     def _scale(self) -> np.ndarray:
         return np.array([self.width / self.source.width, self.height / self.source.height])
 
-    def to_view(self, pixels) -> np.ndarray:
+    def to_view(self, pixels: ArrayLike) -> np.ndarray:
         """Map source pixels (..., 2) to view pixels."""
         return (np.asarray(pixels, dtype=np.float64) + 0.5) * self._scale() - 0.5
 
-    def to_source(self, pixels) -> np.ndarray:
+    def to_source(self, pixels: ArrayLike) -> np.ndarray:
         """Map view pixels (..., 2) to source pixels: the inverse of ``to_view``."""
         return (np.asarray(pixels, dtype=np.float64) + 0.5) / self._scale() - 0.5
 

@@ -5,11 +5,13 @@ the box, the box is not clear. The volume itself is sampled: each cell must have
 and where a thing drives, the ground below each cell must be there, neither lower nor hidden.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 
+from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import ray_axes
 from depthlm_ros.geometry.obstacles import ObstacleMap
 from depthlm_ros.geometry.swept_box import NEAR_M, SweptBox
@@ -43,7 +45,7 @@ class ClearanceRules:
     max_cells: int = 12_000
     max_unseen: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse rules under which nothing or anything is clear."""
         if not self.assumed_ratio_90 >= 1:
             raise ValueError(f"assumed_ratio_90 = {self.assumed_ratio_90}: must be at least 1")
@@ -134,7 +136,10 @@ def check_clearance(
 
 
 def free_distances(
-    obstacles: ObstacleMap, box: SweptBox, yaws_rad, rules: ClearanceRules | None = None
+    obstacles: ObstacleMap,
+    box: SweptBox,
+    yaws_rad: Sequence[float] | np.ndarray,
+    rules: ClearanceRules | None = None,
 ) -> list[float]:
     """Return ``free_m`` of the box turned by each angle; positive angles to the left."""
     return [check_clearance(obstacles, box.turned(yaw), rules).free_m for yaw in yaws_rad]
@@ -173,7 +178,7 @@ def _nearest(obstacles: ObstacleMap, box: SweptBox, ratio: float) -> Obstacle:
 
 
 def _obstacle_of(
-    box: SweptBox, camera, x: np.ndarray, y: np.ndarray, z: np.ndarray, ratio: float
+    box: SweptBox, camera: PinholeCamera, x: np.ndarray, y: np.ndarray, z: np.ndarray, ratio: float
 ) -> Obstacle:
     """Return the nearest of points (rays x, y and z-depth (N,)) whose interval meets the box.
 

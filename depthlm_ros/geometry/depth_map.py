@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.interval import UNKNOWN, Interval
@@ -14,12 +15,12 @@ EDGE_RATIO = 1.15
 """Default of ``edge_ratio``: neighbours that differ by more than this factor are two things."""
 
 
-def distance_from_depth(depth_m, xy) -> np.ndarray:
+def distance_from_depth(depth_m: ArrayLike, xy: ArrayLike) -> np.ndarray:
     """Turn z-depth (...) [m] into distance to the camera [m]; ``xy``: normalised rays (..., 2)."""
     return np.asarray(depth_m) * np.sqrt(1.0 + np.square(xy).sum(axis=-1))
 
 
-def depth_from_distance(distance_m, xy) -> np.ndarray:
+def depth_from_distance(distance_m: ArrayLike, xy: ArrayLike) -> np.ndarray:
     """Turn distance to the camera (...) [m] into z-depth [m]; ``xy``: normalised rays (..., 2)."""
     return np.asarray(distance_m) / np.sqrt(1.0 + np.square(xy).sum(axis=-1))
 
@@ -57,7 +58,7 @@ class DepthMap:
     cloud: PackedCloud | None = None
     interval: Interval = UNKNOWN
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse a map that breaks the contract."""
         depth, expected = self.depth_m, (self.camera.height, self.camera.width)
         if depth.dtype != np.float32 or depth.shape != expected:

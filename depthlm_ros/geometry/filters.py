@@ -45,7 +45,7 @@ class TemporalFilter:
     depth that differs by more than this factor from the old is another surface and replaces it.
     """
 
-    def __init__(self, smoothing: float = 0.7, change_ratio: float = 1.1):
+    def __init__(self, smoothing: float = 0.7, change_ratio: float = 1.1) -> None:
         """Begin without a past."""
         if not (0 <= smoothing < 1 and change_ratio > 1):
             raise ValueError(

@@ -6,10 +6,12 @@ Everything is in the camera's optical frame (REP-103: x right, y down, z forward
 compared by one matrix product (the idea of V-disparity, Labayrade et al. 2002, for any roll).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
@@ -43,7 +45,9 @@ class GroundPlane:
     confidence: float = float("nan")
 
     @classmethod
-    def from_camera(cls, height_m: float, up=CAMERA_UP) -> "GroundPlane":
+    def from_camera(
+        cls, height_m: float, up: Sequence[float] | np.ndarray = CAMERA_UP
+    ) -> "GroundPlane":
         """Return the ground of a camera at a known height [m], ``up`` (3,) in its frame."""
         normal = np.asarray(up, dtype=np.float64)
         length = np.linalg.norm(normal)
@@ -64,7 +68,7 @@ class GroundPlane:
         """Turn around the optical axis [rad]; positive when the right side is lower."""
         return float(np.arctan2(-self.up[0], -self.up[1]))
 
-    def height_of(self, points) -> np.ndarray:
+    def height_of(self, points: ArrayLike) -> np.ndarray:
         """Return the height above the ground of points (..., 3) [m], optical frame; (...)."""
         return np.asarray(points, dtype=np.float64) @ np.array(self.up) + self.height_m
 
@@ -78,7 +82,7 @@ class GroundPlane:
         result += np.float32(self.height_m)
         return result
 
-    def level_axes(self, forward=(0.0, 0.0, 1.0)) -> np.ndarray:
+    def level_axes(self, forward: Sequence[float] | np.ndarray = (0.0, 0.0, 1.0)) -> np.ndarray:
         """Return the level frame as rows forward, left, up (3, 3), in the optical frame.
 
         ``forward``: a direction (3,), laid onto the ground. Raises ValueError when it stands
@@ -125,7 +129,8 @@ def fit_ground(depth_map: DepthMap, settings: GroundSettings | None = None) -> G
     candidates = _candidates(samples, settings)
     if not len(candidates):
         return None
-    return _refined(*_best(candidates, samples, settings), samples, settings)
+    normal, offset = _best(candidates, samples, settings)
+    return _refined(normal, offset, samples, settings)
 
 
 def measured(

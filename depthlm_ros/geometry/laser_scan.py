@@ -29,7 +29,7 @@ class ScanRules:
     columns_per_beam: int = 2
     mark_drops: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse a scan that can show nothing."""
         if not (0 <= self.range_min_m < self.range_max_m < float("inf")):
             raise ValueError(
@@ -128,7 +128,9 @@ class _Fan:
         beam *= np.float32(1.0 / self.step_rad)
         return np.floor(beam, out=beam).astype(np.int32)
 
-    def _level(self, axis: int, x: np.ndarray, y: np.ndarray, z) -> np.ndarray:
+    def _level(
+        self, axis: int, x: np.ndarray, y: np.ndarray, z: np.ndarray | np.float32
+    ) -> np.ndarray:
         """Return the coordinate ahead (0), left (1) or up (2) of the camera."""
         a, b, c = (np.float32(part) for part in self.axes[axis])
         result = x * a
@@ -173,7 +175,12 @@ class _Fan:
         return np.bincount(beam[inside], minlength=self.beams)
 
 
-def _enters_band(slope: np.ndarray, camera_m, low_m, high_m) -> np.ndarray:
+def _enters_band(
+    slope: np.ndarray,
+    camera_m: np.ndarray | np.float32 | float,
+    low_m: float | np.ndarray,
+    high_m: float | np.ndarray,
+) -> np.ndarray:
     """Return at which range rays from height ``camera_m`` are first within the band; or Inf."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if camera_m > high_m:

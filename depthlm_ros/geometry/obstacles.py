@@ -24,7 +24,7 @@ class ObstacleRules:
     max_drop_m: float = 0.05
     edge_ratio: float = EDGE_RATIO
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse rules that tell nothing apart."""
         if not (self.min_height_m > 0 and self.max_drop_m > 0 and self.edge_ratio > 1):
             raise ValueError(

@@ -4,10 +4,12 @@ A box around a thing shows its background too. The foreground is what lies neare
 step in depth of the region, where it is a real step and enough of the region lies before it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.depth_map import EDGE_RATIO, DepthMap, ray_axes
 from depthlm_ros.status import Code
@@ -61,7 +63,7 @@ class Gap:
     b_m: tuple = _NONE
 
 
-def box_mask(box, shape: tuple) -> np.ndarray:
+def box_mask(box: Sequence, shape: tuple) -> np.ndarray:
     """Return the mask, bool (H, W), of a box (u0, v0, u1, v1) in pixels; what is outside is cut.
 
     A pixel belongs to the box when its centre does.
@@ -81,14 +83,14 @@ def box_mask(box, shape: tuple) -> np.ndarray:
     return mask
 
 
-def point_mask(pixel, radius_px: float, shape: tuple) -> np.ndarray:
+def point_mask(pixel: Sequence, radius_px: float, shape: tuple) -> np.ndarray:
     """Return the mask, bool (H, W), of the disc around a pixel (u, v)."""
     u, v = float(pixel[0]), float(pixel[1])
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     return np.square(columns - u) + np.square(rows - v) <= max(radius_px, 0.71) ** 2
 
 
-def decode_rle(counts, height: int, width: int) -> np.ndarray:
+def decode_rle(counts: ArrayLike, height: int, width: int) -> np.ndarray:
     """Return the mask, bool (H, W), of COCO's uncompressed run lengths (column by column).
 
     ``counts``: lengths of the runs in turn, beginning with zeros. Raises ValueError when they do
@@ -139,7 +141,7 @@ def _background_from(depth: np.ndarray, edge_ratio: float) -> float:
 
 
 def measure_region(
-    depth_map: DepthMap, mask: np.ndarray, split: bool = True, axes=None
+    depth_map: DepthMap, mask: np.ndarray, split: bool = True, axes: ArrayLike | None = None
 ) -> RegionDepth:
     """Measure a mask, bool (H, W). ``axes`` (3, 3): rows along which its box lies; None: optical.
 
@@ -196,7 +198,9 @@ def gap_between_masks(
     return _gap(p[i], q[j], depth_map.ratio_90)
 
 
-def gap_between_points(depth_map: DepthMap, a, b, edge_ratio: float = EDGE_RATIO) -> Gap:
+def gap_between_points(
+    depth_map: DepthMap, a: np.ndarray, b: np.ndarray, edge_ratio: float = EDGE_RATIO
+) -> Gap:
     """Measure the gap between the surfaces on which two pixels (u, v) lie.
 
     Along the straight line between the pixels the surface of each ends at the first depth step;

@@ -3,9 +3,11 @@
 A scale is the median of true / measured over readings, found in logarithms: it multiplies depth.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.ground_plane import GroundPlane
@@ -28,7 +30,7 @@ class ScaleEstimate:
     samples: int
 
 
-def estimate_scale(true_m, measured_m, least: int = 1) -> ScaleEstimate:
+def estimate_scale(true_m: ArrayLike, measured_m: ArrayLike, least: int = 1) -> ScaleEstimate:
     """Estimate the scale from pairs of lengths [m] (N,); pairs that are not positive are skipped.
 
     Raises StatusError(NO_DEPTH) for fewer than ``least`` pairs, StatusError(IMPLAUSIBLE) for a
@@ -65,7 +67,7 @@ def height_pair(camera_height_m: float, ground: GroundPlane) -> tuple[float, flo
     return float(camera_height_m), ground.height_m
 
 
-def scan_pairs(depth_map: DepthMap, points_m, edge_ratio: float = 1.15) -> tuple:
+def scan_pairs(depth_map: DepthMap, points_m: ArrayLike, edge_ratio: float = 1.15) -> tuple:
     """Return (true, measured) z-depths (N,) of range sensor's points (M, 3) in the optical frame.
 
     Points outside the image, behind the camera, at depth steps or without depth are left out.
@@ -83,7 +85,7 @@ def scan_pairs(depth_map: DepthMap, points_m, edge_ratio: float = 1.15) -> tuple
 
 
 def scan_points(
-    ranges_m,
+    ranges_m: ArrayLike,
     angle_min_rad: float,
     angle_increment_rad: float,
     range_min_m: float,
@@ -98,7 +100,12 @@ def scan_points(
     return np.stack([r * np.cos(angle), r * np.sin(angle), np.zeros_like(r)], axis=-1)
 
 
-def cone_depth(depth_map: DepthMap, origin_m, axis, half_angle_rad: float) -> float:
+def cone_depth(
+    depth_map: DepthMap,
+    origin_m: ArrayLike,
+    axis: Sequence[float] | np.ndarray,
+    half_angle_rad: float,
+) -> float:
     """Return the nearest distance [m] that a Range sensor at ``origin_m`` (3,) would read; NaN.
 
     ``axis`` (3,): its direction; both in the optical frame. The 2nd percentile of the distances
@@ -117,7 +124,7 @@ def cone_depth(depth_map: DepthMap, origin_m, axis, half_angle_rad: float) -> fl
 class SlowScale:
     """A scale that follows estimates slowly and never jumps: at most ``per_step`` each time."""
 
-    def __init__(self, scale: float = 1.0, gain: float = 0.1, per_step: float = 0.002):
+    def __init__(self, scale: float = 1.0, gain: float = 0.1, per_step: float = 0.002) -> None:
         """Begin with a scale; ``gain``: share of a difference that is taken over each time."""
         if not (0 < gain <= 1 and per_step > 0):
             raise ValueError(f"gain = {gain}, per_step = {per_step}: must be in (0, 1], positive")

@@ -3,9 +3,11 @@
 The box's frame: x forward along the way, y left, z up; its origin is where the way starts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.ground_plane import GroundPlane
@@ -31,7 +33,7 @@ class SweptBox:
     top_m: float
     on_ground: bool
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse a box without a volume."""
         sizes = (self.end_m - self.begin_m, self.half_width_m, self.top_m - self.bottom_m)
         if not all(np.isfinite(size) and size > 0 for size in sizes):
@@ -46,8 +48,8 @@ class SweptBox:
     def standing(
         cls,
         ground: GroundPlane,
-        start,
-        direction,
+        start: ArrayLike,
+        direction: Sequence[float] | np.ndarray,
         length_m: float,
         width_m: float,
         height_m: float,
@@ -76,13 +78,13 @@ class SweptBox:
     @classmethod
     def floating(
         cls,
-        start,
-        direction,
+        start: ArrayLike,
+        direction: Sequence[float] | np.ndarray,
         length_m: float,
         width_m: float,
         height_m: float,
         begin_m: float = 0.0,
-        up=(0.0, -1.0, 0.0),
+        up: Sequence[float] | np.ndarray = (0.0, -1.0, 0.0),
     ) -> "SweptBox":
         """Return the box of what flies or reaches: centred on the way from ``start`` (3,)."""
         forward, up = np.asarray(direction, np.float64), np.asarray(up, np.float64)
@@ -125,11 +127,11 @@ class SweptBox:
         low = np.array([self.begin_m, -self.half_width_m, self.bottom_m])
         return low, np.array([self.end_m, self.half_width_m, self.top_m])
 
-    def to_camera(self, points) -> np.ndarray:
+    def to_camera(self, points: ArrayLike) -> np.ndarray:
         """Take points (..., 3) of the box's frame to the optical frame."""
         return np.asarray(points, dtype=np.float64) @ self.axes + self.origin_m
 
-    def from_camera(self, points) -> np.ndarray:
+    def from_camera(self, points: ArrayLike) -> np.ndarray:
         """Take points (..., 3) of the optical frame to the box's."""
         return (np.asarray(points, dtype=np.float64) - self.origin_m) @ self.axes.T
 

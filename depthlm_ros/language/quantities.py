@@ -1,110 +1,44 @@
-"""Numbers with units in English text: read into SI, written back for people."""
+"""Numbers with units in English text: read whole into SI or refused, written back for people.
+
+A run of words that can belong to a quantity ("2 to 3 s", "one and a half m/s") is taken in full
+and given to a grammar; what the grammar does not know is refused with the words themselves, so
+that no part of a quantity is ever read for the whole.
+"""
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 
-LENGTHS_M = {
-    "m": 1.0,
-    "meter": 1.0,
-    "metre": 1.0,
-    "cm": 0.01,
-    "centimeter": 0.01,
-    "centimetre": 0.01,
-    "mm": 0.001,
-    "millimeter": 0.001,
-    "millimetre": 0.001,
-    "km": 1000.0,
-    "kilometer": 1000.0,
-    "kilometre": 1000.0,
-    "ft": 0.3048,
-    "foot": 0.3048,
-    "feet": 0.3048,
-    "inch": 0.0254,
-    "in": 0.0254,
-    "yd": 0.9144,
-    "yard": 0.9144,
-    "mi": 1609.344,
-    "mile": 1609.344,
-}
-TIMES_S = {
-    "s": 1.0,
-    "sec": 1.0,
-    "second": 1.0,
-    "ms": 0.001,
-    "msec": 0.001,
-    "millisecond": 0.001,
-    "min": 60.0,
-    "minute": 60.0,
-    "h": 3600.0,
-    "hr": 3600.0,
-    "hour": 3600.0,
-}
-SPEEDS_M_S = {
-    "mps": 1.0,
-    "kmh": 1 / 3.6,
-    "kph": 1 / 3.6,
-    "mph": 0.44704,
-    "fps": 0.3048,
-    "kn": 1852 / 3600,
-    "kt": 1852 / 3600,
-    "knot": 1852 / 3600,
-}
-_WORDS = {
-    "half a": 0.5,
-    "half an": 0.5,
-    "a": 1,
-    "an": 1,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "twelve": 12,
-    "fifteen": 15,
-    "twenty": 20,
-    "thirty": 30,
-    "forty five": 45,
-    "sixty": 60,
-    "ninety": 90,
-}
+from depthlm_ros.language.quantity_grammar import DIGITS, ONES, TEENS, TENS, VAGUE, Amount, parse
+from depthlm_ros.language.unit_tables import LENGTHS_M, SHORT, SPEEDS_M_S, TIMES_S, any_of, factor
+from depthlm_ros.status import Code, StatusError
 
-_ENDINGS = {"inch": "(?:es)?", "feet": "", "mps": "", "fps": "", "kmh": "", "kph": "", "mph": ""}
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?"
-
-
-def _plural(names) -> str:
-    """Return an alternation of unit names, longest first, each with its plural."""
-    return "|".join(
-        name + _ENDINGS.get(name, "s?" if len(name) > 2 else "")
-        for name in sorted(names, key=len, reverse=True)
-    )
-
-
-_LENGTH, _TIME, _SPEED = _plural(LENGTHS_M), _plural(TIMES_S), _plural(SPEEDS_M_S)
-_NUMBER_WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
-_COUNT = rf"(?P<count>(?<![\w.]){NUMBER}|\b(?:{_NUMBER_WORD})\b)[ -]*"
-_SPEED_RE = re.compile(
-    _COUNT + rf"(?:(?P<alias>{_SPEED})|"
-    rf"(?P<length>{_LENGTH})\s*(?:/|per\s+|an?\s+)\s*(?P<time>{_TIME}))\b"
+"""A plain decimal number, as in a pixel reference."""
+_UNIT = "|".join((any_of(SPEEDS_M_S), any_of(TIMES_S), rf"(?!in\b)(?:{any_of(LENGTHS_M)})"))
+_NUMBER_WORD = "|".join((*ONES, *TEENS, *TENS, "zero", "nought", "hundred", "thousand"))
+_UNIT_TOKEN = rf"(?:{_UNIT})\b(?! +(?:image|frame|picture|photo|point|pixel|one|thing)s?\b)"
+_TOKEN = re.compile(
+    rf" *(?:(?P<number>(?<![\w.]){DIGITS}(?!\d)|\b(?:{_NUMBER_WORD}|halves|half|{VAGUE}|"
+    rf"(?:third|quarter|fifth|tenth)s?)\b|\ban?\b)|"
+    rf"(?P<unit>(?:(?<=\d)|(?<=\d-)|\b){_UNIT_TOKEN}|(?:(?<=\d)|(?<=\d )|(?<=\d-))in(?= ?(?:/|"
+    rf"per\b|an? ?(?:{any_of(TIMES_S)})\b)))|"
+    r"(?P<joint>[-+/^*×·±~]+|\.\.+|\b(?:to|or|and|per|each|every|of|point|plus|minus|till|until|"
+    r"by|"
+    r"times)\b|[,:](?= *\d)))"
 )
-_TIME_RE = re.compile(
-    _COUNT + rf"(?P<time>{_TIME})\b(?! +(?:image|frame|picture|photo|point|pixel|one)\b)"
-)
-_LENGTH_RE = re.compile(_COUNT + rf"(?P<length>(?!in\b){_LENGTH})\b")
 _BARE_LENGTH_RE = re.compile(
-    rf"\b(?:in|how many|number of|unit(?:s)? of)\s+(?P<length>{_LENGTH})\b"
+    rf"\b(?:in|how many|number of|unit(?:s)? of)\s+(?P<length>{any_of(LENGTHS_M)})\b"
 )
 
 
 @dataclass(frozen=True)
 class Quantities:
-    """The quantities of a text in SI, in order, and the text with a tag for each."""
+    """The quantities of a text in SI, in order, and the text with a tag for each.
+
+    The parts of a sum ("2 minutes and 5 s") are one quantity.
+    """
 
     speeds_m_s: tuple
     times_s: tuple
@@ -112,41 +46,105 @@ class Quantities:
     rest: str
 
 
-def _factor(table: dict, name: str) -> float:
-    for candidate in (name, name[:-1], name[:-2]):
-        if candidate in table:
-            return table[candidate]
-    raise KeyError(name)
+def spell_out(text: str) -> str:
+    """Write fraction signs, raised digits and dashes in plain characters: ½ is 1/2, ² is ^2.
+
+    Comes before NFKC, which would make 11⁄2 of 1½ and 102 of 10².
+    """
+    text = text.replace("⁄", "/")
+    for dash in "‐‑‒–—−":
+        text = text.replace(dash, "-")
+    text = re.sub(r"[⁻⁺⁰¹²³⁴-⁹]+", lambda m: "^" + unicodedata.normalize("NFKC", m[0]), text)
+    return "".join(
+        " " + unicodedata.normalize("NFKC", c).replace("⁄", "/")
+        if unicodedata.decomposition(c).startswith("<fraction>")
+        else c
+        for c in text
+    ).replace("^−", "^-")
 
 
-def _count(text: str) -> float:
-    return float(_WORDS[text]) if text in _WORDS else float(text)
+def _spans(text: str):
+    """Yield (start, end) of every run of words that can belong to a quantity and has a unit."""
+    at = 0
+    while match := _TOKEN.search(text, at):
+        begin, at = match.start(), match.end()
+        if match["unit"]:
+            continue
+        end, has_unit, has_number = at, False, bool(match["number"])
+        while following := _TOKEN.match(text, at):
+            at = following.end()
+            if following["unit"] or (has_unit and following["number"] not in (None, "a", "an")):
+                end, has_unit = at, has_unit or bool(following["unit"])
+            has_number = has_number or bool(following["number"])
+        if has_unit and has_number:
+            at = end
+            yield begin, end
+
+
+def _trimmed(span: str) -> str:
+    """Drop joints and articles that begin a run and belong to the sentence, not to the number."""
+    span = span.strip()
+    while match := re.match(
+        r"(?:(?:to|or|and|of|by|per|each|every|until|till|point|times)\b|[,:]|an? (?=\d)) *", span
+    ):
+        span = span[match.end() :]
+    return span
+
+
+_AFTER = re.compile(r" *(?:[/^*·×%°]|(?:per|squared?|cubed?)\b|[-.,:]\d)")
+_KINDS = {"speed": "speeds", "time": "times", "length": "lengths"}
+_HOW = "write one number with its unit, as in '2.5 s' or '0.5 m/s'"
+
+
+def _read(span: str, before: str, after: str) -> Amount:
+    """Return the one quantity of a run of words; StatusError(BAD_QUESTION) where it is not one."""
+    tail = _AFTER.match(after)
+    if tail or re.search(r"\b(?:in|within|at|for|by|of|with) +point *$", before):
+        seen = f"{span}{after[: tail.end()] if tail else ''}"
+        raise StatusError(Code.BAD_QUESTION, f"{seen!r} cannot be read as one quantity: {_HOW}")
+    try:
+        amounts = parse(span)
+    except ValueError as error:
+        raise StatusError(Code.BAD_QUESTION, _why_not(span)) from error
+    kind = amounts[0].kind
+    sizes = [amount.size for amount in amounts]
+    falling = all(a > b for a, b in zip(sizes, sizes[1:], strict=False))
+    one_sum = falling and kind != "speed" and all(a.value >= 0 for a in amounts[1:])
+    if len({a.kind for a in amounts}) > 1 or (len(amounts) > 1 and not one_sum):
+        raise StatusError(
+            Code.BAD_QUESTION,
+            f"{span!r} states {len(amounts)} {_KINDS[kind]}: give one; {_HOW}",
+        )
+    return Amount(kind, math.fsum(a.value for a in amounts), min(sizes))
+
+
+def _why_not(span: str) -> str:
+    """Say what is wrong with a run of words that is not one quantity."""
+    pieces = re.split(r" *(?:\b(?:or|to|till|until)\b|\.\.+) *", span)
+    try:
+        kinds = {parse(piece)[0].kind for piece in pieces}
+    except ValueError:
+        kinds = set()
+    if len(pieces) > 1 and len(kinds) == 1:
+        return f"{span!r} states {len(pieces)} {_KINDS[kinds.pop()]}: give one; {_HOW}"
+    return f"{span!r} cannot be read as one quantity: {_HOW}"
 
 
 def read_quantities(text: str) -> Quantities:
-    """Find speeds, times and lengths in lower-case text ("2 minutes and 5 s": two times)."""
-    speeds, times, lengths = [], [], []
+    """Find speeds, times and lengths in lower-case text, each read whole.
 
-    def speed(match):
-        if match["alias"]:
-            factor = _factor(SPEEDS_M_S, match["alias"])
-        else:
-            factor = _factor(LENGTHS_M, match["length"]) / _factor(TIMES_S, match["time"])
-        speeds.append(_count(match["count"]) * factor)
-        return " <n> "
-
-    def time(match):
-        times.append(_count(match["count"]) * _factor(TIMES_S, match["time"]))
-        return " <n> "
-
-    def length(match):
-        lengths.append(_count(match["count"]) * _factor(LENGTHS_M, match["length"]))
-        return " <n> "
-
-    text = _SPEED_RE.sub(speed, text)
-    text = _TIME_RE.sub(time, text)
-    text = _LENGTH_RE.sub(length, text)
-    return Quantities(tuple(speeds), tuple(times), tuple(lengths), text)
+    Raises StatusError(BAD_QUESTION), which names the words, for a range, a choice, a vague number,
+    a power, an unknown compound unit and whatever else is not one quantity.
+    """
+    found: dict[str, list] = {kind: [] for kind in _KINDS}
+    rest, at = "", 0
+    for begin, end in _spans(text):
+        span = _trimmed(text[begin:end])
+        begin = end - len(span)
+        amount = _read(span.strip(), text[at:begin], text[end:])
+        found[amount.kind].append(amount.value)
+        rest, at = f"{rest}{text[at:begin]} <n> ", end
+    return Quantities(*(tuple(found[kind]) for kind in _KINDS), rest + text[at:])
 
 
 def wanted_length_unit(text: str) -> str:
@@ -154,18 +152,7 @@ def wanted_length_unit(text: str) -> str:
     match = _BARE_LENGTH_RE.search(text)
     if match is None or match["length"] == "in":
         return "m"
-    factor = _factor(LENGTHS_M, match["length"])
-    short = {
-        1.0: "m",
-        0.01: "cm",
-        0.001: "mm",
-        1000.0: "km",
-        0.3048: "ft",
-        0.0254: "in",
-        0.9144: "yd",
-        1609.344: "mi",
-    }
-    return short[factor]
+    return SHORT[factor(LENGTHS_M, match["length"])]
 
 
 def format_number(value: float) -> str:

@@ -1,19 +1,41 @@
-"""What is asked: a question in free English about points of the image, read into a typed task.
+"""What is asked: a question in free English about points or things of the image, read into a task.
 
 Knows the wording of people and of the papers (DepthLM section 3, the six tasks). Does not know
 where a named thing is, nor how far anything is. The node's own templates are fixed; nothing of a
-question's text reaches a prompt, a path or a format string.
+question's text reaches a prompt (but the name of a thing), a path or a format string.
 """
 
 import math
+import re
 import unicodedata
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Flag, auto
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.language import phrases
-from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD, read_points
-from depthlm_ros.language.quantities import format_number, read_quantities, wanted_length_unit
+from depthlm_ros.language.classify import FreeKindError, Kind, classify, prepare, with_two
+from depthlm_ros.language.pixel_references import (
+    CENTRE,
+    STRAIGHT_AHEAD,
+    RelativePoint,
+    read_points,
+)
+from depthlm_ros.language.quantities import (
+    format_number,
+    read_quantities,
+    spell_out,
+    wanted_length_unit,
+)
+from depthlm_ros.language.tasks import OF_THINGS, OF_WAYS, ONE_POINT, Task
+from depthlm_ros.language.things import (
+    GIVEN,
+    NoThingError,
+    Phrase,
+    Thing,
+    pair_of,
+    read_targets,
+    thing_of,
+)
 from depthlm_ros.sanitize import clean, has_control_characters
 from depthlm_ros.status import Code, StatusError
 
@@ -23,34 +45,26 @@ MAX_AMOUNT = 1e6
 """Seconds or metres a second above which a number is taken for a slip."""
 
 
-class Task(str, Enum):
-    """What the value of an answer is."""
+class Able(Flag):
+    """What whoever asks can have answered beside depth at given points."""
 
-    DISTANCE = "distance"
-    """Euclidean distance from the camera to the point, m."""
-    DEPTH = "depth"
-    """Distance along the camera's principal axis (REP-118), m."""
-    SPEED = "speed"
-    """Speed that covers the distance in the given time, m/s."""
-    TIME = "time"
-    """Time that the distance takes at the given speed, s."""
-    TWO_POINT_DISTANCE = "two_point_distance"
-    """Straight line between two points, m."""
-
-    @property
-    def points(self) -> int:
-        """How many points the task needs."""
-        return 2 if self is Task.TWO_POINT_DISTANCE else 1
+    POINTS = 0
+    THINGS = auto()
+    """Named things can be found."""
+    WAYS = auto()
+    """Clearance can be measured."""
 
 
 @dataclass(frozen=True)
 class Question:
     """A question that can be answered once the depth at its points is known.
 
-    ``points``: pixels (u, v), or CENTRE or STRAIGHT_AHEAD, as many as the task needs. ``amount``:
-    seconds for SPEED, metres a second for TIME, else NaN. ``unit``: the length unit the asker
-    wants to read, the answer's value stays in SI. ``declared``: width, height, fx, fy, cx, cy that
-    the question states. ``assumed``: nobody gave the point, the centre was taken for it.
+    ``points``: pixels (u, v), RelativePoints, CENTRE, STRAIGHT_AHEAD or Things, as many as the
+    task needs. ``amount``: seconds for SPEED, metres a second for TIME, else NaN. ``unit``: the
+    length unit the asker wants to read, the answer's value stays in SI. ``declared``: width,
+    height, fx, fy, cx, cy that the question states. ``assumed``: nobody gave the point or the
+    direction, the centre or ahead was taken for it. ``direction``: "left", "right", "up", "down",
+    "forward" or "ahead", where the question has one. ``width_m``: what is to pass a gap, else NaN.
     """
 
     task: Task
@@ -59,12 +73,19 @@ class Question:
     unit: str = "m"
     declared: dict = field(default_factory=dict)
     assumed: bool = False
+    direction: str = ""
+    width_m: float = math.nan
+
+    @property
+    def things(self) -> tuple:
+        """The named things among the points, which must be found before ``pixels``."""
+        return tuple(point for point in self.points if isinstance(point, Thing))
 
     def pixels(self, camera: PinholeCamera) -> list[tuple[float, float]]:
         """Return the points as pixels of the image that ``camera`` describes.
 
         Raises StatusError(BAD_QUESTION) when the question states another image size or other
-        intrinsics.
+        intrinsics, ValueError for a named thing.
         """
         for name, stated in self.declared.items():
             actual = float(getattr(camera, name))
@@ -74,11 +95,19 @@ class Question:
                     f"the question says {name} = {stated:g}, the image has "
                     f"{actual:g}: leave it out, or give pixels of this image",
                 )
-        named = {
-            CENTRE: ((camera.width - 1) / 2, (camera.height - 1) / 2),
-            STRAIGHT_AHEAD: (camera.cx, camera.cy),
-        }
-        return [named.get(point, point) for point in self.points]
+        return [_pixel(point, camera) for point in self.points]
+
+
+def _pixel(point, camera: PinholeCamera) -> tuple[float, float]:
+    if point is CENTRE:
+        return (camera.width - 1) / 2, (camera.height - 1) / 2
+    if point is STRAIGHT_AHEAD:
+        return camera.cx, camera.cy
+    if isinstance(point, RelativePoint):
+        return point.pixel(camera.width, camera.height)
+    if isinstance(point, Thing):
+        raise ValueError(f"{point} must be found in the image first")
+    return point
 
 
 class InFreeWords(StatusError):
@@ -97,7 +126,7 @@ class FreeQuestion:
 
 
 def read_any_question(
-    text: str, pixels=(), max_length: int = MAX_QUESTION
+    text: str, pixels=(), max_length: int = MAX_QUESTION, able: Able = Able.POINTS
 ) -> Question | FreeQuestion:
     """Read a typed question, else one in free words; raises what ``read_question`` raises.
 
@@ -106,13 +135,15 @@ def read_any_question(
     at.
     """
     try:
-        return read_question(text, pixels, max_length)
+        return read_question(text, pixels, max_length, able)
     except InFreeWords as refusal:
         plain = _normalise(text, max_length)
+        found, tagged = read_points(plain)
         for pattern, reason in phrases.NOT_FREELY:
-            if pattern.search(plain):
+            if pattern.search(plain) or pattern.search(tagged):
                 raise StatusError(Code.UNSUPPORTED, reason) from refusal
-        if len(pixels) or read_points(plain)[0]:
+        ahead_only = all(point in (STRAIGHT_AHEAD, CENTRE) for point in found)
+        if len(pixels) or not ahead_only:
             raise StatusError(
                 Code.BAD_QUESTION,
                 "a question in free words is about the whole image: leave the pixels out, or ask "
@@ -121,25 +152,41 @@ def read_any_question(
         return FreeQuestion(clean(text, max_length), refusal)
 
 
-def read_question(text: str, pixels=(), max_length: int = MAX_QUESTION) -> Question:
+def read_question(
+    text: str, pixels=(), max_length: int = MAX_QUESTION, able: Able = Able.POINTS
+) -> Question:
     """Read a question; ``pixels`` (u, v) came beside it and go before those in the text.
 
-    "This point" with no pixel anywhere is the centre of the image.
+    "This point" with no pixel anywhere is the centre of the image; a named thing, a superlative or
+    a free way never is.
 
     Raises StatusError: BAD_QUESTION when it is empty, too long, has control characters, lacks a
-    number or a point; UNSUPPORTED when it asks for something else than the five tasks or about a
-    named thing. InFreeWords, which is one of these, when it asks for no measure at all.
+    number or a point, or holds a number that is not understood; UNSUPPORTED when it asks for
+    something else than the tasks, or for what ``able`` does not hold. InFreeWords, which is one of
+    these, when it asks for no measure at all.
     """
     plain = _normalise(text, max_length)
     declared, plain = phrases.read_declared(plain)
-    found, plain = read_points(plain)
-    quantities = read_quantities(plain)
-    _refuse_other_kinds(quantities.rest)
-    task, amount = _task_of(quantities, len(pixels) + len(found))
     given = [tuple(p) for p in pixels]
-    assumed = task.points == 1 and not given + found and phrases.means_the_centre(quantities.rest)
-    points = _points_for(task, given + [CENTRE] * assumed, found, quantities.rest)
-    return Question(task, points, amount, wanted_length_unit(plain), declared, assumed)
+    found, plain = read_points(plain)
+    unit = wanted_length_unit(plain)
+    quantities = read_quantities(plain)
+    try:
+        kind = classify(prepare(quantities.rest), quantities, Able.THINGS in able, len(given))
+    except FreeKindError as refusal:
+        raise InFreeWords(refusal.code, refusal.reason) from refusal
+    _refuse_left_over(kind.rest)
+    common = {"unit": unit, "declared": declared, "direction": kind.direction}
+    if kind.task in OF_WAYS:
+        return _way(kind, given + found, able, common)
+    task, points, assumed = _points_of(kind, given, found)
+    _check_able(task, points, able)
+    if len(points) != task.points:
+        raise _wrong_number(task, len(points))
+    width = quantities.lengths_m[0] if quantities.lengths_m else math.nan
+    amount = _amount(task, quantities)
+    points = tuple(thing_of(p) if isinstance(p, Phrase) else p for p in points)
+    return Question(task, points, amount, assumed=assumed, width_m=width, **common)
 
 
 def _normalise(text: str, max_length: int) -> str:
@@ -153,7 +200,10 @@ def _normalise(text: str, max_length: int) -> str:
             Code.BAD_QUESTION,
             "the question holds control characters or broken text: send plain UTF-8 text",
         )
-    plain = clean(unicodedata.normalize("NFKC", text).lower(), 4 * max_length)
+    plain = (
+        unicodedata.normalize("NFKC", spell_out(text)).lower().replace("’", "'").replace('"', " ")
+    )
+    plain = clean(re.sub(r"<\s*[a-z]\s*>", " ", plain), 4 * max_length)
     if not any(c.isalnum() for c in plain):
         raise StatusError(
             Code.BAD_QUESTION, f"the question is empty: ask for example {phrases.EXAMPLES}"
@@ -161,92 +211,159 @@ def _normalise(text: str, max_length: int) -> str:
     return phrases.strip_reply_format(plain)
 
 
-def _refuse_other_kinds(rest: str) -> None:
-    """Refuse what is understood and not offered."""
-    for pattern, reason in phrases.UNSUPPORTED:
-        if pattern.search(rest):
-            raise StatusError(Code.UNSUPPORTED, reason)
-    for pattern, reason in phrases.FREE_ONLY:
-        if pattern.search(rest):
-            raise InFreeWords(Code.UNSUPPORTED, reason)
+_LEFT_OVER = re.compile(
+    r"(?<![\w-])[-+]?\d[\w.,/:^%]*(?!\w)|\b(?:half|quarter)s? (?:of )?an?\b(?! (?:left|right))"
+)
+_HARMLESS_NUMBER = re.compile(
+    r"\b2 (?:points?|pixels?|images?)\b|\b[23]-?d\b|\bpoints? [12](?: and (?:point )?2)?\b(?!\w)"
+)
 
 
-def _task_of(quantities, given: int) -> tuple[Task, float]:
-    """Return the task and its amount (seconds, or metres a second)."""
-    rest, speeds, times = quantities.rest, quantities.speeds_m_s, quantities.times_s
-    if quantities.lengths_m:
-        raise StatusError(
-            Code.UNSUPPORTED,
-            "the question states a length: ask for the distance itself and "
-            "compare, lengths are not taken into account",
-        )
-    if speeds and times:
+def _refuse_left_over(rest: str) -> None:
+    """Refuse a number that belongs to no point and no quantity."""
+    match = _LEFT_OVER.search(_HARMLESS_NUMBER.sub(" ", rest))
+    if match:
+        after = " ".join(rest[match.start() :].split())[:30]
         raise StatusError(
             Code.BAD_QUESTION,
-            "the question states a speed and a time: give the time to get a "
-            "speed, or the speed to get a time",
+            f"the number in {after!r} is not understood: write pixels as (320, 240), and numbers "
+            "with their units, as in '2.5 s' or '0.5 m/s'",
         )
-    if times or phrases.ASKS_SPEED.search(rest):
-        return Task.SPEED, _amount(
-            sum(times), bool(times), "time", "s", "... to reach this point in 2 s?"
+
+
+def _way(kind: Kind, points: list, able: Able, common: dict) -> Question:
+    """Return a question about a free way.
+
+    StatusError where nobody measures it or it is at a point.
+    """
+    if any(point is not STRAIGHT_AHEAD for point in points):
+        raise StatusError(
+            Code.BAD_QUESTION,
+            "a free way is measured ahead, left or right, not at a point: leave the pixels out",
         )
-    if speeds or phrases.ASKS_TIME.search(rest):
-        if len(speeds) > 1:
+    if Able.WAYS not in able:
+        if not points and not kind.direction and re.search(r"\bobjects?\b", kind.rest):
+            raise _needs(Task.DISTANCE, 0)
+        raise StatusError(Code.UNSUPPORTED, phrases.WAY_REASON)
+    if kind.task is Task.FREE_DISTANCE and not kind.direction:
+        common = {**common, "direction": "ahead", "assumed": True}
+    return Question(kind.task, (), **common)
+
+
+def _points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
+    """Return the task, its points and phrases in order, and whether a point was assumed.
+
+    What came beside the question goes where the text points at it, else before the rest. Where
+    there are pixels enough, the words are their labels.
+    """
+    targets = [t for t in read_targets(kind.rest, found)]
+    others = [t for t in targets if not (isinstance(t.item, Phrase) and t.item.is_ourselves)]
+    two = kind.two
+    if others and len(others) < len(targets):  # "the camera and this point"
+        targets, two = others, two and len(others) > 1
+    if len(targets) > 1 or given:  # "ahead" counts only where nothing else is meant
+        targets = [t for t in targets if t.item is not STRAIGHT_AHEAD] or targets
+    two = two or _joined(targets, kind)
+    if two and len(targets) == 2 and targets[1].joint == "is":  # "how far above A is B"
+        targets = targets[::-1]
+    task = with_two(kind) if two else kind.task
+    if (
+        task.points == 2
+        and len(targets) == 1
+        and isinstance(targets[0].item, Phrase)
+        and not given
+    ):
+        pair = pair_of(targets[0].item)
+        if pair:
+            return task, list(pair), False
+    items = [t.item for t in targets]
+    pointed = items.count(GIVEN)
+    if not given and items == [GIVEN] and task.points == 1 and targets[0].alone:
+        return task, [CENTRE], True
+    waiting = iter(given[len(given) - min(pointed, len(given)) :])
+    placed = [next(waiting, None) if item is GIVEN else item for item in items]
+    spare = given[: len(given) - min(pointed, len(given))]
+    points = spare + [p for p in placed if p is not None]
+    if not kind.ordered:
+        points = given + [p for p in items if p is not GIVEN]
+    pixels = [p for p in points if not isinstance(p, Phrase)]
+    if len(pixels) >= task.points or pointed > len(given):
+        points = pixels
+    return task, points, False
+
+
+def _joined(targets: list, kind: Kind) -> bool:
+    """Tell whether the second target is what the first is measured from."""
+    if len(targets) != 2 or kind.task not in ONE_POINT.values():
+        return False
+    first, second = (target.joint for target in targets)
+    if second == "is":
+        return first == "from" or kind.component in ("lateral", "vertical")
+    return second in ("from", "to", "than")
+
+
+def _check_able(task: Task, points: list, able: Able) -> None:
+    """Refuse what nobody here can have answered."""
+    named = [point for point in points if isinstance(point, Phrase | Thing)]
+    if task in OF_THINGS and (Able.THINGS not in able or not named):
+        raise StatusError(Code.UNSUPPORTED, phrases.SIZES)
+    for phrase in named:
+        try:
+            thing = phrase if isinstance(phrase, Thing) else thing_of(phrase)
+        except NoThingError as refusal:
+            raise _needs(task, len(points) - len(named), refusal.text) from refusal
+        if Able.THINGS not in able:
             raise StatusError(
-                Code.BAD_QUESTION, f"the question states {len(speeds)} speeds: give one"
+                Code.UNSUPPORTED,
+                f"the question is about {clean(thing.name, 40)!r}: this model cannot "
+                f"find named things; {phrases.HOW_TO_GIVE_POINTS}",
             )
-        return Task.TIME, _amount(
-            sum(speeds), bool(speeds), "speed", "m/s", "... to reach this point at 0.5 m/s?"
-        )
-    if phrases.asks_two_points(rest, given):
-        return Task.TWO_POINT_DISTANCE, math.nan
-    if phrases.ASKS_DEPTH.search(rest):
-        return Task.DEPTH, math.nan
-    if phrases.ASKS_DISTANCE.search(rest):
-        return Task.DISTANCE, math.nan
-    raise InFreeWords(
+
+
+def _needs(task: Task, given: int, why: str = "") -> StatusError:
+    return StatusError(
         Code.BAD_QUESTION,
-        f"this is not a question that can be read here: ask for example {phrases.EXAMPLES}",
+        f"{why}{': ' if why else ''}{task.value} needs {task.points} "
+        f"point{'s' * (task.points > 1)}, {given} given: {phrases.HOW_TO_GIVE_POINTS}",
     )
 
 
-def _amount(value: float, given: bool, name: str, unit: str, example: str) -> float:
-    if not given:
+def _wrong_number(task: Task, given: int) -> StatusError:
+    """Say what is missing and how to give it, or what is too much."""
+    if given > task.points:
+        return StatusError(
+            Code.BAD_QUESTION,
+            f"{task.value} is about {task.points} "
+            f"point{'s' * (task.points > 1)}, {given} given: {phrases.TOO_MANY}",
+        )
+    return _needs(task, given)
+
+
+def _amount(task: Task, quantities) -> float:
+    """Return the seconds of SPEED or the metres a second of TIME; NaN for the other tasks."""
+    if task is Task.SPEED:
+        return _checked(quantities.times_s, "time", "s", "... to reach this point in 2 s?")
+    if task is Task.TIME:
+        return _checked(
+            quantities.speeds_m_s, "speed", "m/s", "... to reach this point at 0.5 m/s?"
+        )
+    return math.nan
+
+
+def _checked(values: tuple, name: str, unit: str, example: str) -> float:
+    if not values:
         raise StatusError(
             Code.BAD_QUESTION,
             f"the question lacks a {name} with its unit: write for example {example!r}",
         )
-    if not 0 < value <= MAX_AMOUNT:
+    if len(values) > 1:
+        raise StatusError(
+            Code.BAD_QUESTION, f"the question states {len(values)} {name}s: give one"
+        )
+    if not 0 < values[0] <= MAX_AMOUNT:
         raise StatusError(
             Code.BAD_QUESTION,
-            f"a {name} of {format_number(value)} {unit}: must be above 0 and at "
+            f"a {name} of {format_number(values[0])} {unit}: must be above 0 and at "
             f"most {MAX_AMOUNT:g} {unit}",
         )
-    return value
-
-
-def _points_for(task: Task, given: list, found: list, rest: str) -> tuple:
-    """Choose the task's points, or say what is missing and how to give it."""
-    points = given + [p for p in found if p is not STRAIGHT_AHEAD]
-    if len(points) < task.points:  # "ahead" counts only where no other point is meant
-        points += [p for p in found if p is STRAIGHT_AHEAD][:1]
-    if len(points) == task.points:
-        return tuple(points)
-    if len(points) > task.points:
-        raise StatusError(
-            Code.BAD_QUESTION,
-            f"{task.value} is about {task.points} "
-            f"point{'s' * (task.points > 1)}, {len(points)} given: {phrases.TOO_MANY}",
-        )
-    thing = phrases.named_thing(rest)
-    if thing:
-        raise StatusError(
-            Code.UNSUPPORTED,
-            f"the question is about {clean(thing, 40)!r}: this model cannot "
-            f"find named things; {phrases.HOW_TO_GIVE_POINTS}",
-        )
-    raise StatusError(
-        Code.BAD_QUESTION,
-        f"{task.value} needs {task.points} point{'s' * (task.points > 1)}, "
-        f"{len(points)} given: {phrases.HOW_TO_GIVE_POINTS}",
-    )
+    return values[0]

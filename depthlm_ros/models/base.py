@@ -118,6 +118,24 @@ class PointDepthModel(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class GroundingForm:
+    """How a model is asked where a thing is, and in what numbers it answers.
+
+    ``prompt``: with "{name}" for the thing. ``scale``: what x and y run to in its boxes; None:
+    pixels of the picture as it is shown to the model.
+    """
+
+    prompt: str
+    scale: tuple[float, float] | None = (1000.0, 1000.0)
+
+
+QWEN3_VL_BOXES = GroundingForm("Locate every {name}, report bbox coordinates in JSON format.")
+"""Qwen3-VL, and the compact model, which is trained in its form."""
+QWEN25_VL_BOXES = GroundingForm(QWEN3_VL_BOXES.prompt, None)
+"""Qwen2.5-VL: pixels of the resized picture."""
+
+
 @runtime_checkable
 class LanguageModel(Protocol):
     """Free text about an image; whoever asks parses it strictly."""
@@ -131,8 +149,17 @@ class LanguageModel(Protocol):
     ) -> str:
         """Answer ``prompt`` about a source image, uint8 (H, W, 3), in the model's own words.
 
-        Decoded greedily; special tokens are left out, nothing else is cleaned.
+        Decoded greedily; special tokens are left out, nothing else is cleaned. A model that has an
+        attribute ``on_token`` calls it after each token; it may raise, which ends the reply.
         """
+
+
+def grounding_of(model) -> GroundingForm | None:
+    """Return how a model is asked where things are; None where it cannot tell.
+
+    A model says so itself by its attribute ``grounding``.
+    """
+    return getattr(model, "grounding", None)
 
 
 def speaks(model) -> bool:

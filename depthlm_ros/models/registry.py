@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass, replace
 from importlib import import_module
 
+from depthlm_ros.models import foreign
 from depthlm_ros.models.import_logging import quiet_imports
 from depthlm_ros.models.options import FAMILIES, validate
 from depthlm_ros.models.versions import check_transformers
@@ -47,10 +48,10 @@ KNOWN = {
             "embedded",
             "embedded",
             "dense",
-            5.2,
-            0.01,
+            8.6,
+            0.017,
             "Apache-2.0",
-            "tiny DepthVLM for demo and tests, trained on rendered scenes only",
+            "compact DepthVLM for demo, tests and robots without a GPU; see its card",
         ),
         KnownModel(
             "depthvlm-4b",
@@ -98,6 +99,9 @@ def load(
 ):
     """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
 
+    Models that are not of this package: ``transformers:NAME`` and ``plugin:NAME``
+    (``models/foreign.py``).
+
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
     bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
     language model (``models/weights/quantization.py``). ``calibrated``: whether the interval's
@@ -106,6 +110,12 @@ def load(
     DenseDepthModel or PointDepthModel (``models/base.py``). Raises StatusError(MODEL_NOT_READY,
     MODEL_ERROR or UNSUPPORTED) with path and remedy.
     """
+    if foreign.is_foreign(name):
+        if quantize != "none":
+            raise StatusError(
+                Code.UNSUPPORTED, f"{name}: quantize = {quantize!r} is not offered for it"
+            )
+        return foreign.load(name, device, dtype, revision, **options)
     check_transformers()
     with quiet_imports():  # torch: not needed to list names
         from depthlm_ros.models import device as device_module
@@ -165,6 +175,8 @@ def source_of(name: str) -> str:
 
     Raises StatusError(MODEL_NOT_READY) for a model that is announced only.
     """
+    if foreign.is_foreign(name):
+        return foreign.source_of(name)
     if name in KNOWN and not KNOWN[name].source:
         raise StatusError(
             Code.MODEL_NOT_READY,

@@ -5,6 +5,7 @@ Coordinates here are whole pixels ``(x, y)`` of the picture that the model sees,
 down. The target itself is never painted: the model must still see what it is asked about.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,7 +70,7 @@ class Marker:
     thickness_px: int = 1
     colour: tuple = RED
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
         if self.shape not in SHAPES:
             raise StatusError(
@@ -123,7 +124,7 @@ class Placement:
     padding: tuple = (0, 0, 0, 0)
 
 
-def pixel_in_view(pixel, scale, size) -> tuple:
+def pixel_in_view(pixel: Sequence[float], scale: Sequence[float], size: Sequence[int]) -> tuple:
     """Map a source pixel (u, v) to the whole pixel to mark in the view: ``int(p s)`` an axis.
 
     The published rule, not the pixel-centre rule; the two differ by less than one view pixel.
@@ -134,7 +135,9 @@ def pixel_in_view(pixel, scale, size) -> tuple:
     return tuple(int(np.clip(int(p * s), 0, n - 1)) for p, s, n in per_axis)
 
 
-def place(marker: Marker, target, width: int, height: int, on_margin: str = "flip") -> Placement:
+def place(
+    marker: Marker, target: Sequence[int], width: int, height: int, on_margin: str = "flip"
+) -> Placement:
     """Place the marker of the pixel ``target`` = (x, y) in a picture of ``width`` x ``height``.
 
     Outside the margin the placement is the published one. Within it: "flip" lays the marker on the
@@ -185,7 +188,9 @@ def draw(rgb: np.ndarray, marker: Marker, placement: Placement) -> np.ndarray:
     return marked
 
 
-def draw_all(rgb: np.ndarray, markers, targets, on_margin: str = "flip") -> np.ndarray:
+def draw_all(
+    rgb: np.ndarray, markers: Sequence, targets: Sequence, on_margin: str = "flip"
+) -> np.ndarray:
     """Draw several markers, each of its own colour, for two-point questions.
 
     The picture keeps its size. ``markers``: Marker each; ``targets``: (x, y) each. "pad" is

@@ -7,9 +7,11 @@ speed and time write the distance and the division out before the answer; the on
 stands for them here is our own, so that a reply holds one number. Parsing is ``parsing.py``'s.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.status import Code, StatusError
 
 METRES, SPEED, SECONDS = "m", "m/s", "s"
@@ -132,7 +134,7 @@ def prompt(
     speed_m_s: float | None = None,
     size: tuple | None = None,
     pixel: tuple | None = None,
-    camera=None,
+    camera: PinholeCamera | None = None,
 ) -> Prompt:
     """Return the prompt of a task in a style.
 
@@ -161,7 +163,9 @@ def prompt(
     )
 
 
-def _tagged_or_plain(task: Task, style: Style, time_s, speed_m_s) -> Prompt:
+def _tagged_or_plain(
+    task: Task, style: Style, time_s: float | None, speed_m_s: float | None
+) -> Prompt:
     values = {}
     if task is Task.SPEED:
         values = {"time_s": _positive("time_s", time_s)}
@@ -183,7 +187,7 @@ def _tagged_or_plain(task: Task, style: Style, time_s, speed_m_s) -> Prompt:
     )
 
 
-def _text_coordinates(size, pixel) -> Prompt:
+def _text_coordinates(size: Sequence | None, pixel: Sequence | None) -> Prompt:
     if size is None or pixel is None:
         raise StatusError(Code.UNSUPPORTED, "style text_coordinates: size and pixel must be given")
     question = (
@@ -193,7 +197,7 @@ def _text_coordinates(size, pixel) -> Prompt:
     return Prompt(question, _WORDING[Task.DISTANCE][2], markers=0)
 
 
-def _intrinsics(camera) -> Prompt:
+def _intrinsics(camera: PinholeCamera | None) -> Prompt:
     if camera is None:
         raise StatusError(Code.UNSUPPORTED, "style intrinsics: the camera must be given")
     question = (
@@ -205,7 +209,7 @@ def _intrinsics(camera) -> Prompt:
     return Prompt(question, _WORDING[Task.DISTANCE][2])
 
 
-def _positive(name: str, value) -> float:
+def _positive(name: str, value: float | None) -> float:
     if value is None or not 0 < value < float("inf"):
         raise StatusError(Code.BAD_QUESTION, f"{name} = {value}: must be a positive finite number")
     return float(value)

@@ -13,7 +13,6 @@ weights, moments), ``progress.json``, ``log.jsonl``, and ``checkpoint/``, which 
 import argparse
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -24,11 +23,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from depthlm_ros.datasets.shards import ShardFolder
+from depthlm_ros.image_io.atomic_write import replace_file, write_text_atomically
 from depthlm_ros.models.depthvlm.model import load_module
 from depthlm_ros.models.depthvlm.network import PREFIX, DepthVLMModule
 from depthlm_ros.models.depthvlm.tiny import tiny_config, tiny_tokenizer
 from depthlm_ros.models.runtime.image_patches import to_patches
-from depthlm_ros.models.weights.checkpoint import Checkpoint
+from depthlm_ros.models.weights.checkpoint import Checkpoint, write
 from depthlm_ros.training.augmentation import disturb_light, stretched_crop
 from depthlm_ros.training.losses import silog
 
@@ -216,7 +216,7 @@ class Trainer:
             for moment, value in _moments(self.optimizers, parameter).items():
                 state[f"{moment}.{name}"] = value
         metadata = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
-        _replace(
+        replace_file(
             self.out / "state.safetensors",
             lambda path: save_file(
                 {name: value.contiguous() for name, value in state.items()}, path, metadata
@@ -226,10 +226,7 @@ class Trainer:
         self._put(self.average)
         write_checkpoint(self.out / "checkpoint", self.module, self.settings, self.tokenizer)
         self._put(kept)
-        _replace(
-            self.out / "progress.json",
-            lambda path: path.write_text(json.dumps({"step": self.step})),
-        )
+        write_text_atomically(self.out / "progress.json", json.dumps({"step": self.step}))
 
     @torch.no_grad()
     def _resume(self) -> None:
@@ -264,21 +261,11 @@ def write_checkpoint(
     dtype: torch.dtype = torch.float32,
 ) -> None:
     """Write a checkpoint folder that ``registry.load`` reads: config, tokenizer, safetensors."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: value.detach().to("cpu", dtype)
         for name, value in module.published_state_dict().items()
     }
-    _replace(folder / "model.safetensors", lambda path: save_file(tensors, path, {"format": "pt"}))
-    _replace(folder / "config.json", lambda path: path.write_text(json.dumps(config, indent=2)))
-    tokenizer.save_pretrained(folder)
-
-
-def _replace(path: Path, write) -> None:
-    """Let ``write`` fill a file beside ``path``, then put it in place: never half a file."""
-    partial = path.with_name(f".{path.name}.part")
-    write(partial)
-    os.replace(partial, path)
+    write(folder, config, tensors, tokenizer)
 
 
 def _whole_tokens(rgb: np.ndarray, depth: np.ndarray, multiple: int) -> tuple:

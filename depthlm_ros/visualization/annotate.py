@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from depthlm_ros.geometry.depth_map import DepthMap
+from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.status import Code
 from depthlm_ros.visualization.colormap import colourise
 from depthlm_ros.visualization.drawing import (
@@ -52,7 +53,7 @@ def mark_radius(height: int, width: int) -> int:
     return max(4, round(np.sqrt(height * width) / 75))
 
 
-def label_of(point, with_interval: bool = True) -> str:
+def label_of(point: PointDepth, with_interval: bool = True) -> str:
     """Return what a label says: the distance with its interval, or the code in words."""
     if point.code != Code.OK:
         return Code(point.code).name.lower().replace("_", " ")
@@ -66,23 +67,23 @@ def _metres(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _inside(pixel, width: int, height: int) -> bool:
+def _inside(pixel: Sequence[float], width: int, height: int) -> bool:
     u, v = pixel
     return bool(-0.5 <= u < width - 0.5 and -0.5 <= v < height - 0.5)
 
 
-def _mark(drawn: np.ndarray, pixel, radius: int, colour: tuple) -> None:
+def _mark(drawn: np.ndarray, pixel: Sequence[float], radius: int, colour: tuple) -> None:
     """Draw a ring with ticks, dark below and bright above so that it shows on any ground."""
     u, v = (float(x) for x in pixel)
     for ink, thick in ((PAPER, max(3, radius // 2)), (colour, max(1, radius // 5))):
         centre, r = fixed_point((u, v)), round(radius * 16)
         cv2.circle(drawn, centre, r, ink, thick, cv2.LINE_AA, 4)
         for du, dv in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-            ends = [(u + du * k * radius, v + dv * k * radius) for k in (1.0, 1.5)]
-            draw_line(drawn, *ends, ink, thick)
+            inner, outer = ((u + du * k * radius, v + dv * k * radius) for k in (1.0, 1.5))
+            draw_line(drawn, inner, outer, ink, thick)
 
 
-def _label(drawn: np.ndarray, point, radius: int, scale: float, taken: list) -> tuple:
+def _label(drawn: np.ndarray, point: PointDepth, radius: int, scale: float, taken: list) -> tuple:
     """Write a reading's label at the best free place; return its box."""
     height, width = drawn.shape[:2]
     text = label_of(point)
@@ -99,13 +100,16 @@ def _label(drawn: np.ndarray, point, radius: int, scale: float, taken: list) -> 
     return box
 
 
-def _best_box(pixel, size, radius: float, picture: tuple, taken: list) -> tuple:
+def _best_box(
+    pixel: Sequence[float], size: tuple, radius: float, picture: tuple, taken: list
+) -> tuple:
     """Return the box (left, top, right, bottom) near a pixel that covers least of what is taken.
 
     Candidates lie on three rings around the pixel, pushed into the picture; the nearer ones win.
     """
     (u, v), (w, h) = pixel, size
-    best, least = None, np.inf
+    best: tuple = ()
+    least = np.inf
     for ring in (1, 2, 3.5, 5):
         away = radius * 1.7 + (ring - 1) * h
         for du, dv in ((1, -1), (1, 1), (-1, -1), (-1, 1), (1, 0), (-1, 0), (0, -1), (0, 1)):
@@ -127,7 +131,7 @@ def _overlap(a: tuple, b: tuple) -> float:
     return max(0.0, wide) * max(0.0, high)
 
 
-def _around(pixel, reach: float) -> tuple:
+def _around(pixel: Sequence[float], reach: float) -> tuple:
     u, v = pixel
     return u - reach, v - reach, u + reach, v + reach
 
@@ -139,10 +143,12 @@ def _shade(drawn: np.ndarray, box: tuple) -> None:
     part[:] = np.rint(0.28 * part + 0.72 * np.array(PAPER)).astype(np.uint8)
 
 
-def _leader(drawn: np.ndarray, pixel, box: tuple, radius: float) -> None:
+def _leader(drawn: np.ndarray, pixel: Sequence[float], box: tuple, radius: float) -> None:
     """Join a label to its ring: among several it must be plain which belongs to which."""
     end = np.array([np.clip(pixel[0], box[0], box[2]), np.clip(pixel[1], box[1], box[3])])
     way = end - pixel
     length = np.hypot(*way)
     if length > 1.6 * radius:
-        draw_line(drawn, np.add(pixel, way / length * 1.5 * radius), end, INK, max(1, radius // 8))
+        draw_line(
+            drawn, np.add(pixel, way / length * 1.5 * radius), end, INK, max(1, int(radius // 8))
+        )

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 NO_DEPTH_RGB = (112, 112, 112)
 BEYOND_RGB = (244, 246, 250)
@@ -30,7 +31,7 @@ def range_of(depth_m: np.ndarray) -> tuple[float, float]:
     return (low, high) if high > 1.1 * low else (0.95 * low, 1.05 * high)
 
 
-def place(depth_m, low_m: float, high_m: float) -> np.ndarray:
+def place(depth_m: ArrayLike, low_m: float, high_m: float) -> np.ndarray:
     """Return where depths [m] lie on the scale: 0 at ``low_m``, 1 at ``high_m``, NaN unchanged."""
     if not 0 <= low_m < high_m < np.inf:
         raise ValueError(f"low_m = {low_m}, high_m = {high_m}: must be 0 <= low < high, finite")

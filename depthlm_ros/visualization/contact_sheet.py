@@ -31,7 +31,14 @@ def contact_sheet(
     return np.concatenate(bands)
 
 
-def _band(row, heads, columns: int, cell: int, gap: int, scale: float) -> np.ndarray:
+def _band(
+    row: Sequence[np.ndarray],
+    heads: Sequence[str],
+    columns: int,
+    cell: int,
+    gap: int,
+    scale: float,
+) -> np.ndarray:
     """Lay out one row with its titles on dark paper, a gap before and below."""
     fitted = [_fit(picture, cell) for picture in row]
     title = round(2.2 * CAP_PX * scale) if heads else 0

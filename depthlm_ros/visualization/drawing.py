@@ -1,5 +1,7 @@
 """Text and lines on an image, with OpenCV."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -24,17 +26,25 @@ def _stroke(scale: float) -> int:
     return max(1, round(1.6 * scale))
 
 
-def write_text(drawn, text: str, base_left, scale: float, ink: tuple = INK) -> None:
+def write_text(
+    drawn: np.ndarray, text: str, base_left: Sequence[float], scale: float, ink: tuple = INK
+) -> None:
     """Write a text whose baseline begins at ``base_left``."""
     at = (round(base_left[0]), round(base_left[1]))
     cv2.putText(drawn, text, at, _FONT, scale, ink, _stroke(scale), cv2.LINE_AA)
 
 
-def fixed_point(point) -> tuple:
+def fixed_point(point: Sequence[float] | np.ndarray) -> tuple:
     """Return a float point as OpenCV's fixed-point pair (4 fractional bits)."""
     return round(float(point[0]) * 16), round(float(point[1]) * 16)
 
 
-def draw_line(drawn, start, end, ink: tuple, thick: int) -> None:
+def draw_line(
+    drawn: np.ndarray,
+    start: Sequence[float] | np.ndarray,
+    end: Sequence[float] | np.ndarray,
+    ink: tuple,
+    thick: int,
+) -> None:
     """Draw an antialiased line between two float points."""
     cv2.line(drawn, fixed_point(start), fixed_point(end), ink, int(thick), cv2.LINE_AA, 4)

@@ -1,5 +1,7 @@
 """A scale in metres below a depth image: colours, round ticks and a legend."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
@@ -56,7 +58,7 @@ def _legend(strip: np.ndarray, left: int, base: float, scale: float, cap: int) -
 def _ticks(low_m: float, high_m: float, width: int, scale: float) -> list:
     """Return (value [m], label): as many round values as fit side by side, the last with "m"."""
     room = 1.5 * CAP_PX * scale
-    best = []
+    best: list = []
     for values in _candidates(low_m, high_m):
         labels = [f"{value:g}" for value in values]
         labels[-1:] = [f"{label} m" for label in labels[-1:]]
@@ -68,7 +70,7 @@ def _ticks(low_m: float, high_m: float, width: int, scale: float) -> list:
     return best
 
 
-def _candidates(low_m: float, high_m: float):
+def _candidates(low_m: float, high_m: float) -> Iterator[list]:
     """Yield lists of round values within the range: 1-2-5 steps, or 1-2-5 series for a log scale.
 
     The last resort is a single value near the middle.

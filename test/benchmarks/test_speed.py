@@ -9,7 +9,7 @@ import torch
 
 from depthlm_ros.benchmarks import speed
 from depthlm_ros.benchmarks.speed import Contender, Subject
-from depthlm_ros.benchmarks.speed_depthvlm import CONFIGS, PREFIX_IDS, _contender, random_module
+from depthlm_ros.benchmarks.speed_depthvlm import CONFIGS, PREFIX_IDS, contender, random_module
 from depthlm_ros.models.depthvlm.model import DepthVLM
 from depthlm_ros.models.depthvlm.network import PREFIX, DepthVLMModule
 from depthlm_ros.models.depthvlm.tiny import tiny_config, tiny_tokenizer
@@ -113,10 +113,10 @@ def test_a_recorded_run_is_one_stage_and_the_same_message():
     recorded.postprocesses, recorded.graph_cache = True, GraphCache(Recorder())
     frame, messages, told = speed.make_frame(64, 48, 50.0), [], []
     for model, runs in ((plain, 1), (recorded, 3)):
-        contender = _contender("ours", model, frame)
+        ours = contender("ours", model, frame)
         for _ in range(runs):
             told.clear()
-            messages.append(contender.run(told.append))
+            messages.append(ours.run(told.append))
     assert told == ["recorded", "to message"]
     depths = [np.frombuffer(message, np.float32) for message in messages]
     assert len(depths[0]) == 64 * 48

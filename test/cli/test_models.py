@@ -143,7 +143,7 @@ def test_an_option_of_another_form_makes_no_sense(capsys, command, text):
 @pytest.mark.parametrize(
     "texts, said",
     [
-        (["colour=red"], "'colour': there is no such option; a DepthVLM has max_pixels"),
+        (["colour=red"], "'colour': there is no such option; a compact DepthVLM has max_pixels"),
         (["style=plain"], "is of DepthLM alone"),
         (["max_pixels=12"], "max_pixels = 12: must be a whole number, 4096 to"),
         (["max_pixels=5000", "max_pixels=6000"], "is given twice"),
@@ -161,11 +161,11 @@ def test_a_wrong_option_is_one_sentence(capsys, photo, tmp_path, texts, said):
 
 
 def test_an_option_changes_what_a_real_model_sees(capsys, photo, tmp_path):
-    from depthlm_ros.models.depthvlm import model as depthvlm_model
+    from depthlm_ros.models.compact import model as compact
 
     views = []
 
-    class Watched(depthvlm_model.DepthVLM):
+    class Watched(compact.CompactDepthVLM):
         """Notes what it sees."""
 
         def depth(self, rgb, view):
@@ -174,13 +174,13 @@ def test_an_option_changes_what_a_real_model_sees(capsys, photo, tmp_path):
             return super().depth(rgb, view)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(depthvlm_model, "DepthVLM", Watched)
+        patch.setattr(compact, "CompactDepthVLM", Watched)
         argv = ["depth", photo, "--fx", 125, "-o", tmp_path / "o", "--device", "cpu"]
         assert run(capsys, *argv)[0] == 0
         assert run(capsys, *argv, "--option", "max_pixels=5000")[0] == 0
-    # Unified focal length 125: the picture as it is, in tokens of 16 px, 10 and 7.5 (half to even,
-    # 8); then sqrt(5000 / 19200) of each side, 81.6 and 61.2 px, rounded down: 5 and 3.
-    assert views == [(160, 128), (80, 48)]
+    # Unified focal length 250: twice the picture, in cells of 32 px, 10 and 7.5 (half to even, 8);
+    # then sqrt(5000 / 76800) of each side, 81.6 and 61.2 px, rounded down: 2 and 1.
+    assert views == [(320, 256), (64, 32)]
 
 
 def test_bench_accuracy_takes_them_too(asked, capsys, tmp_path):

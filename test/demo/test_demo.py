@@ -33,11 +33,11 @@ write_checkpoint(Path(sys.argv[1]), module, {**config, **stated}, tokenizer)
 
 def start(out, *options):
     """Start a demonstration; its output goes into a file beside its folder."""
-    said = Path(f"{out}.txt").open("wb")
     words = [sys.executable, "-m", "depthlm_ros.demo.main", "--out", str(out), *options]
     words += ["--max-age", "120"]  # however busy the machine is
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(words, stdout=said, stderr=subprocess.STDOUT, env=environment)
+    with Path(f"{out}.txt").open("wb") as said:
+        return subprocess.Popen(words, stdout=said, stderr=subprocess.STDOUT, env=environment)
 
 
 def said_by(out):

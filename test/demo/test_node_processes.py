@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -50,8 +51,8 @@ def wait_until(condition):
 def is_gone(number):
     """Tell whether a process has ended, a zombie that nobody waits for included."""
     try:
-        with open(f"/proc/{number}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
+        stat = Path(f"/proc/{number}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] in "ZX"
     except FileNotFoundError:
         return True
 

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from depthlm_ros.geometry.camera import PinholeCamera
@@ -66,8 +66,6 @@ DISTANCES = [
     ("What's the distance to the middle of the picture", [], CENTRE),
     ("how far is the center", [], CENTRE),
     ("How far is it straight ahead?", [], STRAIGHT_AHEAD),
-    ("How far is the wall straight ahead?", [], STRAIGHT_AHEAD),
-    ("How close is the nearest obstacle ahead?", [], STRAIGHT_AHEAD),
     ("What is the distance to whatever is in front of me?", [], STRAIGHT_AHEAD),
 ]
 
@@ -205,7 +203,7 @@ BAD = [
     ("How far is this marked point?", [], "needs 1 point, 0 given"),
     ("How far is this point on the right?", [], "needs 1 point, 0 given"),
     ("How far is the red arrow at this point?", [], "needs 1 point, 0 given"),
-    ("How far is this point from the chair?", [], "needs 1 point, 0 given"),
+    ("How far is this point from the chair?", [], "needs 2 points, 0 given"),
     ("How far is this point from that point?", [], "needs 2 points, 0 given"),
     ("How far is the nearest object?", [], "needs 1 point, 0 given"),
     ("How far is this point?", TWO, "distance is about 1 point, 2 given: leave the others out"),
@@ -223,6 +221,8 @@ BAD = [
 ]
 NOT_OFFERED = [
     ("How far is the chair?", [], "'chair'"),
+    ("How far is the wall straight ahead?", [], "'wall'"),
+    ("How close is the nearest obstacle ahead?", [], "whether a way is free"),
     ("distance to the nearest door", [], "'door'"),
     ("how far away is my coffee mug", [], "'coffee mug'"),
     ("How far did the camera move between the two images?", [], "camera motion"),
@@ -295,6 +295,7 @@ def test_a_time_is_read_back_as_written(value, unit):
 @settings(max_examples=200, deadline=None)
 @given(st.floats(-9999, 9999), st.floats(-9999, 9999))
 def test_a_pixel_is_read_back_as_written(u, v):
+    assume(not (0 <= u <= 1 and 0 <= v <= 1))  # these may be fractions of the image
     assert read_question(f"How far is the point at ({u!r}, {v!r})?").points == ((u, v),)
 
 

@@ -104,7 +104,7 @@ class NodeProcess:
 
     def shared_memory(self):
         """Return the segments that Fast DDS keeps for the process: it holds a lock beside each."""
-        links = (os.readlink(link) for link in Path(f"/proc/{self.process.pid}/fd").iterdir())
+        links = (str(link.readlink()) for link in Path(f"/proc/{self.process.pid}/fd").iterdir())
         locks = (re.match(r"(/dev/shm/fast(?:dds|rtps)_[0-9a-f]{16})_el$", link) for link in links)
         return [Path(lock[1]) for lock in locks if lock]
 

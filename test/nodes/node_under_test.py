@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.models.base import DistanceReading
+from depthlm_ros.models.base import QWEN3_VL_BOXES, DistanceReading
 from depthlm_ros.models.options import DEPTHVLM, parse_pairs, validate
 from depthlm_ros.nodes.depth_node import main
 from depthlm_ros.status import Code, StatusError
@@ -82,12 +82,32 @@ class Speaking(Picture):
         super().__init__(**picture)
         self.words, self.reply_s = words, reply_s
 
-    def reply(self, rgb, camera, prompt):
+    def reply(self, rgb, camera, prompt, max_tokens=128):
         """Write."""
         self.spend(self.reply_s)
         if self.words == "nothing":
             return "\n \u200b"
         return f"{self.words} [{prompt}] red {rgb[0, 0, 0]} {camera.width} px"
+
+
+class Finding(Picture):
+    """Answers with the boxes of a name, else [], or writes ``tokens`` words, one each token_s."""
+
+    name, speaks = "finding", True
+
+    def __init__(self, boxes=None, tokens=1, token_s=0.0, **picture):
+        super().__init__(**picture)
+        self.boxes, self.tokens, self.token_s = boxes or {}, tokens, token_s
+        self.grounding, self.on_token = QWEN3_VL_BOXES, None
+
+    def reply(self, rgb, camera, prompt, max_tokens=128):
+        """Write as many tokens as may be, and tell of each."""
+        for _ in range(min(self.tokens, max_tokens)):
+            self.spend(self.token_s)
+            if self.on_token is not None:
+                self.on_token()
+        name = prompt.removeprefix("Locate every ").partition(",")[0]
+        return self.boxes.get(name, "[]") if "bbox" in prompt else "word " * self.tokens
 
 
 class Marker:
@@ -148,7 +168,7 @@ def load(name, device, dtype, quantize, revision, options):
         )
     settings = json.loads(os.environ.get("NODE_MODEL", "{}"))
     time.sleep(settings.pop("load_s", 0.0))
-    kinds = (Plane, Marker, Picture, Speaking, Failing)
+    kinds = (Plane, Marker, Picture, Speaking, Finding, Failing)
     made = {kind.__name__.lower(): kind for kind in kinds}[settings.pop("kind", "plane")]
     return made(**settings)
 

@@ -52,7 +52,7 @@ def test_things_have_their_standard_heights(thing, seed):
     assert low <= corners[:, 2].max() <= high
     assert corners[:, 2].min() == pytest.approx(0.0, abs=0.1)
     assert names[0] == "sky" and len(names) > 1
-    assert 0.05 < min(footprint) and max(footprint) < 3.0
+    assert min(footprint) > 0.05 and max(footprint) < 3.0
 
 
 def test_things_keep_within_their_footprint():
@@ -98,7 +98,7 @@ def test_rooms_and_corridors_have_true_proportions():
         row = np.flatnonzero(room.shapes.object_id == ceiling)[0]
         heights.append(room.shapes.centre[row, 2] - room.shapes.half[row, 2])
         assert {"floor", "ceiling", "wall"} <= set(room.names)
-    assert 2.3 <= min(heights) and max(heights) <= 6.0
+    assert min(heights) >= 2.3 and max(heights) <= 6.0
     assert np.median(heights) == pytest.approx(2.6, abs=0.35)
 
 

@@ -204,11 +204,11 @@ def test_evaluation_scales_by_the_median(shards, tmp_path, monkeypatch):
         def forward(self, patches, grid):
             depth = torch.zeros((1, 64, 64))
             index = Twice.at = getattr(Twice, "at", -1) + 1
-            return dense_output(depth + 2 * float(run_folder[index][1][5, 5]))
+            return DenseOutput(depth + 2 * float(run_folder[index][1][5, 5]))
 
     run_folder = ShardFolder(shards)
     run_folder.refresh()
-    from depthlm_ros.models.depthvlm.network import DenseOutput as dense_output
+    from depthlm_ros.models.depthvlm.network import DenseOutput
 
     run.module = Twice()
     monkeypatch.setattr(run, "_put", lambda values: None)
@@ -245,9 +245,9 @@ def test_rendering_resumes_and_shares_by_parts(tmp_path, monkeypatch, capsys):
 
 def test_command_line_takes_every_setting(monkeypatch):
     made = []
-    monkeypatch.setattr(dense_trainer, "Trainer", lambda config: made.append(config) or made_run)
+    monkeypatch.setattr(dense_trainer, "Trainer", lambda config: made.append(config) or MadeRun)
 
-    class made_run:
+    class MadeRun:
         @staticmethod
         def run():
             pass

@@ -8,6 +8,7 @@ from transformers import DynamicCache
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.models.base import QWEN3_VL_BOXES, noop
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import STRIDE, CompactModule
 from depthlm_ros.models.compact.tokenizer import END, question_ids
@@ -33,7 +34,7 @@ class CompactDepthVLM:
 
     ``max_pixels``: a lower limit for the view's area than the checkpoint's own. ``keep_frame``:
     hold the keys and values of the last image, so that further questions cost their own tokens.
-    Used by one thread at a time.
+    Used by one thread at a time. ``stage_callback`` is called with the name of each stage done.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class CompactDepthVLM:
         self.tokenizer = tokenizer
         config = module.config
         self.ratio_90, self.speaks = config.ratio_90, config.speaks
+        self.grounding = QWEN3_VL_BOXES if self.speaks else None
         self.path = image_patches.ImagePreprocessConfig(
             patch=STRIDE // 2,
             merge=2,
@@ -57,6 +59,7 @@ class CompactDepthVLM:
             max_pixels=config.max_pixels,
         ).limited(max_pixels)
         self._keep_frame = True if keep_frame is None else keep_frame
+        self.stage_callback = noop
         self._last_area = 0
         self._read_image = None
 
@@ -99,10 +102,14 @@ class CompactDepthVLM:
         """
         try:
             image, principal = self._image(rgb, view)
+            self.stage_callback("preprocess")
             seen = self.module.look(image, principal)
+            self.stage_callback("vision")
             cache = self._new_cache() if self._keep_frame else None
             states = self.module.states(seen.tokens, cache)
+            self.stage_callback("language")
             depth = self.module.log_depth(seen, states)[0].float().exp()
+            self.stage_callback("head")
             self._read_image = _ReadImage(image, principal, cache) if cache else None
             (metres,) = to_host(depth)
         except torch.OutOfMemoryError as error:

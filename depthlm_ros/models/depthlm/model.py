@@ -74,6 +74,9 @@ class DepthLM:
     recorded, "preprocess" is the upload, the unified focal length and the marker.
     """
 
+    grounding = None
+    """Trained to say distances alone: it cannot tell where a named thing is."""
+
     def __init__(
         self,
         network: DepthLMNetwork,

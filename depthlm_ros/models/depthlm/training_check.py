@@ -9,8 +9,8 @@ import logging
 
 import numpy as np
 
-from depthlm_ros.prompting.parsing import sanitise
 from depthlm_ros.prompting.prompts import Style, prompt
+from depthlm_ros.sanitize import verbatim
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def check_training(model) -> tuple[tuple, bool]:
     if follows(said, lead):
         return (), speaks
     remark = (
-        f"it does not answer in DepthLM's form (it began {sanitise(said)[:_SHOWN]!r}, not "
+        f"it does not answer in DepthLM's form (it began {verbatim(said, _SHOWN)!r}, not "
         f"{lead!r}): a vision-language model that was not trained to measure, whose distances are "
         "mostly wrong; give a DepthLM checkpoint, or the style it was trained with"
     )

@@ -171,6 +171,25 @@ class DPTHead(nn.Module):
         return scratch.refinenet1(x, first, first.shape[-2:])
 
 
+class OriginalDPTHead(DPTHead):
+    """The pyramid of Ranftl et al. 2021, which DepthVLM compares its own with: levels x4 to x1/2.
+
+    The last level is halved by a 3x3 convolution of stride 2, the third stays as it is.
+    """
+
+    def __init__(self, config: HeadConfig, hidden_size: int):
+        super().__init__(config, hidden_size)
+        first, second, _, fourth = config.widths
+        self.resize_layers = nn.ModuleList(
+            [
+                nn.ConvTranspose2d(first, first, 4, stride=4),
+                nn.ConvTranspose2d(second, second, 2, stride=2),
+                nn.Identity(),
+                nn.Conv2d(fourth, fourth, 3, stride=2, padding=1),
+            ]
+        )
+
+
 class MLPHead(nn.Module):
     """Each token to its own square of pixels."""
 
@@ -196,4 +215,4 @@ class MLPHead(nn.Module):
         return squares.permute(0, 1, 3, 2, 4).flatten(3, 4).flatten(1, 2)
 
 
-HEADS = {"dpt": DPTHead, "mlp": MLPHead}
+HEADS = {"dpt": DPTHead, "dpt_original": OriginalDPTHead, "mlp": MLPHead}

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import DynamicCache
+from transformers import DynamicCache, StoppingCriteria
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import PackedCloud
-from depthlm_ros.models.base import PostprocessConfig, PostprocessedDepth, noop
+from depthlm_ros.models.base import QWEN3_VL_BOXES, PostprocessConfig, PostprocessedDepth, noop
 from depthlm_ros.models.depthvlm import published_preprocess
 from depthlm_ros.models.depthvlm.network import PREFIX, SUFFIX, DepthVLMModule
 from depthlm_ros.models.runtime import image_patches
@@ -48,6 +48,8 @@ class DepthVLM:
     None: where the model speaks. ``cuda_graph``: on a GPU, record a pass and replay it; costs the
     memory of its activations. Used by one thread at a time. ``stage_callback`` is called with the
     name of each stage done, and with "recorded" in place of those between when they were one.
+    ``on_token``: called after each token of a reply, on the same thread; it may look at other
+    images meanwhile, and ends the reply by raising.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class DepthVLM:
         self.path = module.settings.path.limited(max_pixels)
         self._published = published_preprocessing
         self.stage_callback = noop
+        self.on_token = None
         self.speaks = module.settings.speaks
+        self.grounding = QWEN3_VL_BOXES if self.speaks else None
         self._keep_frame = self.speaks if keep_frame is None else keep_frame
         self._last_area = 0
         self._remembered = None
@@ -227,6 +231,7 @@ class DepthVLM:
                 attention_mask=torch.ones_like(ids),
                 eos_token_id=self._ends(),
                 pad_token_id=self.tokenizer.pad_token_id,
+                stopping_criteria=[_BetweenTokens(self)] if self.on_token else None,
             )
         except torch.OutOfMemoryError as error:
             raise self._out_of_memory(view) from error
@@ -300,6 +305,24 @@ class DepthVLM:
             f"{view.width} x {view.height} px: shrink it, or load it with a lower "
             f"max_pixels (now {self.path.max_pixels})",
         )
+
+
+class _BetweenTokens(StoppingCriteria):
+    """Calls the model's ``on_token`` after each token; never stops a reply by itself."""
+
+    def __init__(self, model: DepthVLM):
+        self._model = model
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs) -> torch.Tensor:
+        """Return False for each row, (B,), having kept the state that other images change."""
+        model = self._model
+        inner, remembered = model.module.vlm.model, model._remembered
+        offsets = inner.rope_deltas
+        model.on_token()
+        if model._remembered is not remembered:
+            model._remembered = None  # another image was read meanwhile: its states are its own
+        inner.rope_deltas = offsets
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
 def conversation(question: str) -> str:

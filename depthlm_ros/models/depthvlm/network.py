@@ -201,7 +201,7 @@ class DepthVLMModule(nn.Module):
             self._fold_patch_embedding(),
             [FusedVisionBlock(block) for block in model.visual.blocks],
             [FusedDecoderLayer(layer) for layer in model.language_model.layers],
-            FusedDPTHead(head) if isinstance(head, DPTHead) else head,
+            FusedDPTHead(head) if type(head) is DPTHead else head,
         )
         return self
 

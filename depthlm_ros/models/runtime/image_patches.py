@@ -108,13 +108,10 @@ def view_of(camera: PinholeCamera, path: ImagePreprocessConfig) -> CanonicalView
     ``depth_scale`` corrects the little that rounding to whole tokens and the pixel limits take
     from the unified focal length.
     """
-    resized = camera.resized(
-        *path.fit(
-            camera.width * path.focal_px / camera.fx, camera.height * path.focal_px / camera.fy
-        )
+    size = path.fit(
+        camera.width * path.focal_px / camera.fx, camera.height * path.focal_px / camera.fy
     )
-    scale = math.sqrt(resized.fx * resized.fy) / path.focal_px
-    return CanonicalView(camera, resized, scale)
+    return CanonicalView.resized(camera, *size, path.focal_px)
 
 
 def resize(images: torch.Tensor, width: int, height: int) -> torch.Tensor:
@@ -171,18 +168,3 @@ def _grey_mean_and_std(path: ImagePreprocessConfig, device: torch.device) -> tup
     """Return the path's mean and std in grey levels 0..255; made once, not copied each frame."""
     mean, std = torch.tensor((path.mean, path.std), device=device) * 255
     return mean, std
-
-
-def fold_time(pixel_values: torch.Tensor, path: ImagePreprocessConfig) -> torch.Tensor:
-    """Drop the repeated time slice of a stock processor's (N, 3 * 2 * patch * patch) values.
-
-    Raises StatusError(BAD_IMAGE) when the slices differ: then they are of a video.
-    """
-    p = path.patch
-    slices = pixel_values.view(-1, 3, pixel_values.shape[-1] // (3 * p * p), p, p)
-    if not torch.equal(slices[:, :, 0], slices[:, :, -1]):
-        raise StatusError(
-            Code.BAD_IMAGE,
-            "the time slices of these pixel values differ: they are of a video; give one image",
-        )
-    return slices[:, :, 0].reshape(-1, 3 * p * p)

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
+from depthlm_ros.image_io.atomic_write import replace_file, write_text_atomically
 from depthlm_ros.models import device_memory
 from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
 from depthlm_ros.models.weights.files import INDEX
@@ -253,11 +254,12 @@ def write(folder: Path, config: dict, tensors: dict, tokenizer: PreTrainedTokeni
     weights appear under their name only when complete: a reader never sees half a file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_text_atomically(folder / "config.json", json.dumps(config, indent=2) + "\n")
     tokenizer.save_pretrained(folder)
-    unfinished = folder / "model.safetensors.part"
-    save_file(tensors, unfinished, metadata={"format": "pt"})
-    unfinished.replace(folder / "model.safetensors")
+    replace_file(
+        folder / "model.safetensors",
+        lambda unfinished: save_file(tensors, unfinished, metadata={"format": "pt"}),
+    )
 
 
 def says_tied(config) -> bool:

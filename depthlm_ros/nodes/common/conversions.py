@@ -198,7 +198,7 @@ def point_depth_msg(point: PointDepth, header: Header) -> PointDepthMsg:
         low=float(point.low_m),
         high=float(point.high_m),
         interval_kind=int(point.interval.kind),
-        interval_basis=sendable(point.interval.basis),
+        interval_basis=encodable(point.interval.basis),
         point=Point(x=float(x), y=float(y), z=float(z)),
         source=point.source,
     )

@@ -135,7 +135,7 @@ class InferenceScheduler(DepthRequests):
         begin = self.running_since = time.monotonic()
         seen = self._frames.frame(image_pair.image, image_pair.info)
         options = (
-            *self._ranges,
+            *self.ranges,
             image_pair.clock_generation,
             self._depth_publishers.cloud_request(),
         )

@@ -106,6 +106,26 @@ PARAMETERS = (
     ),
     Parameter("max_question_length", 1000, "Characters a question may have.", 1, 10000),
     Parameter(
+        "max_reply_tokens",
+        128,
+        "Tokens that a model may write to a question in free words.",
+        1,
+        4096,
+    ),
+    Parameter(
+        "verify_things",
+        False,
+        "Look for named things again in the mirrored image, and believe what is found twice.",
+    ),
+    Parameter(
+        "language_model",
+        "",
+        "Model that finds things and writes, beside the depth model: openai:MODEL@URL of a "
+        "server. Empty: the depth model itself.",
+    ),
+    Parameter("body_width", 0.6, "[m] Width of who asks for free ways.", 0.01, 20.0),
+    Parameter("body_height", 1.0, "[m] Height of who asks for free ways.", 0.01, 20.0),
+    Parameter(
         "continuous",
         False,
         "Estimate every frame even when nobody listens, so that requests need not wait.",

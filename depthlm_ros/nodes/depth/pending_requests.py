@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from rclpy.task import Future
 
+from depthlm_ros.nodes.depth.deadline import Deadline
 from depthlm_ros.status import Code, StatusError
 
 
 @dataclass(eq=False)
 class PendingRequest:
-    """One waiting request: ``wants`` names what ends the wait, ``until`` is monotonic time."""
+    """One waiting request: ``wants`` names what ends the wait, ``until`` its deadline."""
 
     future: Future
-    until: float
+    until: Deadline
     wants: str
 
 
@@ -41,6 +42,7 @@ class PendingRequests:
                 f"{len(self._requests)} requests are waiting, the most that may (max_waiting): "
                 "ask again later",
             )
+        until = until if isinstance(until, Deadline) else Deadline(until)
         request = PendingRequest(Future(), until, wants)
         self._requests.append(request)
         return request
@@ -75,5 +77,5 @@ class PendingRequests:
     def expire(self, why_not) -> None:
         """End the waits whose deadline has passed with ``why_not(waiter)``."""
         now = time.monotonic()
-        for request in [w for w in self._requests if w.until <= now]:
+        for request in [w for w in self._requests if w.until.has_passed(now)]:
             self.resolve(request, why_not(request))

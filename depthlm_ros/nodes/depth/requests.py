@@ -15,7 +15,7 @@ from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.depth.pending_requests import PendingRequest
 from depthlm_ros.nodes.depth.time_sync import ImagePair, check_age
 from depthlm_ros.status import Code, StatusError
-from depthlm_ros.worker import QueueFullError
+from depthlm_ros.worker import LatestWorker, QueueFullError
 
 LARGE_REQUEST = 64
 """Pixels from which a request is read on the worker: the executor has others to serve."""
@@ -39,7 +39,7 @@ class DepthRequests:
             pixels = await pixels
 
         def read(seen=frame_depth):
-            return sample(self.model, seen, pixels, *self._ranges)
+            return sample(self.model, seen, pixels, *self.ranges)
 
         if self.is_dense and len(pixels) <= LARGE_REQUEST:
             return frame_depth, read()
@@ -100,7 +100,7 @@ class DepthRequests:
         begin = self.running_since = time.monotonic()
         try:
             seen = self._frames.frame(pair.image, pair.info)
-            options = (*self._ranges, pair.clock_generation)
+            options = (*self.ranges, pair.clock_generation)
             made = call_model(
                 self.model, lambda: estimate(self.model, *seen, *options), self.statistics
             )
@@ -204,25 +204,54 @@ class DepthRequests:
         return await self._wait("image", until)
 
     @property
-    def _ranges(self) -> tuple[float, float]:
+    def ranges(self) -> tuple[float, float]:
         """(min_range_m, max_range_m) as the parameters are now [m]."""
         return self._values.min_range_m, self._values.max_range_m
 
-    async def reply(self, words: str, until: float, stamp_ns: int = 0):
-        """Return a fresh FrameDepth and what the model writes about its image, a str.
+    async def run_on_depth(self, call, until: float, after_token, stamp_ns: int = 0):
+        """Return a FrameDepth and what ``call(it)`` gives on the worker. Raises StatusError.
 
-        Raises StatusError. A dense model is asked about the last image it has processed, which it
-        still remembers if no other came between.
+        A dense model is asked about the last image it has processed, which it still remembers if
+        no other came between. ``after_token``: called while the model writes; frames that wait are
+        processed then too, so that depth goes on; it may raise StatusError to end the reply.
+        ``stamp_ns``: as in ``sample``.
         """
         frame_depth = await self.frame_depth_for(until, stamp_ns)
 
-        def call(seen):
-            return self.model.reply(seen.frame.rgb, seen.frame.camera, words)
+        def listening(seen):
+            return self._with_listener(lambda: call(seen), after_token)
 
-        return await self._on_worker(lambda: self._estimate_and_ask(call, frame_depth), until)
+        return await self._on_worker(
+            partial(self._estimate_and_ask, listening, frame_depth), until
+        )
 
-    async def _on_worker(self, job, until: float):
-        """Return what a job gives on the worker, when its turn comes."""
+    def _with_listener(self, call, after_token):
+        """Call the model with a listener to its tokens, where it takes one: on the worker."""
+        if not hasattr(self.model, "on_token"):
+            return call()
+
+        def between():
+            after_token()
+            begin = self.running_since
+            self.worker.run_frame_between()
+            self.running_since = begin
+
+        self.model.on_token = between
+        try:
+            return call()
+        finally:
+            self.model.on_token = None
+
+    async def run_beside(self, call, until: float, worker: LatestWorker, stamp_ns: int = 0):
+        """Return a FrameDepth and what ``call(it)`` gives on another worker.
+
+        For what does not touch the model: a server is waited for there while depth goes on.
+        """
+        frame_depth = await self.frame_depth_for(until, stamp_ns)
+        return await self._on_worker(lambda: (frame_depth, call(frame_depth)), until, worker)
+
+    async def _on_worker(self, job, until: float, worker: LatestWorker | None = None):
+        """Return what a job gives on the worker (the model's own), when its turn comes."""
         request = self._pending.add("job", until)
 
         def run():
@@ -231,7 +260,9 @@ class DepthRequests:
             return job()
 
         try:
-            self.worker.submit(run, self._hand_over(lambda *r: self._job_done(request, *r)))
+            (worker or self.worker).submit(
+                run, self._hand_over(lambda *r: self._job_done(request, *r))
+            )
         except QueueFullError as error:
             self._pending.remove(request)
             raise StatusError(Code.BUSY, f"{error}: ask again later") from error

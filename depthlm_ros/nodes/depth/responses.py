@@ -74,7 +74,7 @@ def fill_answer(response, answer: Answer, header: Header, points: list) -> None:
     response.low = float(answer.low) if ok else math.nan
     response.high = float(answer.high) if ok else math.nan
     response.interval_kind = int(answer.interval.kind)
-    response.interval_basis = conversions.sendable(answer.interval.basis)
+    response.interval_basis = encodable(answer.interval.basis)
     response.evidence, response.header = points, header
 
 

@@ -4,6 +4,7 @@ Each request is checked, waits for a sight within its deadline, is answered, and
 checked once more. A reply is sent whatever happens.
 """
 
+import contextlib
 import math
 import time
 
@@ -13,12 +14,12 @@ from rclpy.qos import QoSProfile
 
 from depthlm_msgs.msg import PointDepthArray
 from depthlm_msgs.srv import Ask, QueryPoints
-from depthlm_ros.estimator import source_camera
-from depthlm_ros.language.answer import Answer, answer_freely, answer_question, refused
-from depthlm_ros.language.question import FreeQuestion, read_any_question
-from depthlm_ros.models.base import speaks
+from depthlm_ros.language.answer import Answer, refused
 from depthlm_ros.nodes.common.conversions import requested_stamp_ns
 from depthlm_ros.nodes.depth import clicks, responses
+from depthlm_ros.nodes.depth.ask import Asker, Progress
+from depthlm_ros.nodes.depth.ask_action import AskAction
+from depthlm_ros.nodes.depth.deadline import Deadline
 from depthlm_ros.nodes.depth.transforms import Transforms
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
@@ -35,12 +36,14 @@ class Services:
         self._node, self._scheduler, self._depth_publishers = node, scheduler, depth_publishers
         self._guard = guard
         self.transforms = Transforms(node, scheduler.wait_for)
+        self._asker = Asker(node, scheduler)
         group = ReentrantCallbackGroup()  # a request that waits must not hold the others up
         for kind, name, handler in (
             (QueryPoints, "~/query_points", self._on_query),
             (Ask, "~/ask", self._on_ask),
         ):
             node.create_service(kind, name, handler, qos_profile=SERVICE_QOS, callback_group=group)
+        self._action = AskAction(node, self, guard, group)
         node.create_subscription(
             PointStamped,
             "~/query_points",
@@ -64,7 +67,7 @@ class Services:
             stamp = requested_stamp_ns(request.stamp)
             frame_depth, readings = await self._scheduler.sample(lambda _: pixels, until, stamp)
             to_frame = await self._to_frame(request.frame_id, frame_depth, until)
-            response.points = self._messages(frame_depth, readings, request, to_frame)
+            response.points = self._messages(frame_depth, readings, request.frame_id, to_frame)
             self._depth_publishers.show(frame_depth, readings)
             refusal = StatusError(Code.OK, "")
         except Exception as error:  # every request gets a reply
@@ -76,38 +79,49 @@ class Services:
         self._stamp_reply(response, frame_depth, begin, refusal.code)
         return response
 
-    def _messages(self, frame_depth, readings, request, to_frame) -> list:
+    def _messages(self, frame_depth, readings, frame_id: str, to_frame) -> list:
         """Return readings as messages, unless the image is too old when they are sent.
 
         What was just taken for them is taken once more for writing them out.
         """
         begin = time.monotonic()
-        header = responses.header_in(frame_depth, request.frame_id)
+        header = responses.header_in(frame_depth, frame_id)
         points = responses.point_messages(readings, header, to_frame)
         self._scheduler.check_fresh(frame_depth, time.monotonic() - begin)
         return points
 
     async def _on_ask(self, request, response):
+        return await self.fill(request, response, self.progress_of(request))
+
+    def progress_of(self, request, tell=None) -> Progress:
+        """Return the progress of a question that begins now; without a deadline until it is read.
+
+        ``tell``: as in ``Progress``.
+        """
+        try:
+            seconds = self._deadline_s(request.deadline)
+        except StatusError:  # told by ``fill``, which reads it again
+            seconds = 0.0
+        progress = Progress(Deadline(time.monotonic() + seconds), tell)
+        with contextlib.suppress(StatusError):  # told by ``fill`` too
+            progress.stamp_ns = requested_stamp_ns(request.stamp)
+        return progress
+
+    async def fill(self, request, response, progress: Progress):
+        """Fill the response of ~/ask, or the result of ~/ask_action, and return it."""
         begin, frame_depth, points = time.monotonic(), None, []
         try:
+            self._deadline_s(request.deadline)
+            requested_stamp_ns(request.stamp)
             self._scheduler.check_active()
-            limit = self._node.parameters.values.max_question_length
             given = responses.pixels_of(request.pixels, at_least=0)
-            question = read_any_question(request.question, given, limit)
-            until = begin + self._deadline_s(request.deadline)
-            stamp = requested_stamp_ns(request.stamp)
-            if isinstance(question, FreeQuestion):
-                frame_depth, answer = await self._answer_freely(question, until, stamp)
-                header = responses.header_in(frame_depth, "")
-            else:
-                frame_depth, readings = await self._scheduler.sample(
-                    lambda seen: question.pixels(source_camera(seen)), until, stamp
-                )
-                to_frame = await self._to_frame(request.frame_id, frame_depth, until)
-                answer = answer_question(question, readings)
-                header = responses.header_in(frame_depth, request.frame_id)
-                points = self._messages(frame_depth, readings, request, to_frame)
-                self._depth_publishers.show(frame_depth, readings)
+            frame_depth, answer = await self._asker.answer(request.question, given, progress)
+            progress.stage("answering")
+            wanted = request.frame_id if answer.evidence else ""
+            to_frame = await self._to_frame(wanted, frame_depth, progress.until)
+            header = responses.header_in(frame_depth, wanted)
+            points = self._messages(frame_depth, answer.evidence, wanted, to_frame)
+            self._depth_publishers.show(frame_depth, answer.evidence)
         except Exception as error:  # every request gets a reply
             refusal = self._as_refusal("~/ask", error)
             answer: Answer = refused(refusal.code, refusal.text)
@@ -116,14 +130,6 @@ class Services:
         self._stamp_reply(response, frame_depth, begin, answer.code)
         self._guard.wrap("publishing an answer", self._publish_answer)(request, response)
         return response
-
-    async def _answer_freely(self, question: FreeQuestion, until: float, stamp_ns: int):
-        """Return (FrameDepth, Answer) to a question in free words, where the model has any."""
-        if not speaks(self._scheduler.model):
-            raise question.refusal
-        frame_depth, reply = await self._scheduler.reply(question.words, until, stamp_ns)
-        self._scheduler.check_fresh(frame_depth)
-        return frame_depth, answer_freely(reply)
 
     def _publish_answer(self, request, response) -> None:
         message = responses.answer_message(clean(request.question), response)

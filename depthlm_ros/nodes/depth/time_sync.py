@@ -75,11 +75,6 @@ class CameraInfoSynchronizer:
         self._waiting = None
         self._unmatched = 0
 
-    @property
-    def newest_info(self):
-        """The newest CameraInfo, None before the first."""
-        return self._infos[-1] if self._infos else None
-
     def forget(self) -> None:
         """Forget everything, as after a jump of the clock."""
         self._infos.clear()

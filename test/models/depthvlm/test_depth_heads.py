@@ -117,3 +117,15 @@ def test_mlp_feature_modes(mode, width):
     torch.testing.assert_close(
         head(features, (1, 1))[0], F.softplus(head.mlp(head.norm(combined)))[0]
     )
+
+
+def test_the_original_pyramid_halves_its_last_level():
+    """On a grid of 4 x 6 tokens its levels have 16 x 24, 8 x 12, 4 x 6 and 2 x 3 cells."""
+    config = HeadConfig("dpt_original", (4, 4, 4, 4), 4, (4, 4), 8)
+    head, seen = make_head(config, 8), []
+    for level in range(4):
+        reduce = getattr(head.scratch, f"layer{level + 1}_rn")
+        reduce.register_forward_hook(lambda *hooked: seen.append(tuple(hooked[2].shape[-2:])))
+    depth = head([torch.randn(1, 24, 8)] * 4, (4, 6))
+    assert seen == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    assert depth.shape == (1, 32, 48) and (depth > 0).all()

@@ -131,15 +131,6 @@ def test_sides_must_be_whole_tokens(shape):
     assert refusal.value.code == Code.BAD_IMAGE
 
 
-def test_fold_time_refuses_a_video():
-    still = torch.arange(12.0).view(1, 3, 1, 2, 2).expand(1, 3, 2, 2, 2).reshape(1, 24)
-    torch.testing.assert_close(image_patches.fold_time(still, TINY), torch.arange(12.0)[None])
-    moving = still.clone()
-    moving[0, 5] += 1
-    with pytest.raises(StatusError, match="video"):
-        image_patches.fold_time(moving, TINY)
-
-
 @pytest.mark.parametrize(
     "change",
     [

@@ -136,7 +136,9 @@ def test_a_fetched_model_is_there_and_measures_offline(hub, cache, offline, chec
     told = json.loads(out)
     assert told["format"] == "depthvlm" and Path(told["folder"]).is_dir()
     assert f"{FIRST}: 100%" in err and f"{SECOND}: 100%" in err
-    assert set(os.listdir(told["folder"])) == checkpoint_files.keys() - NEVER
+    assert {
+        file.name for file in Path(told["folder"]).iterdir()
+    } == checkpoint_files.keys() - NEVER
     assert not [one for one in hub.requests if any(one.path.endswith(f"/{f}") for f in NEVER)]
     elsewhere = {"/content/" in one.path: one.token for one in hub.requests}
     assert elsewhere == {True: False, False: True}, "the token is for the hub's own host alone"

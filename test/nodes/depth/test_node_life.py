@@ -2,6 +2,7 @@
 
 import math
 import signal
+from pathlib import Path
 
 import pytest
 from lifecycle_msgs.msg import Transition
@@ -20,8 +21,8 @@ ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEA
 
 def threads_of(node):
     """Return how many threads the node's process has."""
-    with open(f"/proc/{node.process.pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
+    lines = Path(f"/proc/{node.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Threads:"))
 
 
 def test_transitions_under_load(start_node, tools):

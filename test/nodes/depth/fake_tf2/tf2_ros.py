@@ -1,7 +1,7 @@
 """The few names of tf2_ros that the node uses, with the answers that the real one gave.
 
-tf2 cannot be installed by pip. Transforms are set as in the real Buffer; positions are interpolated
-between times, rotations are the later one's. From the start it knows, at any time, one pair of
+tf2 cannot be installed by pip. Transforms are set as in the real Buffer; between times positions
+are interpolated, rotations are the later one's. From the start it knows, at any time, one pair of
 frames: in base x is forward, y left, z up; its origin lies 0.1 m behind, 0.2 m right of, 0.3 m
 below the camera. The sentences are the real one's (geometry2, rolling).
 """

@@ -1,0 +1,85 @@
+"""Questions answered from the finished depth of a picture: what node and command line share.
+
+Joins a FrameDepth, the model that gave it and the model that names things into the ``Scene`` of
+``language/answering.py``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from depthlm_ros.estimator import FrameDepth, sample, source_camera
+from depthlm_ros.language.answer import Answer
+from depthlm_ros.language.answering import answer_scene
+from depthlm_ros.language.question import Able, Question
+from depthlm_ros.language.ways import Body
+from depthlm_ros.models.base import (
+    DenseDepthModel,
+    LanguageModel,
+    PointDepthModel,
+    grounding_of,
+)
+
+BOX_TOKENS = 512
+"""Tokens that a list of boxes may take: one box takes about 30."""
+
+
+class FrameScene:
+    """One FrameDepth with its models.
+
+    ``namer``: the model that finds things, the depth model itself if None. ``ranges``: nearest and
+    farthest z-depth that is believed [m].
+    """
+
+    def __init__(
+        self,
+        model: DenseDepthModel | PointDepthModel,
+        frame_depth: FrameDepth,
+        ranges: tuple[float, float],
+        namer: LanguageModel | None = None,
+        body: Body | None = None,
+    ) -> None:
+        self._model, self._frame_depth, self._ranges = model, frame_depth, ranges
+        self._namer = model if namer is None else namer
+        self.body = body or Body()
+        frame = frame_depth.frame
+        self.size = frame.camera.width, frame.camera.height
+        self.depth_map = frame_depth.depth_map
+        self.camera = source_camera(frame_depth)
+        self.form = grounding_of(self._namer)
+        shown = getattr(self._namer, "shown_size", None)
+        self.shown_size = self.size if shown is None else shown(frame.camera)
+
+    def ask(self, prompt: str, mirrored: bool = False) -> str:
+        """Return what the model writes about the picture, or about its mirror image."""
+        rgb, camera = self._frame_depth.frame.rgb, self._frame_depth.frame.camera
+        if mirrored:
+            rgb = np.ascontiguousarray(rgb[:, ::-1])
+            camera = replace(camera, cx=camera.width - 1 - camera.cx)
+        return self._namer.reply(rgb, camera, prompt, BOX_TOKENS)
+
+    def read(self, pixels: Sequence) -> list:
+        """Return one PointDepth a pixel (N, 2) of the picture as taken, in order."""
+        return sample(self._model, self._frame_depth, pixels, *self._ranges)
+
+    def as_taken(self, pixel: Sequence) -> tuple[float, float]:
+        """Return the pixel as taken of a pixel of the rectified picture."""
+        u, v = self._frame_depth.rectifier.rectified_to_source(np.asarray(pixel, dtype=float))
+        return float(u), float(v)
+
+
+def able(model: DenseDepthModel | PointDepthModel, namer: LanguageModel | None = None) -> Able:
+    """Tell what questions a model can have answered; ``namer`` as in ``FrameScene``."""
+    can = Able.THINGS if grounding_of(model if namer is None else namer) else Able.POINTS
+    return can | Able.WAYS if isinstance(model, DenseDepthModel) else can
+
+
+def needs_scene(question: Question) -> bool:
+    """Tell whether a question needs more than readings at its points."""
+    return bool(question.things) or question.task.points == 0
+
+
+def answer_frame(question: Question, scene: FrameScene, verify: bool = False) -> Answer:
+    """Answer a typed question from a picture: ``language.answering.answer_scene``."""
+    return answer_scene(question, scene, verify)

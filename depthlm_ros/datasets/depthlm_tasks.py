@@ -1,0 +1,69 @@
+"""Training samples of DepthLM's other tasks from labelled points (DepthLM section 3.4, figure 7).
+
+Questions and replies are those that the node asks and reads (``prompting/prompts.py``). What the
+paper leaves open is chosen here: the given time is 1.0 to 10.0 s and the given speed 0.5 to
+10.0 m/s, uniform, with one decimal; the second point of a pair is any other that the crop kept.
+The camera's motion between two images has no annotation form, and is not trained.
+"""
+
+import numpy as np
+
+from depthlm_ros.datasets.base import LabelKind, Sample, convert
+from depthlm_ros.prompting.marker import BLUE, Marker, draw, draw_all, place
+from depthlm_ros.prompting.prompts import Prompt, Task, prompt
+from depthlm_ros.status import Code, StatusError
+
+TIME_S, SPEED_M_S = (1.0, 10.0), (0.5, 10.0)
+TRAINED = (
+    Task.DISTANCE,
+    Task.PRINCIPAL_AXIS_DISTANCE,
+    Task.SPEED,
+    Task.TIME,
+    Task.TWO_POINT_DISTANCE,
+)
+
+
+def check_tasks(tasks) -> tuple:
+    """Return tasks as such; StatusError(UNSUPPORTED) for one that cannot be trained."""
+    known = [task.value for task in TRAINED]
+    for task in tasks:
+        if task not in known:
+            raise StatusError(
+                Code.UNSUPPORTED, f"sampling.tasks: {task!r}: must be among {', '.join(known)}"
+            )
+    return tuple(Task(task) for task in tasks)
+
+
+def points_3d(sample: Sample) -> np.ndarray:
+    """Return the labelled points (N, 3) [m] in the camera's optical frame."""
+    camera = sample.camera
+    pixels = sample.points.on_grid((camera.width, camera.height))
+    z = convert(sample.points.metres, camera.normalise(pixels), sample.label, LabelKind.Z)
+    return camera.unproject(pixels, z)
+
+
+def ask(task: Task, points: np.ndarray, index: int, other: int | None, rng) -> tuple:
+    """Return (prompt, value in its unit) of a task about a point (and another one).
+
+    ``points``: (N, 3) [m].
+    """
+    point = points[index]
+    distance = float(np.linalg.norm(point))
+    if task is Task.SPEED:
+        time = round(float(rng.uniform(*TIME_S)), 1)
+        return prompt(task, time_s=time), distance / time
+    if task is Task.TIME:
+        speed = round(float(rng.uniform(*SPEED_M_S)), 1)
+        return prompt(task, speed_m_s=speed), distance / speed
+    if task is Task.TWO_POINT_DISTANCE:
+        return prompt(task), float(np.linalg.norm(point - points[other]))
+    return prompt(task), float(point[2]) if task is Task.PRINCIPAL_AXIS_DISTANCE else distance
+
+
+def marked(rgb: np.ndarray, asked: Prompt, marker: Marker, first: tuple, second) -> np.ndarray:
+    """Return the picture with the question's arrows: the first point's red, the second's blue."""
+    size = rgb.shape[1], rgb.shape[0]
+    if asked.markers == 2:
+        blue = Marker(marker.shape, marker.length_px, marker.thickness_px, BLUE)
+        return draw_all(rgb, (marker, blue), (first, second))
+    return draw(rgb, marker, place(marker, first, *size))

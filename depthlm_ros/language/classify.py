@@ -1,0 +1,379 @@
+"""From tagged words to the kind of a question: which task, of which component, about how many.
+
+Works on text in which points ("<p>", "<c>", "<a>"), points beside the question ("<g>") and
+quantities ("<n>") are tags already. What it recognises it takes out, so that what remains is about
+the targets alone.
+"""
+
+import re
+from dataclasses import dataclass
+
+from depthlm_ros.language import phrases
+from depthlm_ros.language.tasks import ONE_POINT, TWO_POINT, Task
+from depthlm_ros.language.unit_tables import LENGTHS_M
+from depthlm_ros.status import Code, StatusError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a question asks for; ``rest``: its words about the targets.
+
+    ``component``: "straight" or a key of ``COMPONENTS``. ``two``: it speaks of two targets,
+    whatever joins them. ``ordered``: it matters which target comes first. ``direction``: as in
+    ``Question``.
+    """
+
+    task: Task
+    rest: str
+    component: str = "straight"
+    two: bool = False
+    ordered: bool = False
+    direction: str = ""
+
+
+class FreeKindError(Exception):
+    """The question asks for no measure: ``code`` and ``reason`` for those who cannot write."""
+
+    def __init__(self, code: Code, reason: str):
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+_US = (
+    r"(?:(?:the |this |my |your |our )?(?:(?:depth |rgb |front |moving )?camera|robot|lens|sensor|"
+    r"viewer|observer|"
+    r"photographer|drone|rover)|(?:my|our|your|the ego|ego)[ -](?:car|vehicle)|me|us|you|here|"
+    r"myself|"
+    r"where (?:i|we|you) (?:am|are|stand)|(?:my|our|the current|my current) (?:position|location|"
+    r"standpoint)|"
+    r"(?:the )?(?:camera|robot)'s (?:position|location))\b(?! (?:wall|arm|head|gripper|base|hand|"
+    r"plane|ax[ie]s))"
+)
+_BETWEEN_US = re.compile(rf"\bbetween (.{{1,80}}?) and {_US}")
+_FROM_US = re.compile(
+    rf"\b(?:between|from|to|of|and|than|with respect to|relative to) {_US}(?: and\b)?"
+)
+_ABOVE_US = re.compile(rf"\b(above|below|over|under|beneath|underneath|left|right)(?: of)? {_US}")
+_WE_MOVE = re.compile(
+    r"\b(?:the|my|our|this) (?:robot|camera|drone|rover|vehicle|car)(?= (?:must|should|needs?|has|"
+    r"have|can|"
+    r"could|would|will|to|take|takes|move|moves|go|goes|drive|drives|travel|travels|reach|reaches|"
+    r"get|gets|arrive|be|fly|start)\b)"
+)
+_GIVEN = (
+    (
+        r"\b(?:(?:these|those|the|both|both these|both of these|both the|all) )?(?:(?:two|2) "
+        r")?(?:\w+ )?"
+        r"(?:points|pixels)(?: 1 and 2)?\b|\bpoint 1 and (?:point )?2\b",
+        r" <g> and <g> ",
+    ),
+    (
+        r"\b(?:this|that) (?:point|pixel|spot|location|place|position)\b|"
+        r"\bthe (?:point|pixel|spot) (?:pointed(?: at| to)? by the (?:red )?arrow|(?:marked|"
+        r"indicated) by the "
+        r"(?:red )?arrow|i (?:clicked|marked|selected|gave)|given|under the cursor)\b",
+        r" <g> ",
+    ),
+)
+_GIVEN_RES = [(re.compile(pattern), tag) for pattern, tag in _GIVEN]
+_POLITE = re.compile(
+    r"\b(?:please|kindly|hey|hi|hello|thanks|thank you|ok|okay|so|well|now)\b|"
+    r"\b(?:can|could|would|will) (?:you|anyone|somebody) (?:please |kindly )?(?:tell|say|give|"
+    r"show|estimate|measure|compute|"
+    r"calculate|determine|find out|figure out|let)(?: (?:me|us))?(?: know)?\b|"
+    r"\bwould you mind (?:telling|saying|giving|showing|measuring)(?: me| us)?\b|"
+    r"\bi(?:'d| would) (?:like|love|want|need) to (?:know|find out|learn)\b|\bi (?:want|need|wish|"
+    r"have) to know\b|"
+    r"\b(?:do you know|any idea|i wonder|i am wondering|i'm wondering|tell (?:me|us)|give me|show "
+    r"me|let me know)\b|"
+    r"\b(?:in|from|of|given) (?:this|the) (?:image|picture|photo)\s*,"
+)
+_UNIT_WORDS = "|".join(
+    sorted(
+        {rf"{n}s?" if len(n) > 2 else n for n in LENGTHS_M if n not in ("in", "m")}
+        | {"inches", "feet"},
+        key=len,
+        reverse=True,
+    )
+)
+_IN_UNITS = re.compile(
+    rf"\b(?:in|measured in|expressed in|using|unit:?)\s+(?:units of )?(?:{_UNIT_WORDS}|m|si "
+    rf"units?|metric(?: units)?|"
+    r"degrees?|radians?|seconds?|minutes?|hours?|m/s|km/h|kmh|mph|meters per second|metres per "
+    r"second)\b"
+)
+_ADJECTIVES = (
+    r"(?:(?:approximate|exact|rough|current|total|metric|straight[- ]line|euclidean|direct|3-?d|"
+    r"shortest|"
+    r"lateral|vertical|horizontal|sideways|forward|longitudinal|axial|perpendicular|planar|"
+    r"orthogonal|"
+    r"angular|required|needed|necessary|minimum|estimated|constant|average|steady|optical|"
+    r"principal|viewing|"
+    r"camera|camera's|image|sensor|ground|floor|level|height|depth|arrival|travel|travelling|"
+    r"driving|walking|distance|"
+    r"physical|actual|real|true|metric|z|x|y)[- ])*"
+)
+_MEASURE = re.compile(
+    rf"\b(?:(?:in|at|by|under|with|along|as) )?(?:(?:the|a|an|its|my|your|our|what|"
+    rf"which)\s+)?{_ADJECTIVES}(?:distance|distances|range|ranges|depth|z-depth|separation|gap|"
+    r"offset|displacement|difference|speed|velocity|time|eta|angle|bearing|direction|azimuth|"
+    r"heading|axis|axes|"
+    r"coordinate|coordinates|plane|value|height|elevation|path length|clearance|degrees|pace)\b"
+    r"(?: (?:in|of) (?:the )?(?:z |x |y )?(?:depth|heights?|distances?|elevation|range|direction|"
+    r"forward backward direction))?(?: of arrival)?"
+)
+_CUES = re.compile(
+    r"\bhow (?:far|close|near|distant|remote|long|soon|fast|quick|quickly|deep|much|many)\b(?: "
+    r"away| off)?"
+    r"(?: (?:further|farther|closer|nearer|deeper|higher|lower|taller|time|to the|over|forwards?|"
+    r"off|up|down|above|below|left|right|more))*|"
+    r"\b(?:milli|centi|deci|kilo)?met(?:er|re)s?(?: per second| a second)?\b|\bcm\b|\bmm\b|\bkm\b|"
+    r"\b(?:feet|inches|yards|miles|seconds|minutes|hours)\b"
+    r"(?: per \w+)?|"
+    r"\b(?:away|apart|from each other|from one another|each other|one another|respectively|"
+    r"vertically|horizontally|laterally|sideways)\b|"
+    r"\b(?:along|on|over|across|in) (?:the )?(?:ground|floor|z|optical axis|principal axis|camera "
+    r"axis|forward direction|"
+    r"forward backward direction|depth|height|x|y)\b|"
+    r"\bas the crow flies\b|\b(?:in a |as a )?straight line\b|\bignoring (?:the )?height\b|"
+    r"\bdegrees (?:to the )?(?:left|right|up|down|above|below)\b|"
+    r"\b(?:further|farther|more) (?:left|right|up|down|away|off)\b|"
+    r"\b(?:ground|floor) plane\b|\b(?:above|below|over|under)(?= <| the camera|\W*$)"
+)
+_HOW = re.compile(
+    r"\bhow (?:far|close|fast|quick|quickly|long|deep|tall|high|wide|soon|near|much (?!time))\b"
+)
+_WAY_WORDS = re.compile(
+    r"\b(?:wall|walls|something|anything|obstacle|obstacles|object|objects|it|thing|things)\b"
+)
+_SIDE = re.compile(r"\b(left|right|ahead|forwards?)\b|<a>")
+
+
+def prepare(text: str) -> str:
+    """Tag the points that text points at and take out the camera and what is mere politeness."""
+    text = " ".join(text.replace('"', " ").replace("“", " ").replace("”", " ").split())
+    for pattern, tag in _GIVEN_RES:
+        text = pattern.sub(tag, text)
+    text = _POLITE.sub(" ", text)
+    text = re.sub(r"\bhow far <a>(?= *(?:is|are|does|of)\b)", "how far", text)
+    text = _BETWEEN_US.sub(r"to \1 ", text)
+    text = _ABOVE_US.sub(r"\1", text)
+    text = re.sub(rf"\bseparat\w+ {_US}", " far ", text)
+    text = _FROM_US.sub(" ", text)
+    text = _WE_MOVE.sub(" ", text)
+    return " ".join(text.split())
+
+
+def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
+    """Tell what prepared text asks for; ``given``: points that came beside it.
+
+    Raises StatusError for what is understood and not offered, or asks two things at once;
+    FreeKindError when no measure is asked for.
+    """
+    if phrases.BEHIND.search(rest):
+        raise StatusError(Code.UNSUPPORTED, phrases.BEHIND_REASON)
+    if len(_HOW.findall(rest)) > 1:
+        raise StatusError(Code.BAD_QUESTION, "the question asks several things: ask one at a time")
+    way = _way(rest, quantities)
+    if way:
+        return way
+    if phrases.PASSAGE.search(rest) and re.search(r"\bbetween\b", rest):
+        return _passage(rest, quantities)
+    for pattern, reason in phrases.UNSUPPORTED:
+        if pattern.search(rest):
+            raise StatusError(Code.UNSUPPORTED, reason)
+    return (
+        _comparison(rest, quantities, given)
+        or _of_things(rest, quantities, able_things)
+        or _measure(rest, quantities)
+    )
+
+
+def _way(rest: str, quantities) -> Kind | None:
+    """Return the kind of a question about a free way, None for another."""
+    if re.search(r"\bbetween\b", rest):
+        return None
+    task = (
+        Task.FREEST
+        if phrases.FREEST.search(rest)
+        else Task.FREE_DISTANCE
+        if phrases.WAY.search(rest)
+        else None
+    )
+    if task is None:
+        return None
+    if quantities.speeds_m_s or quantities.times_s or quantities.lengths_m:
+        raise StatusError(
+            Code.UNSUPPORTED,
+            "how far a way is free is measured as it is, without conditions: leave the quantity "
+            "out",
+        )
+    sides = {match[1] or "ahead" for match in _SIDE.finditer(rest)}
+    sides = {"ahead" if side.startswith("forward") else side for side in sides}
+    if task is Task.FREEST:
+        return Kind(task, rest)
+    if re.search(r"\b(?:up|down|above|below|upwards?|downwards?)\b", rest):
+        raise StatusError(
+            Code.UNSUPPORTED,
+            "free ways are measured ahead, to the left and to the right: not up or down",
+        )
+    if len(sides) > 1:
+        raise StatusError(
+            Code.BAD_QUESTION, f"{' and '.join(sorted(sides))}: ask for one direction at a time"
+        )
+    return Kind(task, rest, direction=next(iter(sides), ""))
+
+
+def _passage(rest: str, quantities) -> Kind:
+    """Return the kind of a question whether something passes between two targets, or how wide."""
+    if quantities.speeds_m_s or quantities.times_s or len(quantities.lengths_m) > 1:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            "whether something fits between two things needs one width, as in '0.6 m wide'",
+        )
+    between = rest[re.search(r"\bbetween\b", rest).start() :]
+    between = re.split(
+        r"\b(?:with|if|for|when|given|assuming)\b|<n>|\bwide enough\b|\bbig enough\b", between
+    )[0]
+    return Kind(Task.PASSAGE, between, two=True)
+
+
+def _comparison(rest: str, quantities, given: int) -> Kind | None:
+    """Return the kind of a question that compares two targets, None for another."""
+    if phrases.DIFFERENCE.search(rest):
+        return Kind(Task.DISTANCE_DIFFERENCE, _stripped(rest), two=True, ordered=True)
+    for task, cue in ((Task.NEARER, phrases.NEARER), (Task.FARTHER, phrases.FARTHER)):
+        if cue.search(rest) and not quantities.lengths_m and not _HOW.search(rest):
+            choice = re.search(r"\b(?:or|than)\b|<g> and <g>|<[pg]>.*<[pg]>|\band\b", rest)
+            if choice or given == 2:
+                return Kind(task, phrases.COMPARING.sub(" ", rest), two=True, ordered=True)
+            raise StatusError(Code.UNSUPPORTED, phrases.NOT_FREELY[1][1])
+    return None
+
+
+def _of_things(rest: str, quantities, able: bool) -> Kind | None:
+    """Return the kind of a question that only a named thing has; FreeKindError for yes-or-no."""
+    count, exists = phrases.COUNT.search(rest), phrases.EXISTS.search(rest)
+    if able and count and not quantities.lengths_m:
+        what = count["what"] or count["counted"]
+        return Kind(Task.COUNT, f"the {what} {rest[count.end() :]}")
+    if able and exists and not quantities.lengths_m:
+        words = phrases.EXISTS_WORDS.sub(" ", rest)
+        return Kind(Task.EXISTS, re.sub(r"^\W*(?:an?|any|some|the)\b", "the", words.strip()))
+    if phrases.YES_OR_NO.search(rest):
+        raise FreeKindError(Code.UNSUPPORTED, phrases.YES_OR_NO_REASON)
+    if phrases.COUNTING.search(rest):
+        raise FreeKindError(Code.UNSUPPORTED, phrases.COUNTING_REASON)
+    for task, cue in ((Task.HEIGHT, phrases.HEIGHT), (Task.WIDTH, phrases.WIDTH)):
+        if cue.search(rest):
+            return Kind(task, cue.sub(" ", _IN_UNITS.sub(" ", rest)))
+    return None
+
+
+def _measure(rest: str, quantities) -> Kind:
+    """Return the kind of a question about a distance, a part of one, a speed or a time."""
+    _refuse_two_questions(rest, quantities)
+    speed, time = phrases.ASKS_SPEED.search(rest), phrases.ASKS_TIME.search(rest)
+    components = [name for name, cue in phrases.COMPONENTS.items() if cue.search(rest)]
+    if speed or time:
+        task = _speed_or_time(quantities, speed, rest)
+        if components:
+            raise StatusError(
+                Code.UNSUPPORTED,
+                f"{task.value} is along the straight line to the point: ask for the "
+                f"{components[0]} "
+                "part of the distance alone",
+            )
+        return Kind(task, _stripped(rest))
+    if phrases.CONDITION.search(rest):
+        raise StatusError(Code.UNSUPPORTED, phrases.CONDITION_REASON)
+    for name, given in (("time", quantities.times_s), ("speed", quantities.speeds_m_s)):
+        if given:
+            other = "speed" if name == "time" else "time"
+            raise StatusError(
+                Code.BAD_QUESTION,
+                f"the question states a {name} and does not ask for a {other}: leave it out, or "
+                "ask "
+                f"{'how fast to go' if name == 'time' else 'how long it takes'}",
+            )
+    if len(components) > 1:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            f"the question asks for {' and '.join(components)} parts of a distance: ask for one",
+        )
+    apart = bool(phrases.APART.search(rest))
+    if components:
+        (component,) = components
+        return Kind(
+            ONE_POINT[component],
+            _stripped(rest),
+            component,
+            apart or _compares(rest),
+            direction=_direction(rest, component),
+            ordered=True,
+        )
+    if phrases.ASKS_DISTANCE.search(rest):
+        return Kind(Task.DISTANCE, _stripped(rest), two=apart)
+    raise FreeKindError(
+        Code.BAD_QUESTION,
+        f"this is not a question that can be read here: ask for example {phrases.EXAMPLES}",
+    )
+
+
+def _refuse_two_questions(rest: str, quantities) -> None:
+    if quantities.lengths_m:
+        raise StatusError(
+            Code.UNSUPPORTED,
+            "the question states a length: ask for the distance itself and "
+            "compare, lengths are not taken into account",
+        )
+    if quantities.speeds_m_s and quantities.times_s:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            "the question states a speed and a time: give the time to get a "
+            "speed, or the speed to get a time",
+        )
+
+
+def _speed_or_time(quantities, speed, rest: str) -> Task:
+    if quantities.times_s and not speed:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            "the question states a time and asks for one: give a speed to get a time",
+        )
+    strongly = re.search(r"\b(?:how (?:long|soon|much time)|when|eta)\b", rest)
+    if quantities.speeds_m_s or not speed or (strongly and not quantities.times_s):
+        return Task.TIME
+    return Task.SPEED
+
+
+def _compares(rest: str) -> bool:
+    return bool(re.search(r"\b(?:higher|lower|taller|deeper|farther|further)\b.*\bthan\b", rest))
+
+
+def _direction(rest: str, component: str) -> str:
+    """Return the direction in which a component counts as positive, "" where none is asked for."""
+    if component == "axis":
+        return "forward" if re.search(r"\b(?:deeper|farther|further)\b", rest) else ""
+    if component not in ("lateral", "vertical"):
+        return ""
+    if axis := re.search(r"\b([xy])[- ](?:coordinate|value|position)\b", rest):
+        return {"x": "right", "y": "down"}[axis[1]]
+    match = phrases.TO_A_SIDE.search(rest)
+    word = match[1] if match else ""
+    up, down = ("above", "over", "higher"), ("below", "under", "lower")
+    return "up" if word in up else "down" if word in down else word
+
+
+def _stripped(rest: str) -> str:
+    """Take out what says which measure is asked for."""
+    rest = _IN_UNITS.sub(" ", rest)
+    rest = _MEASURE.sub(" ", rest)
+    return _CUES.sub(" ", rest)
+
+
+def with_two(kind: Kind) -> Task:
+    """Return the task of a kind when it is about two targets."""
+    if kind.task in ONE_POINT.values():
+        return TWO_POINT[kind.component]
+    return kind.task

@@ -1,0 +1,300 @@
+"""What a question is about: the points and the named things of a text, each read whole.
+
+Works on the tagged text of ``language/pixel_references.py`` and ``language/quantities.py``. Every
+word must belong to the question's frame or to the name of a thing: a word that is neither is never
+dropped.
+"""
+
+import re
+from dataclasses import dataclass
+
+from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD
+from depthlm_ros.status import Code, StatusError
+
+ONE, ALL = "one", "all"
+NEAREST, FARTHEST = "nearest", "farthest"
+LEFTMOST, RIGHTMOST, TOPMOST, LOWEST = "leftmost", "rightmost", "topmost", "lowest"
+LARGEST, SMALLEST = "largest", "smallest"
+PAIR = ("left of two", "right of two")
+"""The two of "the two chairs": there must be two and no more."""
+MAX_NAME = 80
+
+
+class _Given:
+    """A point that the text points at ("this point") and that came beside it."""
+
+    def __repr__(self):
+        return "GIVEN"
+
+
+GIVEN = _Given()
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing that the question names.
+
+    ``name``: the words that say what it is. ``select``: which one when there are several (ONE:
+    there must be one only). ``region``: where in the image, "left", "right", "centre", or "" for
+    anywhere.
+    """
+
+    name: str
+    select: str = ONE
+    region: str = ""
+
+    def __str__(self):
+        return " ".join(filter(None, (self.select.replace(ONE, ""), self.name, self.region)))
+
+
+_SELECT = {
+    NEAREST: r"nearest|closest",
+    FARTHEST: r"farthest|furthest|most distant|remotest",
+    LEFTMOST: r"left-?most|left-?hand|left",
+    RIGHTMOST: r"right-?most|right-?hand|right",
+    TOPMOST: r"top-?most|upper-?most|highest|upper",
+    LOWEST: r"lowest|bottom-?most|lower-?most|lower",
+    LARGEST: r"largest|biggest|greatest",
+    SMALLEST: r"smallest|littlest|tiniest",
+}
+_SELECT_RE = re.compile("|".join(f"(?P<{name}>{words})" for name, words in _SELECT.items()))
+_OTHER_SUPERLATIVE = re.compile(
+    r"\b(?:first|second|third|fourth|fifth|last|next|other|another|\w{2,}est|most|least)\b(?!-to)"
+)
+_NOT_SUPERLATIVE = {
+    "forest",
+    "guest",
+    "chest",
+    "vest",
+    "nest",
+    "test",
+    "request",
+    "west",
+    "crest",
+    "rest",
+    "pest",
+    "quest",
+    "priest",
+    "harvest",
+    "interest",
+    "contest",
+    "desktest",
+    "arrest",
+}
+_NOUNS_IN_ING = frozenset(
+    """building ceiling painting railing opening thing ring wing string swing parking crossing
+    housing awning clothing lightning pudding spring tubing wiring piping sibling""".split()
+)
+_IMAGE = r"(?:the |this |my )?(?:image|picture|photo(?:graph)?|frame|scene|view|screen)"
+_SIDE = re.compile(
+    rf"(?:,\s*)?\b(?:(?:that|which|who) (?:is|are) )?(?:on|at|to|in|from) (?:the |my |our |its )?"
+    rf"(?:far )?(?P<side>left|right)"
+    rf"(?:(?:-| )?hand)?(?: (?:side|half|part))?(?: (?:of|in) {_IMAGE})?\b(?! (?:of|edge|border|"
+    r"wall|door|arm|leg|corner))"
+)
+_IN_IMAGE = re.compile(
+    rf"\b(?:visible |shown |seen )?(?:in|on|of|within|from) {_IMAGE}\b(?! (?:edge|border|corner|"
+    rf"frame))|"
+    r"\b(?:as )?(?:seen|measured|viewed|counted) from\b"
+)
+_RELATIONS = (
+    (r"\bto the (left|right) of\b", r"\1-of"),
+    (r"\b(left|right) of\b", r"\1-of"),
+    (r"\b(next|close|near|closest|nearest|attached|connected|belonging|parallel) to\b", r"\1-to"),
+    (r"\bin front of\b", "in-front-of"),
+    (r"\bon top of\b", "on-top-of"),
+    (r"\b(made|full|out) (of|from)\b", r"\1-\2"),
+)
+PREPOSITIONS = frozenset(
+    """on in under underneath behind near beside besides above below over inside within against
+    beneath beyond outside around across along through with without left-of right-of next-to
+    close-to near-to closest-to nearest-to in-front-of on-top-of by next""".split()
+)
+DETERMINERS = frozenset(
+    "the a an my your our this that these those any some his her its their".split()
+)
+_LEAD = frozenset(
+    """
+about again also am and answer approximately are arrive arrived as at away be been being before
+brief but calculate can chosen close come comes compute could current currently describe determine
+did distant do does doing drive driving each either estimate estimated every exactly far fast find
+first fly following for from get gets getting give given go going gives have has head here hey hi
+hello hit how i if is it itself just keep know lens let like looking seeing lie lies long look me
+measure move moves moving much must near need needed needs now of off ok okay only or our out
+please required quick quickly quite reach reached reaching roughly s say see should show so soon
+stand stands standing start straight take takes tell than thank thanks that there then they think
+to toward towards travel travelling traveling two under until up us value walk walking want was
+way we were what whats when where which while who will wish with within would you your yourself
+whatever something anything what's that's it's where's there's i'm i'd we're how's constant steady
+average total same position positioned located location would-be both each-other separate
+separates separated using according based respect relative relation
+""".split()
+)
+_TAIL = _LEAD | frozenset(
+    """apart precisely right altogether sitting placed situated now today currently around ahead
+    over there respectively instead yet already exactly approximately roughly me us you here in at
+    on by
+    """.split()
+)
+_POINT_WORDS = frozenset(
+    """point points pixel pixels spot spots location place position arrow marker object objects
+    thing things target coordinate coordinates cross crosshair cursor click dot it here there
+    something anything whatever everything stuff one ones them they
+    """.split()
+)
+"""Heads that name no thing: only a point can say what is meant."""
+_VERBS = re.compile(
+    r"(?<!that )(?<!which )(?<!who )\b(?:is|are|was|were|do|does|did|can|could|will|would|should|"
+    r"how|what|when|why|am|i|you|we|me|us|if|because|ignore|answer|say|tell)\b"
+)
+_SPLIT = re.compile(
+    r"((?<!-)\b(?:to|from|and|between|or|than|versus|vs|compared with|as well as|till|until|"
+    r"plus)\b\.?|"
+    r"\b(?:is|are)(?= (?:the|an?|my|your|our|this|that|these|those|<p>|<g>) ?)|"
+    r"[,;:?!.\"()\[\]{}]+(?!\w)|[;:?!\"()\[\]{}])"
+)
+_WORD = re.compile(r"<[pcagn]>|[^\W\d_][\w'/&-]*|\d\w*")
+_TAGS = {"<c>": CENTRE, "<a>": STRAIGHT_AHEAD, "<g>": GIVEN}
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words that name something, not yet taken for a thing: beside a pixel they are its label."""
+
+    words: tuple
+    region: str = ""
+
+    @property
+    def is_ourselves(self) -> bool:
+        """Whether it is the camera or the robot that carries it."""
+        return set(self.words) <= {"camera", "robot", "sensor", "lens", "viewer", "observer"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A point, GIVEN or a Phrase, with the word that joins it to what came before ("" for none).
+
+    ``alone``: nothing else was said of it.
+    """
+
+    item: object
+    joint: str = ""
+    alone: bool = True
+
+
+def read_targets(rest: str, points) -> list[Target]:
+    """Return the targets of tagged text in order: points of ``points``, GIVEN and Phrases."""
+    waiting = iter(p for p in points if p not in (CENTRE, STRAIGHT_AHEAD))
+    for pattern, joined in _RELATIONS:
+        rest = re.sub(pattern, joined, rest)
+    rest = _IN_IMAGE.sub(" ", rest)
+    rest = _SIDE.sub(lambda m: f" <{m['side']}> ", rest)
+    targets: list[Target] = []
+    joint = ""
+    for index, piece in enumerate(_SPLIT.split(rest)):
+        if index % 2:  # what joins the pieces on its two sides
+            joint = piece if piece[0].isalpha() else joint
+            continue
+        for item, alone in _items_of(piece, waiting):
+            targets.append(Target(item, joint, alone))
+            joint = ""
+    return targets
+
+
+def _items_of(piece: str, waiting) -> list:
+    """Return the (target, alone) of a piece between joints: its points, else its phrase."""
+    side = re.search(r"<(left|right)>", piece)
+    words = _WORD.findall(re.sub(r"<(?:left|right)>", " ", piece))
+    tags = [word for word in words if word in ("<p>", "<c>", "<a>", "<g>")]
+    name = _name([word for word in words if word[0] != "<"])
+    firm = [next(waiting) if tag == "<p>" else GIVEN for tag in tags if tag in ("<p>", "<g>")]
+    if firm:
+        return [(point, name is None and side is None) for point in firm]
+    if name is None:
+        return [(_TAGS[tag], side is None) for tag in tags]
+    region = side[1] if side else "centre" if tags else ""
+    return [(Phrase(tuple(name), region), True)]
+
+
+def _name(words: list[str]) -> list[str] | None:
+    """Return the words of the noun phrase, from its first determiner or unknown word on."""
+    begin = next(
+        (i for i, word in enumerate(words) if word in DETERMINERS or word not in _LEAD), None
+    )
+    if begin is None:
+        return None
+    end = len(words)
+    while end > begin and words[end - 1] in _TAIL:
+        end -= 1
+    words = words[begin:end]
+    while words and words[0] in DETERMINERS:
+        words = words[1:]
+    while words and words[-1] in DETERMINERS:
+        words = words[:-1]
+    return words or None
+
+
+def thing_of(phrase: Phrase) -> Thing:
+    """Return the thing that a phrase names; StatusError(BAD_QUESTION) where it names none."""
+    text = " ".join(phrase.words)
+    match = _SELECT_RE.match(text)
+    select, name = ONE, text
+    if match and text[match.end() : match.end() + 1] in ("", " "):
+        select, name = match.lastgroup, text[match.end() :].strip()
+    elif phrase.words[0] in ("all", "both"):
+        select, name = ALL, text.partition(" ")[2]
+    name = re.sub(r"^(?:one of |of )?(?:the )?", "", name).removesuffix("'s")
+    if not name or _head(name) in _POINT_WORDS:
+        raise NoThingError(text)
+    _check_name(name, text)
+    for joined in ("in-front-of", "on-top-of"):
+        name = name.replace(joined, joined.replace("-", " "))
+    return Thing(re.sub(r"-(of|to|from)\b", r" \1", name), select, phrase.region)
+
+
+def pair_of(phrase: Phrase) -> tuple | None:
+    """Return the two things of "the two chairs" or "both chairs", None for another phrase."""
+    many = phrase.words[0] in ("two", "2", "both") and len(phrase.words) > 1
+    plural = phrase.words[-1].endswith("s") and not phrase.words[-1].endswith("ss")
+    if not many and not plural:
+        return None
+    words = phrase.words[1 if many else 0 :]
+    name = thing_of(Phrase(words, phrase.region)).name
+    return tuple(Thing(name, select, phrase.region) for select in PAIR)
+
+
+def _head(name: str) -> str:
+    """Return the noun that a name turns on: the last word before a preposition."""
+    before = []
+    for word in name.split():
+        if before and (word in PREPOSITIONS or word in ("of", "at", "that", "which", "who")):
+            break
+        before.append(word)
+    return before[-1]
+
+
+def _check_name(name: str, text: str) -> None:
+    """Refuse a name with a rank that nobody can tell, or words of another sentence in it."""
+    shown = text[:40].replace("-", " ")
+    rank = _OTHER_SUPERLATIVE.search(name)
+    if rank and rank[0] not in _NOT_SUPERLATIVE:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            f"{shown!r}: which one is meant by {rank[0]!r} is not understood; say the nearest, "
+            "farthest, left, right, largest or smallest one",
+        )
+    first, last = name.split(" ", 1)[0], name.rsplit(" ", 1)[-1]
+    unfinished = last.endswith("ing") and " " in name and last not in _NOUNS_IN_ING
+    if unfinished or first in PREPOSITIONS or _VERBS.search(name) or len(name) > MAX_NAME:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            f"{shown!r} is not understood as the name of one thing: ask in plain words, as in "
+            "'How far is the chair?'",
+        )
+
+
+class NoThingError(StatusError):
+    """A superlative or a noun that names nothing to look for ("the nearest object")."""
+
+    def __init__(self, words: str):
+        super().__init__(Code.BAD_QUESTION, f"{words[:40]!r} names no thing and no point")

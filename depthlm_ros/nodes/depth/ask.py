@@ -1,0 +1,138 @@
+"""One question of ~/ask or ~/ask_action, from its text to its answer: what both share.
+
+A question about given points is answered from the newest result; one about named things, free ways
+or in free words needs the model or much arithmetic, and is a job of the worker. While a model
+writes, frames that come are looked at between its tokens.
+"""
+
+import time
+
+from depthlm_ros.asking import BOX_TOKENS, FrameScene, able, answer_frame, needs_scene
+from depthlm_ros.estimator import source_camera
+from depthlm_ros.language.answer import answer_freely, answer_question
+from depthlm_ros.language.question import FreeQuestion, Question, read_any_question
+from depthlm_ros.language.ways import Body
+from depthlm_ros.models.adapters.openai_server import from_name
+from depthlm_ros.models.base import speaks
+from depthlm_ros.nodes.depth.deadline import Deadline
+from depthlm_ros.status import Code, StatusError
+from depthlm_ros.worker import LatestWorker
+
+SERVER_QUEUE = 16
+"""Questions that may wait for a server."""
+CANCELLED = StatusError(Code.DEADLINE, "the request was cancelled")
+
+
+class Progress:
+    """What a request is doing, for whoever wants to know; and whether it still matters.
+
+    ``tell(stage, share)`` may be called on the worker's thread. ``until``: its deadline.
+    ``stamp_ns``: of the image it is about, 0: the newest.
+    """
+
+    stamp_ns = 0
+
+    def __init__(self, until: Deadline, tell=None):
+        self.until = until
+        self._tell = tell or (lambda stage, share: None)
+        self._tokens = 0
+
+    def stage(self, name: str, share: float = 0.0) -> None:
+        """Say what is being done: reading, waiting, looking, writing, answering."""
+        self._tell(name, share)
+
+    def after_token(self, most: int) -> None:
+        """Note a token that the model wrote; StatusError(DEADLINE) when nobody waits any more."""
+        self._tokens += 1
+        self.stage("writing", min(1.0, self._tokens / most))
+        if self.until.cancelled:
+            raise CANCELLED
+        if self.until.has_passed(time.monotonic()):
+            raise StatusError(
+                Code.DEADLINE,
+                f"the deadline passed after {self._tokens} tokens of the model's reply: allow "
+                "more time, or ask for less",
+            )
+
+
+class Asker:
+    """Answers questions from the scheduler's results, its model and the language model beside it.
+
+    That one (parameter language_model) finds things and writes where it is set; a server's replies
+    are waited for on a worker of their own.
+    """
+
+    def __init__(self, node, scheduler):
+        self._node, self._scheduler = node, scheduler
+        self._server: tuple = ("", None)
+        self._beside: LatestWorker | None = None
+
+    def _namer(self):
+        """Return the language model beside the depth model, None where there is none.
+
+        Raises StatusError(MODEL_NOT_READY) for a name that makes no sense.
+        """
+        name = self._node.parameters.values.language_model
+        if name != self._server[0]:
+            self._server = name, from_name(name) if name else None
+        return self._server[1] if name else None
+
+    def statistics(self) -> dict:
+        """Return what the server beside did so far, {} without one: for diagnostics."""
+        return {} if self._server[1] is None else self._server[1].statistics()
+
+    async def _run(self, call, progress: Progress, most: int, beside: bool):
+        """Run a call on the worker that may run it; ``most``: tokens that it may write."""
+        scheduler = self._scheduler
+        if beside and scheduler.is_dense:
+            if self._beside is None:
+                self._beside = LatestWorker(SERVER_QUEUE, "language")
+            return await scheduler.run_beside(
+                call, progress.until, self._beside, progress.stamp_ns
+            )
+        return await scheduler.run_on_depth(
+            call, progress.until, lambda: progress.after_token(most), progress.stamp_ns
+        )
+
+    async def answer(self, text: str, pixels: list, progress: Progress):
+        """Return (FrameDepth, Answer) to a question. Raises StatusError."""
+        progress.stage("reading")
+        limit = self._node.parameters.values.max_question_length
+        can = able(self._scheduler.model, self._namer())
+        question = read_any_question(text, pixels, limit, can)
+        progress.stage("waiting")
+        if isinstance(question, FreeQuestion):
+            return await self._in_words(question, progress)
+        if needs_scene(question):
+            return await self._from_scene(question, progress)
+        frame_depth, readings = await self._scheduler.sample(
+            lambda frame_depth: question.pixels(source_camera(frame_depth)),
+            progress.until,
+            progress.stamp_ns,
+        )
+        return frame_depth, answer_question(question, readings)
+
+    async def _in_words(self, question: FreeQuestion, progress: Progress):
+        """Answer in the model's own words, where it has any."""
+        namer, most = self._namer(), self._node.parameters.values.max_reply_tokens
+        model = namer or self._scheduler.model
+        if not speaks(model):
+            raise question.refusal
+
+        def write(seen):
+            return model.reply(seen.frame.rgb, seen.frame.camera, question.words, most)
+
+        frame_depth, reply = await self._run(write, progress, most, namer is not None)
+        return frame_depth, answer_freely(reply)
+
+    async def _from_scene(self, question: Question, progress: Progress):
+        """Find named things, or measure free ways, on the worker."""
+        values, namer = self._node.parameters.values, self._namer()
+        model, body = self._scheduler.model, Body(values.body_width, values.body_height)
+
+        def look(seen):
+            progress.stage("looking")
+            scene = FrameScene(model, seen, self._scheduler.ranges, namer, body)
+            return answer_frame(question, scene, values.verify_things)
+
+        return await self._run(look, progress, BOX_TOKENS, namer is not None)

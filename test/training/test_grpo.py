@@ -1,0 +1,113 @@
+"""Reinforcement: the rewards by hand, and a run on a tiny Qwen2.5-VL of the real class."""
+
+import json
+import math
+
+import pytest
+
+from depthlm_ros.models import registry
+from depthlm_ros.prompting.prompts import prompt
+from depthlm_ros.status import StatusError
+from depthlm_ros.training import grpo
+from depthlm_ros.training.configs import load_config
+from depthlm_ros.training.rewards import answered_m, format_reward, reward_functions
+
+
+def chats(*texts):
+    return [[{"role": "assistant", "content": text}] for text in texts]
+
+
+GOOD = prompt().answer(4.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "reward"),
+    [
+        (GOOD, 1.0),
+        ("<think> a </think> <answer> x </answer>", 1.0),  # the form, whatever the number
+        ("<answer> 4.0 </answer>", 0.0),
+        ("<think> a </think><answer>4</answer> and more", 0.0),
+        ("<think> a </think><think> b </think><answer>4</answer>", 0.0),
+        ("4 m", 0.0),
+    ],
+)
+def test_the_form(text, reward):
+    assert format_reward(text) == reward
+
+
+def test_a_reply_without_one_number_is_an_answer_of_zero():
+    assert answered_m(GOOD) == 4.0
+    assert answered_m("<think> a </think> <answer> far </answer>") == 0.0
+    assert answered_m("between 2 and 3 m") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "rewards"),
+    [
+        ("delta1", [1.0, 0.0, 0.0]),  # 4 to 3.3: 1.21; to 5: exactly 1.25, not within; none
+        ("neg_abs_rel", [-0.7 / 3.3, -0.2, -1.0]),
+        ("neg_l1", [-0.7, -1.0, -2.0]),
+        ("neg_l2", [-0.49, -1.0, -4.0]),
+    ],
+)
+def test_the_four_rewards(name, rewards):
+    form, number = reward_functions(name)
+    said = chats(GOOD, GOOD, "nothing")
+    assert number(completions=said, metres=[3.3, 5.0, 2.0]) == pytest.approx(rewards)
+    assert form(completions=said, metres=[3.3, 5.0, 2.0]) == [1.0, 1.0, 0.0]
+    assert (form.__name__, number.__name__) == ("format", name)
+    assert number(completions=[GOOD], metres=[3.3])[0] == pytest.approx(rewards[0])  # bare text
+
+
+def test_an_unknown_reward_is_refused():
+    with pytest.raises(StatusError, match="must be one of"):
+        reward_functions("l3")
+
+
+def recipe(out, model, data, *more):
+    return load_config(
+        "depthlm_grpo_3b",
+        [
+            f"out={out}",
+            f"model={model}",
+            f"data=[{{file: {data}, label: z}}]",
+            "dtype=float32",
+            "sampling={focal_px: 60}",
+            "samples=null",
+            "global_batch=4",
+            "per_device_batch=4",
+            "grpo={group: 2, max_reply_tokens: 6}",
+            "trainer.gradient_checkpointing=false",
+            "trainer.max_steps=2",
+            "trainer.disable_tqdm=true",
+            "trainer.save_strategy=no",
+            "published_lr=1e-3",
+            *more,
+        ],
+    )
+
+
+def test_a_run_end_to_end(tmp_path, reference_folder, depthlm_data):
+    """Two steps of two groups of two replies; the folder is served."""
+    folder = grpo.run(recipe(tmp_path, reference_folder("depthlm_qwen_tiny"), depthlm_data))
+    assert "2 steps of 4 samples" in (folder / "README.md").read_text()
+    assert json.loads((folder / "config.json").read_text())["canonical_focal_px"] == 60.0
+    assert registry.load(str(folder), "cpu").name
+
+
+def test_groups_and_batches_must_fit(tmp_path):
+    with pytest.raises(StatusError, match="a batch is whole groups"):
+        grpo.GRPOSettings.of(recipe(tmp_path, "m", "d", "grpo.group=3"))
+    with pytest.raises(StatusError, match=r"grpo: unknown \['kl'\]"):
+        grpo.GRPOSettings.of(recipe(tmp_path, "m", "d", "grpo.kl=1"))
+
+
+def test_the_rewards_are_logged(tmp_path, reference_folder, depthlm_data):
+    config = recipe(
+        tmp_path, reference_folder("depthlm_qwen_tiny"), depthlm_data, "trainer.max_steps=1"
+    )
+    trainer, _ = grpo.make_trainer(config)
+    trainer.train()
+    log = trainer.state.log_history[0]
+    assert log["rewards/neg_l1/mean"] < 0 and math.isfinite(log["grad_norm"])
+    assert log["rewards/format/mean"] == 0.0
