@@ -2,6 +2,7 @@
 
 import os
 from glob import glob
+from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
@@ -20,7 +21,7 @@ REMEDY = (
 def check_messages():
     """End the build where ROS is sourced and the nodes could not be started afterwards."""
     prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    found = [os.path.isfile(f"{p}/share/{MESSAGES}/package.xml") for p in prefixes]
+    found = [Path(p, "share", MESSAGES, "package.xml").is_file() for p in prefixes]
     if prefixes and not any(found):
         raise SystemExit(f"{NAME} cannot be built: {REMEDY}")
 

@@ -103,7 +103,7 @@ class DepthEstimator:
 UNSTATED = Interval(IntervalKind.UNCALIBRATED, "the model does not say what it rests on")
 
 
-def interval_of(model) -> Interval:
+def interval_of(model: DenseDepthModel | PointDepthModel) -> Interval:
     """Return what a model's ``ratio_90`` rests on; UNKNOWN where it has none."""
     if np.isnan(float(getattr(model, "ratio_90", NAN))):
         return UNKNOWN

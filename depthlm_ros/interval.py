@@ -1,6 +1,7 @@
 """What a 90 % interval rests on. Free of numpy, torch and ROS: everybody may import it."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -40,7 +41,7 @@ class Interval:
 UNKNOWN = Interval()
 
 
-def weakest(intervals) -> Interval:
+def weakest(intervals: Iterable[Interval]) -> Interval:
     """Return the one that may be trusted least: the kind of what is made of several values."""
     return min(intervals, key=lambda interval: interval.kind, default=UNKNOWN)
 

@@ -21,6 +21,7 @@ from std_msgs.msg import Header
 
 from depthlm_msgs.srv import QueryTruth
 from depthlm_ros.nodes.camera import parameters as camera_parameters
+from depthlm_ros.nodes.camera.pace import Pace
 from depthlm_ros.nodes.camera.playback_clock import PlaybackClock
 from depthlm_ros.nodes.camera.sources.factory import open_source
 from depthlm_ros.nodes.camera.sources.ground_truth import TruthMemory
@@ -151,6 +152,7 @@ class CameraNode(Node):
         values, source = self.parameters.values, self._prefetcher.source
         rate_hz = values.rate_hz or source.default_rate_hz
         self._playback_clock = PlaybackClock(rate_hz, values.stamp == "recorded", time.time_ns())
+        self._pace = Pace(rate_hz)
         pace = f"at {rate_hz:g} Hz" if rate_hz else "at the recorded pace"
         self.get_logger().info(f"playing {source.title}, {pace}: {self._images.topic_name}")
         if values.stamp == "recorded" and not values.publish_clock:
@@ -192,6 +194,8 @@ class CameraNode(Node):
         self._infos.publish(shot.info)
         self._images.publish(shot.image)
         self._published += 1
+        if late := self._pace.published(now_s):
+            self.get_logger().warning(late)
         coming = self._prefetcher.next
         return (
             0.0 if coming is None else self._playback_clock.due_s(coming, now_s) - time.monotonic()

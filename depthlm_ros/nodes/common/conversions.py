@@ -26,6 +26,11 @@ from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
 
+MAX_ASPECT = 4.0
+"""fx : fy at most: an anamorphic lens, or rows left out, have 2."""
+MIN_FOCAL, MAX_FOCAL = 1e-3, 2e4
+"""Focal length as a multiple of the picture's side."""
+
 
 def stamp_ns(stamp) -> int:
     """Return a ``builtin_interfaces/Time`` in nanoseconds; refuses zero, negative, overflowing."""
@@ -91,6 +96,30 @@ def lens_of(msg) -> CameraModel:
     )
 
 
+def check_focal_lengths(camera: PinholeCamera) -> None:
+    """Refuse focal lengths that no lens and no crop of its picture have.
+
+    Raises StatusError(BAD_CAMERA_INFO) for a field of view of more than 179.9 or less than 0.003
+    degrees, and for pixels more than MAX_ASPECT times as wide as high or the other way round.
+    """
+    for name, focal, side in (
+        ("fx", camera.fx, camera.width),
+        ("fy", camera.fy, camera.height),
+    ):
+        if not MIN_FOCAL <= focal / side <= MAX_FOCAL:
+            raise StatusError(
+                Code.BAD_CAMERA_INFO,
+                f"{name} = {focal:g} px for {side} px: must be {MIN_FOCAL:g} to {MAX_FOCAL:g} times "
+                "the side; calibrate the camera, K is in pixels",
+            )
+    if not 1 / MAX_ASPECT <= camera.fx / camera.fy <= MAX_ASPECT:
+        raise StatusError(
+            Code.BAD_CAMERA_INFO,
+            f"fx = {camera.fx:g} px, fy = {camera.fy:g} px: must not differ by more than "
+            f"{MAX_ASPECT:g} : 1; calibrate the camera, or tell binning in CameraInfo",
+        )
+
+
 class FrameMaker:
     """Turns an image and its CameraInfo into a Frame, keeping the tables of recent lenses."""
 
@@ -126,7 +155,9 @@ class FrameMaker:
         """Return the Rectifier of a CameraInfo for images of ``width`` x ``height`` px."""
         key = (lens_of(info), width, height)
         if key not in self._rectifiers:
-            self._rectifiers[key] = Rectifier(*key, self.image_is_rectified)
+            made = Rectifier(*key, self.image_is_rectified)
+            check_focal_lengths(made.camera)
+            self._rectifiers[key] = made
             while len(self._rectifiers) > self._kept:
                 self._rectifiers.popitem(last=False)
         self._rectifiers.move_to_end(key)

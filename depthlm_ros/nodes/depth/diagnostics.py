@@ -113,14 +113,16 @@ class Diagnostics:
         if failures:
             level = _ERROR if failures >= FAILURES_TO_ERROR else _WARN
             return level, f"failed {failures} times in a row: {statistics.last_refusal}"
+        if remarks := getattr(scheduler.model, "remarks", ()):
+            return _WARN, clean("; ".join(remarks), 500)
         return _OK, "ready"
 
     def _output(self) -> DiagnosticStatus:
         scheduler, statistics = self._scheduler, self._scheduler.statistics
         level, said = self._output_level()
         worker, frame_depth = scheduler.worker, scheduler.frame_depth
-        now = self._node.get_clock().now().nanoseconds
-        age = float("nan") if frame_depth is None else (now - frame_depth.frame.stamp_ns) / 1e9
+        stamp = None if frame_depth is None else frame_depth.frame.stamp_ns
+        age = float("nan") if stamp is None else scheduler.age_s(stamp)
         return self._status(
             "output",
             level,
