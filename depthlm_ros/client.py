@@ -19,7 +19,7 @@ import threading
 from dataclasses import dataclass
 
 import rclpy
-from builtin_interfaces.msg import Duration
+from builtin_interfaces.msg import Duration, Time
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
@@ -30,6 +30,8 @@ from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.status import Code
 
 QUEUE = QoSProfile(depth=1000)
+MAX_DEADLINE_S = 600.0
+"""What the node allows."""
 MARGIN_S = 2.0
 """What a call waits beyond the deadline that the node keeps: for transport."""
 
@@ -140,12 +142,21 @@ class DepthClient:
                     "with the same ROS_DOMAIN_ID and namespace?"
                 )
 
-    def ask(self, question: str, pixels=(), frame_id: str = "", deadline_s: float = 5.0) -> Reply:
+    def ask(
+        self,
+        question: str,
+        pixels=(),
+        frame_id: str = "",
+        deadline_s: float = 5.0,
+        stamp_ns: int = 0,
+    ) -> Reply:
         """Ask a question about pixels (u, v), or about points in its text.
 
-        Raises ServiceTimeoutError.
+        ``stamp_ns``: of the image it is about; 0: the newest. Raises ServiceTimeoutError.
         """
-        request = Ask.Request(question=question, pixels=_pixels(pixels), frame_id=frame_id)
+        request = Ask.Request(
+            question=question, pixels=_pixels(pixels), frame_id=frame_id, stamp=_time(stamp_ns)
+        )
         r = self._call(self._ask, request, deadline_s)
         return Reply(
             Code(r.status.code),
@@ -165,9 +176,16 @@ class DepthClient:
             _interval(r),
         )
 
-    def query_points(self, pixels, frame_id: str = "", deadline_s: float = 5.0) -> Readings:
-        """Read the depth at pixels (N, 2) of the newest image; raises ServiceTimeoutError."""
-        request = QueryPoints.Request(pixels=_pixels(pixels), frame_id=frame_id)
+    def query_points(
+        self, pixels, frame_id: str = "", deadline_s: float = 5.0, stamp_ns: int = 0
+    ) -> Readings:
+        """Read the depth at pixels (N, 2) of an image; ``stamp_ns``: its own, 0: the newest.
+
+        Raises ServiceTimeoutError.
+        """
+        request = QueryPoints.Request(
+            pixels=_pixels(pixels), frame_id=frame_id, stamp=_time(stamp_ns)
+        )
         r = self._call(self._query, request, deadline_s)
         return Readings(
             Code(r.status.code),
@@ -178,8 +196,12 @@ class DepthClient:
         )
 
     def _call(self, client, request, deadline_s: float):
-        if not deadline_s > 0:
-            raise ValueError(f"deadline_s = {deadline_s}: must be positive")
+        if not 0 < deadline_s <= MAX_DEADLINE_S:
+            raise ValueError(
+                f"deadline_s = {deadline_s}: must be positive, at most {MAX_DEADLINE_S:g}"
+            )
+        if self._closing.is_set():
+            raise RuntimeError("the client is closed: make a new one")
         sec, part = divmod(float(deadline_s), 1.0)
         request.deadline = Duration(sec=int(sec), nanosec=int(part * 1e9))
         self.wait_for_node(deadline_s)
@@ -201,6 +223,11 @@ class DepthClient:
 
 def _pixels(pixels) -> list:
     return [Pixel(u=float(u), v=float(v)) for u, v in pixels]
+
+
+def _time(ns: int) -> Time:
+    sec, nanosec = divmod(int(ns), 1_000_000_000)
+    return Time(sec=sec, nanosec=nanosec)
 
 
 def _nanoseconds(stamp) -> int:

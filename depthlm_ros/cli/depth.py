@@ -9,6 +9,17 @@ from depthlm_ros.cli.image_input import frame_of
 from depthlm_ros.cli.inference import call_with_retry, camera_record, estimate_frame, load_model
 from depthlm_ros.status import Code, StatusError
 
+ENDINGS = (
+    "_depth.npy",
+    "_depth_low.npy",
+    "_depth_high.npy",
+    "_depth_mm.png",
+    "_depth.png",
+    "_cloud.ply",
+    "_rectified.png",
+)
+"""Of the files that are made of a picture."""
+
 
 def run(options) -> int:
     """Write the files of every picture; 0 when all of them succeeded, else 1."""
@@ -16,7 +27,9 @@ def run(options) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     model = load_model(options)
     records = []
-    for i, (image, name) in enumerate(zip(options.images, names_of(options.images), strict=True)):
+    for i, (image, name) in enumerate(
+        zip(options.images, names_of(options.images, folder), strict=True)
+    ):
         if len(options.images) > 1:
             note(f"[{i + 1}/{len(options.images)}] {image}")
         records.append(_record(model, image, folder / name, options))
@@ -28,13 +41,17 @@ def run(options) -> int:
     return 1 if failed else 0
 
 
-def names_of(images) -> list[str]:
-    """Return a file name without ending for each picture: its own, with a number where taken."""
-    names = []
+def names_of(images, folder: Path = Path()) -> list[str]:
+    """Return a file name without ending for each picture: its own, with a number where taken.
+
+    Taken by an earlier picture, or because a file of that name in ``folder`` is one of the
+    pictures: none is overwritten by what is made of another.
+    """
+    names, inputs = [], {Path(image).resolve() for image in images}
     for image in images:
         stem = name = Path(image).stem
         count = 2
-        while name in names:
+        while name in names or any((folder / (name + e)).resolve() in inputs for e in ENDINGS):
             name, count = f"{stem}_{count}", count + 1
         names.append(name)
     return names

@@ -109,8 +109,8 @@ def check_focal_lengths(camera: PinholeCamera) -> None:
         if not MIN_FOCAL <= focal / side <= MAX_FOCAL:
             raise StatusError(
                 Code.BAD_CAMERA_INFO,
-                f"{name} = {focal:g} px for {side} px: must be {MIN_FOCAL:g} to {MAX_FOCAL:g} times "
-                "the side; calibrate the camera, K is in pixels",
+                f"{name} = {focal:g} px for {side} px: must be {MIN_FOCAL:g} to {MAX_FOCAL:g} "
+                "times the side; calibrate the camera, K is in pixels",
             )
     if not 1 / MAX_ASPECT <= camera.fx / camera.fy <= MAX_ASPECT:
         raise StatusError(
