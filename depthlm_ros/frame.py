@@ -1,4 +1,4 @@
-"""One picture of the live stream, ready for mathematics: no messages, no lens distortion left."""
+"""One image of the live stream, ready for mathematics: no messages, no lens distortion left."""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,7 @@ _LINE_BREAKS = "\t\r\n\u2028\u2029"
 
 
 def has_control_characters(text: str) -> bool:
-    """Tell whether text has control characters (but tab, line ends) or lone surrogates."""
+    """Return whether text has control characters (but tab, line ends) or lone surrogates."""
     return any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n\r" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""What every test process needs: a ROS domain of its own, and a Ctrl-C that is one.
+"""What every test process needs: a ROS domain of its own, a Ctrl-C that is one, and markers.
 
 No two test processes ever hear each other.
 """
@@ -6,6 +6,25 @@ No two test processes ever hear each other.
 import os
 import signal
 import socket
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NODES = {"ros", "start_node", "start_camera", "start_lasting_camera"}
+"""Fixtures that start ROS, or nodes as processes."""
+PROCESSES = ("demo/test_demo.py", "demo/test_node_processes.py", "env", "test_client_exit.py")
+"""Files and folders whose tests start other processes of this package."""
+SLOW = ("test_style.py", "test_types.py", "test_import_walls.py")
+"""Files and folders whose tests take most of the time of those without nodes."""
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Mark each test ``node``, ``slow`` or, as neither, ``unit``: `./run test -m unit`."""
+    for item in items:
+        place = item.path.relative_to(HERE).as_posix()
+        node = NODES & set(item.fixturenames) or place.startswith(PROCESSES)
+        slow = place.startswith(SLOW) or item.get_closest_marker("slow")
+        item.add_marker("node" if node else "slow" if slow else "unit")
+
 
 HIGHEST_DOMAIN = 101  # above it, the ports of DDS meet those that Linux hands out by itself
 

@@ -86,7 +86,7 @@ def exact_depth(scene: Scene, pose: Pose, camera: PinholeCamera) -> np.ndarray:
 
 
 def occupied(view: TrueView, box: SweptBox, grow_m: float) -> bool:
-    """Tell whether any shape of the scene reaches into the box, grown (or shrunk) on all sides.
+    """Return whether any shape of the scene reaches into the box, grown (or shrunk) on all sides.
 
     The bottom of a box on the ground is never lowered. Exact for boxes; round shapes are met by
     points 1 cm apart.
@@ -115,7 +115,7 @@ def _spheres_touch(shapes, middle: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _boxes_touch(shapes, i: int, middle: np.ndarray, axes: np.ndarray, half: np.ndarray) -> bool:
-    """Tell whether two boxes overlap, by the 15 separating axes (Gottschalk et al. 1996)."""
+    """Return whether two boxes overlap, by the 15 separating axes (Gottschalk et al. 1996)."""
     other = shapes.rotation[i].astype(np.float64).T
     candidates = [*axes, *other, *(np.cross(a, b) for a, b in product(axes, other))]
     for axis in candidates:
@@ -129,7 +129,7 @@ def _boxes_touch(shapes, i: int, middle: np.ndarray, axes: np.ndarray, half: np.
 
 
 def _round_touches(shapes, i: int, middle: np.ndarray, axes: np.ndarray, half: np.ndarray) -> bool:
-    """Tell whether points of a cylinder's or an ellipsoid's surface lie in the box."""
+    """Return whether points of a cylinder's or an ellipsoid's surface lie in the box."""
     local = (
         _unit_cylinder(shapes.half[i])
         if shapes.kind[i] == CYLINDER
@@ -201,7 +201,7 @@ class FinerView:
         return float(self.points[inside, 0].min()) if inside.any() else float("inf")
 
     def has_drop(self, depth_m: float) -> bool:
-        """Tell whether a ray passes through the floor below the box to something lower."""
+        """Return whether a ray passes through the floor below the box to something lower."""
         if not len(self.points):
             return False
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,6 +1,6 @@
 """The contenders of ``depthlm bench speed`` for DepthLM: one query, and one of many at once.
 
-A small picture at the unified focal length (``--size 64 64 --fx 1000``, 750 for Pixtral) is bound
+A small image at the unified focal length (``--size 64 64 --fx 1000``, 750 for Pixtral) is bound
 by decoding; the default 640 x 480 of f = 525 px by encoding. Tiny models are first taught the
 reply's form (``benchmarks/template_overfit.py``), so that both ways write what a trained model
 would and can be compared; large ones of random weights write as many tokens and are trusted.
@@ -27,7 +27,7 @@ from depthlm_ros.prompting.prompts import prompt
 
 MANY, FEW = 64, 4
 LARGE_PIXELS = 256 * 256
-"""On a CPU, pictures beyond this get ``FEW`` queries at once instead of ``MANY``: seconds each."""
+"""On a CPU, images beyond this get ``FEW`` queries at once instead of ``MANY``: seconds each."""
 COMPARED = 4
 
 

@@ -1,7 +1,7 @@
 """Teach a random DepthLM its reply's form, so that speed and equality can be measured honestly.
 
 Random weights never write the trained reply: number-only decoding would refuse them, and decoding
-in full would never stop. Some hundred steps on a picture or two make a model that answers like a
+in full would never stop. Some hundred steps on an image or two make a model that answers like a
 trained one, with a spread of numbers, in seconds at the tiny size. Not a way to train a model.
 """
 
@@ -18,7 +18,7 @@ def overfit_template(
 ):
     """Train the language model (not the vision tower) of ``model``, in place.
 
-    ``lessons``: (picture, question, replies) each: uint8 (H, W, 3) at the unified focal length,
+    ``lessons``: (image, question, replies) each: uint8 (H, W, 3) at the unified focal length,
     the question's words, and replies of which one is drawn a step, evenly.
     """
     network, rng = model.network, np.random.default_rng(seed)

@@ -1,12 +1,12 @@
-"""ETH3D high-resolution training images: undistorted pictures, depth of the DISTORTED ones.
+"""ETH3D high-resolution training images: undistorted images, depth of the DISTORTED ones.
 
 ``multi_view_training_dslr_undistorted/SCENE/images/dslr_images_undistorted/*.JPG`` with COLMAP's
 ``dslr_calibration_undistorted/{cameras,images}.txt`` (PINHOLE), depth as raw float32 of 6048 x
 4032 in ``SCENE/ground_truth_depth/dslr_images/*.JPG``, and the lens of the distorted images in
 ``dslr_calibration_jpg/{cameras,images}.txt`` (THIN_PRISM_FISHEYE).
 
-The two pictures differ by up to 150 px. Here points of the depth map go through the lens to the
-undistorted picture; as published, DepthVLM's lines lay the map over it as it is.
+The two images differ by up to 150 px. Here points of the depth map go through the lens to the
+undistorted image; as published, DepthVLM's lines lay the map over it as it is.
 """
 
 from collections.abc import Iterator
@@ -123,7 +123,7 @@ def _depth_home(root: Path, scene: str) -> Path:
 
 
 def _with_points(record, root: Path, lens: ThinPrismFisheye, settings) -> FrameRecord:
-    """Draw points on the distorted map and carry them to the undistorted picture."""
+    """Draw points on the distorted map and carry them to the undistorted image."""
     from dataclasses import replace
 
     depth = read_masked(replace(record.depth, path=root / record.depth.path), record.range_m)

@@ -85,10 +85,10 @@ def write_frame(
     kind: LabelKind,
     range_m: tuple,
 ) -> FrameRecord:
-    """Write picture, map and camera of one moment in the published layout; return the record.
+    """Write image, map and camera of one moment in the published layout; return the record.
 
     ``place``: (scene, camera's name, time). ``SPLIT/{rgb,depth,intrinsics}/SCENE/TIME_CAMERA``,
-    below ``SPLIT_points`` for lines of points, whose pictures may be smaller.
+    below ``SPLIT_points`` for lines of points, whose images may be smaller.
     """
     scene, name, moment = place
     stem = f"{scene}/{moment}_{name}"

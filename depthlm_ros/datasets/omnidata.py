@@ -31,7 +31,7 @@ class Omnidata:
     split_file: str
 
     def scenes(self, root: Path, split: str) -> list[str]:
-        """Return the split's scenes whose pictures are there."""
+        """Return the split's scenes whose images are there."""
         wanted = set(self._listed(root, split))
         folder = must_exist(root / "rgb" / self.name, "the pictures of Omnidata's layout")
         return [p.name for p in folder.iterdir() if p.is_dir() and p.name in wanted]

@@ -21,7 +21,7 @@ from depthlm_ros.scenes.render import render
 
 SHARD = 64
 VIEWS = 2
-"""Pictures in a shard, and of one scene."""
+"""Images in a shard, and of one scene."""
 
 
 def render_shard(
@@ -46,7 +46,7 @@ def render_shard(
 
 
 def main(args: list[str] | None = None) -> None:
-    """Render what is missing of ``count`` pictures."""
+    """Render what is missing of ``count`` images."""
     parser = argparse.ArgumentParser(
         prog="python -m depthlm_ros.datasets.render_scenes", description=__doc__.split("\n\n")[0]
     )

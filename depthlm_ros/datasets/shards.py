@@ -1,7 +1,7 @@
-"""Rendered pictures on disk, so that training reads a picture often and renders it once.
+"""Rendered images on disk, so that training reads an image often and renders it once.
 
 A shard is one uncompressed ``.npz`` pair of arrays of equal length: ``rgb`` uint8 (N, H, W, 3) and
-``depth`` float16 (N, H, W), z-depth in metres, +Inf for the sky. All pictures of one folder have
+``depth`` float16 (N, H, W), z-depth in metres, +Inf for the sky. All images of one folder have
 one size and the same focal length: the model's unified one. Shards appear under their final name
 only when complete, so a trainer may read while renderers write.
 """
@@ -24,7 +24,7 @@ def write_shard(folder: Path, name: str, rgb: np.ndarray, depth_m: np.ndarray) -
 
 
 class ShardFolder:
-    """Random access to all pictures of a folder of shards, held in memory as they are on disk."""
+    """Random access to all images of a folder of shards, held in memory as they are on disk."""
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
@@ -32,7 +32,7 @@ class ShardFolder:
         self._order: list[tuple] = []
 
     def refresh(self) -> int:
-        """Load shards that have appeared since; returns the number of pictures now at hand."""
+        """Load shards that have appeared since; returns the number of images now at hand."""
         for path in sorted(self.folder.glob("[!.]*.npz")):
             if path.name not in self._loaded:
                 with np.load(path) as arrays:
@@ -45,7 +45,7 @@ class ShardFolder:
         return len(self._order)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return rgb uint8 (H, W, 3) and z-depth float16 (H, W) of one picture."""
+        """Return rgb uint8 (H, W, 3) and z-depth float16 (H, W) of one image."""
         name, row = self._order[index]
         rgb, depth = self._loaded[name]
         return rgb[row], depth[row]

@@ -1,4 +1,4 @@
-"""Labels drawn over their pictures, to be looked at before anything is trained on them."""
+"""Labels drawn over their images, to be looked at before anything is trained on them."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ COLUMNS = 3
 
 
 def labelled_picture(sample: Sample, range_m: tuple) -> np.ndarray:
-    """Return a sample's picture with its labels in colours, uint8 (H, W, 3), at most 640 px wide.
+    """Return a sample's image with its labels in colours, uint8 (H, W, 3), at most 640 px wide.
 
     Maps are laid over it; points are discs. Near is red, far is blue.
     """

@@ -1,4 +1,4 @@
-"""The contact sheets: pictures side by side, in the colours of one scale in metres."""
+"""The contact sheets: images side by side, in the colours of one scale in metres."""
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def scene_sheet(looks: list) -> np.ndarray:
-    """Return the sheet of the live part's looks that have their pictures, uint8 (H, W, 3)."""
+    """Return the sheet of the live part's looks that have their images, uint8 (H, W, 3)."""
     shown = [look for look in looks if look.depth_map is not None]
     low, high = common_range([look.true_depth_m for look in shown])
     rows = [
@@ -34,7 +34,7 @@ def scene_sheet(looks: list) -> np.ndarray:
 
 
 def photograph_sheet(read: list) -> np.ndarray:
-    """Return the sheet of the photographs, three pictures of each, uint8 (H, W, 3)."""
+    """Return the sheet of the photographs, three images of each, uint8 (H, W, 3)."""
     low, high = common_range([one.photograph.depth_m for one in read])
     each = [
         [
@@ -68,7 +68,7 @@ def on_scale(sheet: np.ndarray, low_m: float, high_m: float, cell: int) -> np.nd
 
 
 def cell_size(rgb: np.ndarray, cell: int) -> tuple[int, int]:
-    """Return the (height, width) that a picture takes in a cell."""
+    """Return the (height, width) that an image takes in a cell."""
     return round(rgb.shape[0] * cell / rgb.shape[1]), cell
 
 
@@ -85,7 +85,7 @@ def common_range(depths_m: list) -> tuple[float, float]:
 
 
 def readings_on(look) -> list[Reading]:
-    """Return the readings behind a look's answers that rest on its picture, each pixel once."""
+    """Return the readings behind a look's answers that rest on its image, each pixel once."""
     found = {}
     for answer in look.answers:
         if answer.reply.stamp_ns == look.depth_map.stamp_ns:
@@ -94,7 +94,7 @@ def readings_on(look) -> list[Reading]:
 
 
 def with_labels(rgb: np.ndarray, photograph, low_m: float, high_m: float) -> np.ndarray:
-    """Return the picture, dimmed, with its labelled pixels as dots in the colours of the scale."""
+    """Return the image, dimmed, with its labelled pixels as dots in the colours of the scale."""
     drawn = np.rint(0.35 * rgb).astype(np.uint8)
     depth = photograph.depth_m.astype(np.float32)
     colours = colormap.colourise(depth[None], low_m, high_m)[0]
@@ -119,7 +119,7 @@ def text_panel(lines: list[str], size: tuple) -> np.ndarray:
 
 
 def cloud_of(looks: list) -> tuple[DepthMap, np.ndarray] | None:
-    """Return the depth map and the picture of the first look that has them, for a cloud."""
+    """Return the depth map and the image of the first look that has them, for a cloud."""
     for look in looks:
         if look.depth_map is not None:
             return look.depth_map, look.frame.rgb

@@ -1,4 +1,4 @@
-"""The photographs: real pictures with labelled pixels, through the same camera node."""
+"""The photographs: real images with labelled pixels, through the same camera node."""
 
 import os
 import time
@@ -22,12 +22,12 @@ START_S, EACH_S = 60.0, 15.0
 IGNORE_EXIF = cv2.IMREAD_IGNORE_ORIENTATION  # as camera_node does
 THUMB = (32, 24)
 ALIKE = 6.0
-"""Two thumbnails whose grey values differ by less on average [of 255] show the same picture."""
+"""Two thumbnails whose grey values differ by less on average [of 255] show the same image."""
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture with labels: ``pixels`` (N, 2) (u, v) and their true z-depth ``depth_m`` (N,)."""
+    """An image with labels: ``pixels`` (N, 2) (u, v) and their true z-depth ``depth_m`` (N,)."""
 
     path: Path
     pixels: np.ndarray
@@ -49,7 +49,7 @@ class ReadPhotograph:
     depth_map: object
 
     def accuracy(self) -> Accuracy:
-        """Return the figures of this picture."""
+        """Return the figures of this image."""
         return accuracy(self.read_m, self.photograph.depth_m)
 
 
@@ -76,7 +76,7 @@ def find_photographs(given: str | None) -> tuple[Path | None, str]:
 
 
 def load_photographs(path: Path) -> list[Photograph]:
-    """Read the labelled pictures of a jsonl file. Raises DemoError."""
+    """Read the labelled images of a jsonl file. Raises DemoError."""
 
     def skip(where, refusal):
         say(f"  {where} is skipped: {refusal.text}")
@@ -92,13 +92,13 @@ def load_photographs(path: Path) -> list[Photograph]:
 
 
 def thumbnail(rgb: np.ndarray) -> np.ndarray:
-    """Return a picture's likeness, float32 (24, 32) grey, for telling pictures apart."""
+    """Return an image's likeness, float32 (24, 32) grey, for telling images apart."""
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     return cv2.resize(grey, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def recognise(rgb: np.ndarray, known: list[np.ndarray]) -> int | None:
-    """Return which of the thumbnails shows this picture, or None."""
+    """Return which of the thumbnails shows this image, or None."""
     here = thumbnail(rgb)
     differences = [float(np.abs(here - other).mean()) for other in known]
     best = int(np.argmin(differences))
@@ -109,7 +109,7 @@ class PhotographPart:
     """Plays the photographs and reads their labels through the service."""
 
     def __init__(self, stage: Stage, path: Path, latency_s: float):
-        """``latency_s``: from a picture's stamp to its depth; sets how fast they are played."""
+        """``latency_s``: from an image's stamp to its depth; sets how fast they are played."""
         self._stage, self._rate_hz = stage, rate_for(latency_s)
         self._path, self._photographs = path, load_photographs(path)
         self._known, self._refusal = [], ""
@@ -135,7 +135,7 @@ class PhotographPart:
         return [done[which] for which in sorted(done)]
 
     def _next(self, seen: int, done: dict, patience_s: float) -> int:
-        """Wait for a picture newer than ``seen`` that has its depth; return its stamp."""
+        """Wait for an image newer than ``seen`` that has its depth; return its stamp."""
         missing = [p.name for which, p in enumerate(self._photographs) if which not in done]
         what = f"photograph {', '.join(missing[:3])}{' ...' * (len(missing) > 3)} with its depth"
         if patience_s <= 0:
@@ -148,7 +148,7 @@ class PhotographPart:
         return self._stage.wait_for(newer, what, START_S)
 
     def _read(self, which: int) -> ReadPhotograph | None:
-        """Read the labels of a photograph; None when the newest picture is another by now."""
+        """Read the labels of a photograph; None when the newest image is another by now."""
         photograph = self._photographs[which]
         try:
             reply = self._stage.client.query_points(photograph.pixels)

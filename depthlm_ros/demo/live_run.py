@@ -33,7 +33,7 @@ DEADLINE_S = 10.0
 
 @dataclass(frozen=True)
 class Checked:
-    """An answer beside the truth of the same picture."""
+    """An answer beside the truth of the same image."""
 
     asked: Asked
     reply: Reply
@@ -69,7 +69,7 @@ class Checked:
 class Look:
     """What was asked about one moment: answers, and readings (N,) beside truths (N,) [m z-depth].
 
-    ``frame``, ``depth_map``, ``true_depth_m``: the picture that most points were read in.
+    ``frame``, ``depth_map``, ``true_depth_m``: the image that most points were read in.
     """
 
     answers: list
@@ -107,12 +107,12 @@ class LivePart:
         self._last_stamp = 0
 
     def wait_for_first(self) -> int:
-        """Wait for the first picture that has everything; return its stamp."""
+        """Wait for the first image that has everything; return its stamp."""
         self._stage.wait_for(self._model_is_ready, "model", START_S)
         return self._next_stamp("picture with its depth and its truth", START_S)
 
     def _model_is_ready(self) -> bool:
-        """Tell whether the node has a model that gives maps; raises where it never will."""
+        """Return whether the node has a model that gives maps; raises where it never will."""
         model = self._stage.listener.diagnostics.get("model", {})
         if model.get("kind") == "marker":
             raise DemoError(
@@ -141,12 +141,12 @@ class LivePart:
         return found
 
     def _flows(self, begin_ns: int) -> bool:
-        """Tell whether every stream has brought enough to speak of a rate."""
+        """Return whether every stream has brought enough to speak of a rate."""
         inboxes = self._stage.listener.inboxes
         return all(len(inboxes[name].since(begin_ns)) >= LEAST for name in STREAMS)
 
     def look(self) -> Look:
-        """Ask about one moment; try again where the answer's picture has no good truth there."""
+        """Ask about one moment; try again where the answer's image has no good truth there."""
         for _ in range(TRIES):
             stamp = self._next_stamp("next picture with its depth and its truth", NEXT_S)
             good = clear_of_steps(self._stage.listener.true_depth(stamp))
@@ -176,7 +176,7 @@ class LivePart:
         return checked
 
     def _is_clear(self, pixels, truth, stamp: int) -> bool:
-        """Tell whether the truth is beyond dispute at pixels of the picture answered from."""
+        """Return whether the truth is beyond dispute at pixels of the image answered from."""
         if any(point.status.code != Code.OK for point in truth):
             return False
         listener = self._stage.listener
@@ -217,7 +217,7 @@ class LivePart:
         return found
 
     def measure(self, begin_ns: int) -> dict:
-        """Return the figures of the streams for pictures stamped since a time."""
+        """Return the figures of the streams for images stamped since a time."""
         inboxes = self._stage.listener.inboxes
         arrivals = {name: inboxes[name].since(begin_ns) for name in ("image", *STREAMS)}
         figures = {name: flow(came) for name, came in arrivals.items()}
@@ -250,7 +250,7 @@ class LivePart:
 
 
 def stamp_of_most(answers: list) -> int:
-    """Return the stamp of the picture in which the answers read most pixels; 0 without answers."""
+    """Return the stamp of the image in which the answers read most pixels; 0 without answers."""
     read: dict = {}
     for one in answers:
         if one.reply.code == Code.OK:

@@ -66,7 +66,7 @@ class Children:
         return child
 
     def has(self, name: str) -> bool:
-        """Tell whether a child of this name was started and not stopped."""
+        """Return whether a child of this name was started and not stopped."""
         return name in self._running
 
     def check(self) -> None:

@@ -25,7 +25,7 @@ def write_live(out: Path, looks: list) -> list[Path]:
 
 
 def write_clouds(out: Path, looks: list) -> list[Path]:
-    """Write the cloud of the first look with a picture as PLY; return the paths written."""
+    """Write the cloud of the first look with an image as PLY; return the paths written."""
     found = contact_sheets.cloud_of(looks)
     if found is None:
         return []

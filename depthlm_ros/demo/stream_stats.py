@@ -6,7 +6,7 @@ import numpy as np
 def flow(arrivals) -> dict:
     """Return the figures of one topic's arrivals (``stamp_ns``, ``received_ns``), oldest first.
 
-    ``rate_hz``: of receiving. ``latency_p50_ms``, ``latency_p95_ms``: from the picture's stamp to
+    ``rate_hz``: of receiving. ``latency_p50_ms``, ``latency_p95_ms``: from the image's stamp to
     receiving in this process. NaN with too few arrivals.
     """
     received = np.array([arrival.received_ns for arrival in arrivals], dtype=np.int64)
@@ -22,7 +22,7 @@ def flow(arrivals) -> dict:
 
 
 def without_result(images, results) -> int:
-    """Count the pictures that got no result, among those not newer than the newest result."""
+    """Count the images that got no result, among those not newer than the newest result."""
     done = {arrival.stamp_ns for arrival in results}
     last = max(done, default=0)
     return len({a.stamp_ns for a in images if a.stamp_ns <= last} - done)

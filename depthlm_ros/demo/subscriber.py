@@ -1,7 +1,7 @@
 """The third process's ears: what arrives on the topics, when, and the truth on request.
 
 A context, a node and a thread of its own. Messages are kept by stamp, so that image, depth and
-truth of one picture can be laid side by side.
+truth of one image can be laid side by side.
 """
 
 import threading
@@ -78,7 +78,7 @@ class Inbox:
             return list(self._messages)
 
     def since(self, begin_ns: int) -> list[Arrival]:
-        """Return the arrivals of pictures stamped at or after a time."""
+        """Return the arrivals of images stamped at or after a time."""
         with self._lock:
             return [arrival for arrival in self.arrivals if arrival.stamp_ns >= begin_ns]
 
@@ -123,7 +123,7 @@ class Listener:
             self.diagnostics[part] = {"says": status.message, **values}
 
     def truth(self, pixels, stamp_ns: int) -> list:
-        """Return the camera's true PointDepth messages at pixels (N, 2) of the stamped picture.
+        """Return the camera's true PointDepth messages at pixels (N, 2) of the stamped image.
 
         A pixel without a truth has a status other than OK. Raises DemoError.
         """
@@ -140,10 +140,10 @@ class Listener:
             raise DemoError(f"{self._truth.srv_name}: {response.status.text or 'no points'}")
         return list(response.points)
 
-    # -- pictures -----------------------------------------------------------------------------
+    # -- images -----------------------------------------------------------------------------
 
     def frame(self, stamp_ns: int) -> Frame | None:
-        """Return the picture of a stamp with the camera that its depth is for, if both came."""
+        """Return the image of a stamp with the camera that its depth is for, if both came."""
         image = self.inboxes["image"].get(stamp_ns)
         info = self.inboxes["depth camera"].get(stamp_ns)
         if image is None or info is None:

@@ -14,7 +14,7 @@ class Accuracy:
 
     ``points``: points with a truth; ``read``: those of them that got a reading. ``delta1``: share
     of ``points`` read within a factor of 1.25, a point without a reading counts as wrong.
-    ``delta1_scaled``: the same after the picture's readings are multiplied by its median of
+    ``delta1_scaled``: the same after the image's readings are multiplied by its median of
     truth / reading, so that a wrong scale does not count. ``abs_rel``, ``abs_rel_median``: mean
     and median of |reading - truth| / truth over ``read``; NaN when nothing was read.
     """
@@ -34,8 +34,8 @@ class Accuracy:
 def accuracy(read_m, true_m, scaled_m=None) -> Accuracy:
     """Compare readings (N,) [m] (NaN: none) with truths (N,) [m]; truths that are none are left.
 
-    ``scaled_m``: the readings in the right scale, where they come from several pictures; else
-    they are taken as of one picture.
+    ``scaled_m``: the readings in the right scale, where they come from several images; else
+    they are taken as of one image.
     """
     read, true = np.asarray(read_m, float), np.asarray(true_m, float)
     scaled = in_true_scale(read, true) if scaled_m is None else np.asarray(scaled_m, float)
@@ -54,7 +54,7 @@ def accuracy(read_m, true_m, scaled_m=None) -> Accuracy:
 
 
 def in_true_scale(read_m, true_m) -> np.ndarray:
-    """Return one picture's readings (N,) times its median of truth / reading."""
+    """Return one image's readings (N,) times its median of truth / reading."""
     read, true = np.asarray(read_m, float), np.asarray(true_m, float)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = true / read
@@ -63,9 +63,9 @@ def in_true_scale(read_m, true_m) -> np.ndarray:
 
 
 def pooled(pairs) -> Accuracy:
-    """Return the figures over several pictures, each scaled alone; every point counts alike.
+    """Return the figures over several images, each scaled alone; every point counts alike.
 
-    ``pairs``: of (readings (N,), truths (N,)) [m], one for each picture.
+    ``pairs``: of (readings (N,), truths (N,)) [m], one for each image.
     """
     pairs = [(np.asarray(read, float), np.asarray(true, float)) for read, true in pairs]
     if not pairs:
@@ -77,7 +77,7 @@ def pooled(pairs) -> Accuracy:
 def best_constant(true_m) -> float:
     """Return the depth [m] that, said everywhere, would reach the highest delta1 on these truths.
 
-    The truths are known to it: no model without a look at the picture can do better by delta1.
+    The truths are known to it: no model without a look at the image can do better by delta1.
     """
     true = np.asarray(true_m, float)
     logs = np.sort(np.log(true[np.isfinite(true) & (true > 0)]))
@@ -89,7 +89,7 @@ def best_constant(true_m) -> float:
 
 
 def constant_accuracy(truths) -> Accuracy:
-    """Return the figures of one ``best_constant`` for all pictures, each (N,) [m]."""
+    """Return the figures of one ``best_constant`` for all images, each (N,) [m]."""
     truths = [np.asarray(true, float) for true in truths]
     constant = best_constant(np.concatenate(truths)) if truths else float("nan")
     return pooled([(np.full(true.shape, constant), true) for true in truths])

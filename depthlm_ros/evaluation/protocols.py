@@ -105,7 +105,7 @@ def _count(sample: Sample) -> int:
 
 
 def _markable(sample: Sample, index: int, focal_px: float) -> bool:
-    """Tell whether the published marker fits: the point is off the resized image's border."""
+    """Return whether the published marker fits: the point is off the resized image's border."""
     if index >= _count(sample):
         return False
     camera = sample.camera

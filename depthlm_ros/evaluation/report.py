@@ -1,4 +1,4 @@
-"""Tables and a picture of a benchmark, in the papers' layout, their rows beside ours."""
+"""Tables and an image of a benchmark, in the papers' layout, their rows beside ours."""
 
 from dataclasses import dataclass
 

@@ -24,7 +24,7 @@ class CanonicalView:
     """A source camera, the view's camera, and the factor from the model's depth to metres.
 
     ``depth_scale`` is the view's focal length (geometric mean of the axes) over the unified one.
-    It differs from 1 where the size was rounded to the model's multiple or capped: a picture at
+    It differs from 1 where the size was rounded to the model's multiple or capped: an image at
     0.8 f_uni shows everything 0.8 times as large, so the model reads 1 / 0.8 of the depth.
     """
 

@@ -20,7 +20,7 @@ class Kind:
 
     ``component``: "straight" or a key of ``COMPONENTS``. ``two``: it speaks of two targets,
     whatever joins them. ``ordered``: it matters which target comes first. ``direction``: as in
-    ``Question``.
+    ``Question``. ``swapped``: the second target counts as the first.
     """
 
     task: Task
@@ -29,6 +29,7 @@ class Kind:
     two: bool = False
     ordered: bool = False
     direction: str = ""
+    swapped: bool = False
 
 
 class FreeKindError(Exception):
@@ -55,7 +56,7 @@ _FROM_US = re.compile(
 )
 _ABOVE_US = re.compile(rf"\b(above|below|over|under|beneath|underneath|left|right)(?: of)? {_US}")
 _WE_MOVE = re.compile(
-    r"\b(?:the|my|our|this) (?:robot|camera|drone|rover|vehicle|car)(?= (?:must|should|needs?|has|"
+    r"\b(?:the|my|our|this) (?:robot|camera|drone|rover)(?= (?:must|should|needs?|has|"
     r"have|can|"
     r"could|would|will|to|take|takes|move|moves|go|goes|drive|drives|travel|travels|reach|reaches|"
     r"get|gets|arrive|be|fly|start)\b)"
@@ -63,7 +64,7 @@ _WE_MOVE = re.compile(
 _GIVEN = (
     (
         r"\b(?:(?:these|those|the|both|both these|both of these|both the|all) )?(?:(?:two|2) "
-        r")?(?:\w+ )?"
+        r")?(?:[a-z]+ )?"
         r"(?:points|pixels)(?: 1 and 2)?\b|\bpoint 1 and (?:point )?2\b",
         r" <g> and <g> ",
     ),
@@ -155,6 +156,9 @@ def prepare(text: str) -> str:
     for pattern, tag in _GIVEN_RES:
         text = pattern.sub(tag, text)
     text = _POLITE.sub(" ", text)
+    text = re.sub(
+        r"\b(?:is|are|have|do i have) left(?= (?:in front|ahead|<a>|before))", "is", text
+    )
     text = re.sub(r"\bhow far <a>(?= *(?:is|are|does|of)\b)", "how far", text)
     text = _BETWEEN_US.sub(r"to \1 ", text)
     text = _ABOVE_US.sub(r"\1", text)
@@ -241,7 +245,11 @@ def _passage(rest: str, quantities) -> Kind:
 def _comparison(rest: str, quantities, given: int) -> Kind | None:
     """Return the kind of a question that compares two targets, None for another."""
     if phrases.DIFFERENCE.search(rest):
-        return Kind(Task.DISTANCE_DIFFERENCE, _stripped(rest), two=True, ordered=True)
+        swapped = bool(
+            re.search(r"\b(?:closer|nearer)\b", rest)
+        )  # by how much the other is farther
+        stripped = _stripped(rest)
+        return Kind(Task.DISTANCE_DIFFERENCE, stripped, two=True, ordered=True, swapped=swapped)
     for task, cue in ((Task.NEARER, phrases.NEARER), (Task.FARTHER, phrases.FARTHER)):
         if cue.search(rest) and not quantities.lengths_m and not _HOW.search(rest):
             choice = re.search(r"\b(?:or|than)\b|<g> and <g>|<[pg]>.*<[pg]>|\band\b", rest)

@@ -69,7 +69,7 @@ VERTICAL = _one(
 )
 HORIZONTAL = _one(
     r"\bhorizontal(?:ly)?\b|\b(?:ground|floor|level) distance\b",
-    r"\b(?:along|over|across|on) the (?:ground|floor)\b|\bignoring (?:the )?height\b|"
+    r"\b(?:along|over|across|measured on) the (?:ground|floor)\b|\bignoring (?:the )?height\b|"
     r"\bbird'?s[- ]eye\b",
 )
 ASKS_DEPTH = _one(
@@ -111,14 +111,16 @@ DIFFERENCE = _one(
     r"\bdifference (?:in|of|between the) (?:distance|range)s?\b|\bdistance difference\b",
 )
 _WHICH = r"\b(?:which|what|who|whichever)\b[^,?]{0,40}?\b(?:is|are|lies) "
+_NO_SIDE = r"(?! (?:to (?:the|my) )?(?:left|right|up|down))"
 NEARER = _one(
     rf"{_WHICH}(?:the )?(?:closer|closest|nearer|nearest)\b",
     r"^\W*(?:is|are)\b.{0,120}\b(?:closer|nearer)\b",
     r"\b(?:closer|nearer)(?: to (?:me|us|the camera|the robot))?\s*[,:?].*\bor\b",
 )
 FARTHER = _one(
-    rf"{_WHICH}(?:the )?(?:farther|further|farthest|furthest|more distant|most distant)\b",
-    r"^\W*(?:is|are)\b.{0,120}\b(?:farther|further|more distant)\b",
+    rf"{_WHICH}(?:the )?(?:farther|further|farthest|furthest|more distant|most distant)\b"
+    rf"{_NO_SIDE}",
+    rf"^\W*(?:is|are)\b.{{0,120}}\b(?:farther|further|more distant)\b{_NO_SIDE}",
     r"\b(?:farther|further)(?: away)?(?: from (?:me|us|the camera|the robot))?\s*[,:?].*\bor\b",
 )
 COMPARING = re.compile(
@@ -137,7 +139,7 @@ _SELF = (
 )
 _HINDRANCE = r"(?:obstacle|obstruction|object|thing|anything|something|barrier|surface)s?"
 WAY = _one(
-    rf"\bhow (?:far|much further|long|many \w+) (?:can|could|may|might|should) {_SELF} (?:\w+ "
+    rf"\bhow (?:far|much further|many \w+) (?:can|could|may|might|should) {_SELF} (?:\w+ "
     rf")?{_GO}\b",
     r"\b(?:free|clear|open|empty|unobstructed|passable|drivable|available) (?:distance|space|path|"
     r"way|room|road|range|run)\b",
@@ -280,6 +282,27 @@ UNSUPPORTED = [
             r"\b(?:distance|depth|range) (?:was|were|will)\b|\b(?:yesterday|tomorrow|ago)\b",
             r"only the newest image is measured, not the past or the future: ask how far it is "
             r"now",
+        ),
+        (
+            r"\b(?:twice|thrice|double|triple|squared?|cubed|half(?:way)?|sum|product|ratio|"
+            r"midpoint|times as|percent(?:age)?|plus|minus)\b(?! <n>)",
+            "arithmetic with distances is not done here: ask for the distances themselves",
+        ),
+        (
+            r"\b(?:and|then|way|come|go|drive|get) back\b|\bround trip\b|\breturn(?:ing)?\b|"
+            r"\bback and forth\b",
+            "only the way to a point is measured, not the way back: ask for one way",
+        ),
+        (
+            r"\b(?:will|does|do|can|could|would|must|should) (?:the|a|an|that|this|these|those) "
+            r"(?!robot|camera|drone|rover)(?:[\w-]+ ){1,3}?(?:reach|arrive|get|hit|pass|be|come|"
+            r"move|drive|catch)\b",
+            "motion of things is not offered: ask how fast to go to reach a point in a given time",
+        ),
+        (
+            r"\b(?:elevation|pitch|vertical) angle\b|\bangle of elevation\b|"
+            r"\bdegrees (?:above|below|up|down|higher|lower)\b",
+            "only the angle to the side is offered: ask for the bearing, or the vertical distance",
         ),
         (
             r"\b(?:not|without(?! distortion)|except|other than|besides|instead of|rather than|"

@@ -286,10 +286,20 @@ def _points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
     points = spare + [p for p in placed if p is not None]
     if not kind.ordered:
         points = given + [p for p in items if p is not GIVEN]
+    if len(points) == 2 and (kind.swapped or _second_first(kind.rest, given)):
+        points = points[::-1]
     pixels = [p for p in points if not isinstance(p, Phrase)]
     if len(pixels) >= task.points or pointed > len(given):
         points = pixels
     return task, points, False
+
+
+def _second_first(rest: str, given: list) -> bool:
+    """Tell whether of two given points the text names the second one first."""
+    second = re.search(
+        r"\b(?:second|other)\b.*\b(?:than|from|of|to|below|above)\b.*\bfirst\b", rest
+    )
+    return len(given) == 2 and second is not None
 
 
 def _joined(targets: list, kind: Kind) -> bool:
@@ -299,6 +309,8 @@ def _joined(targets: list, kind: Kind) -> bool:
     first, second = (target.joint for target in targets)
     if second == "is":
         return first == "from" or kind.component in ("lateral", "vertical")
+    if second in ("above", "below", "over", "under", "beneath", "left-of", "right-of"):
+        return kind.component in ("lateral", "vertical")
     return second in ("from", "to", "than")
 
 

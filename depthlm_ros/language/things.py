@@ -150,6 +150,8 @@ _VERBS = re.compile(
 _SPLIT = re.compile(
     r"((?<!-)\b(?:to|from|and|between|or|than|versus|vs|compared with|as well as|till|until|"
     r"plus)\b\.?|"
+    r"(?<=> )(?:above|below|over|under|beneath|underneath|behind|left-of|right-of|in-front-of)"
+    r"(?= (?:the|an?|my|our|this|that|<))|"
     r"\b(?:is|are)(?= (?:the|an?|my|your|our|this|that|these|those|<p>|<g>) ?)|"
     r"[,;:?!.\"()\[\]{}]+(?!\w)|[;:?!\"()\[\]{}])"
 )

@@ -22,7 +22,7 @@ VLM_OPTIONS = ("asks_for", "longest_edge", "max_tokens")
 
 
 def is_foreign(name: str) -> bool:
-    """Tell whether a model's name is one of these."""
+    """Return whether a model's name is one of these."""
     return name.startswith((TRANSFORMERS, PLUGIN))
 
 

@@ -23,7 +23,7 @@ def call_model(model, call, statistics):
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Tell whether an exception, or what caused it, is a lack of memory (host or device)."""
+    """Return whether an exception, or what caused it, is a lack of memory (host or device)."""
     while error is not None:
         names = {kind.__name__ for kind in type(error).__mro__}
         if names & {"OutOfMemoryError", "MemoryError"}:

@@ -1,7 +1,7 @@
 """The marker that points at a pixel: what is painted, where it fits, what the border changes.
 
 Knows numpy and the published shape (DepthLM, section 3.1 and its released marker); knows no model.
-Coordinates here are whole pixels ``(x, y)`` of the picture that the model sees, x to the right, y
+Coordinates here are whole pixels ``(x, y)`` of the image that the model sees, x to the right, y
 down. The target itself is never painted: the model must still see what it is asked about.
 """
 
@@ -111,9 +111,9 @@ class Marker:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a marker goes: the target, the painted pixels, and how far the picture grows.
+    """Where a marker goes: the target, the painted pixels, and how far the image grows.
 
-    ``target``: (x, y); ``painted``: int (N, 2); both in the grown picture. ``padding``: columns or
+    ``target``: (x, y); ``painted``: int (N, 2); both in the grown image. ``padding``: columns or
     rows added at (left, top, right, bottom), repeating the border. ``direction``: the side that
     the marker lies on.
     """
@@ -138,10 +138,10 @@ def pixel_in_view(pixel: Sequence[float], scale: Sequence[float], size: Sequence
 def place(
     marker: Marker, target: Sequence[int], width: int, height: int, on_margin: str = "flip"
 ) -> Placement:
-    """Place the marker of the pixel ``target`` = (x, y) in a picture of ``width`` x ``height``.
+    """Place the marker of the pixel ``target`` = (x, y) in an image of ``width`` x ``height``.
 
     Outside the margin the placement is the published one. Within it: "flip" lays the marker on the
-    first side (right, up, down, or still left) on which all of it fits; "pad" grows the picture;
+    first side (right, up, down, or still left) on which all of it fits; "pad" grows the image;
     "refuse" refuses. Raises StatusError(IN_MARKER_MARGIN) when refused or when no side fits,
     StatusError(OUT_OF_IMAGE) for a pixel outside.
     """
@@ -171,7 +171,7 @@ def place(
 
 
 def _padded(marker: Marker, x: int, y: int, width: int, height: int) -> Placement:
-    """Grow the picture just enough for the published rule to hold."""
+    """Grow the image just enough for the published rule to hold."""
     m = marker.margin_px
     left, top = max(0, m - x), max(0, m - y)
     right, bottom = max(0, m + x + 1 - width), max(0, m + y + 1 - height)
@@ -193,7 +193,7 @@ def draw_all(
 ) -> np.ndarray:
     """Draw several markers, each of its own colour, for two-point questions.
 
-    The picture keeps its size. ``markers``: Marker each; ``targets``: (x, y) each. "pad" is
+    The image keeps its size. ``markers``: Marker each; ``targets``: (x, y) each. "pad" is
     refused here, since each would move the others.
     """
     if on_margin == "pad":

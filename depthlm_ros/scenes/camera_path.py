@@ -19,7 +19,7 @@ PAN_RAD = 0.35
 
 @dataclass(frozen=True)
 class RenderedFrame:
-    """One picture with its truth.
+    """One image with its truth.
 
     ``rgb`` uint8 (H, W, 3). ``depth_m`` (z-depth), ``distance_m`` float32 (H, W), +Inf in the sky.
     ``normal`` float32 (H, W, 3), optical frame. ``object_id`` int16 (H, W): index into ``names``.

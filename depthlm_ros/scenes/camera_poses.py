@@ -11,7 +11,7 @@ from depthlm_ros.scenes.street import make_street
 
 MAKERS = {"room": make_room, "corridor": make_corridor, "street": make_street}
 MIXTURE = {"room": 0.6, "corridor": 0.12, "street": 0.28}
-"""Share of each kind among the pictures to train on and to measure with."""
+"""Share of each kind among the images to train on and to measure with."""
 HEIGHTS_M = ((0.2, 0.5, 0.2), (0.5, 1.0, 0.2), (1.0, 1.8, 0.6))
 """Camera heights (low, high, share): floor robots, service robots, masts and hands."""
 BODY_M = 0.2
@@ -81,7 +81,7 @@ def informative_pose(scene: Scene, rng: np.random.Generator, tries: int = 8) -> 
 
 
 def is_informative(scene: Scene, pose: Pose) -> bool:
-    """Tell whether a view lets sizes be told: a bare wall teaches nothing and answers nothing.
+    """Return whether a view lets sizes be told: a bare wall teaches nothing and answers nothing.
 
     A quick look must see parts of four things or more, nothing nearer than 0.25 m, and half of the
     rays beyond 0.8 m.

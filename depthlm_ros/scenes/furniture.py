@@ -9,6 +9,7 @@ import numpy as np
 
 from depthlm_ros.scenes import materials as m
 from depthlm_ros.scenes.primitives import Builder, rotation_y, rotation_z
+from depthlm_ros.scenes.small_things import fill_board, things_on
 
 
 def _legs(b: Builder, half_x: float, half_y: float, height: float, thick: float, look) -> None:
@@ -32,7 +33,7 @@ def table(b: Builder) -> tuple:
         b.cylinder(0, 0, (0, 0.03), 0.3, m.metal(rng))
     else:
         _legs(b, hx, hy, height - thick, rng.uniform(0.04, 0.07), look)
-    _things_on(b, hx, hy, height, rng.integers(0, 5))
+    things_on(b, hx, hy, height, rng.integers(0, 5))
     return hx, hy
 
 
@@ -45,7 +46,7 @@ def round_table(b: Builder) -> tuple:
     b.cylinder(0, 0, (height - 0.03, height), radius, look)
     b.cylinder(0, 0, (0, height), 0.05, m.metal(rng))
     b.cylinder(0, 0, (0, 0.03), 0.6 * radius, m.metal(rng))
-    _things_on(b, 0.6 * radius, 0.6 * radius, height, rng.integers(0, 3))
+    things_on(b, 0.6 * radius, 0.6 * radius, height, rng.integers(0, 3))
     return radius, radius
 
 
@@ -57,7 +58,7 @@ def coffee_table(b: Builder) -> tuple:
     look = m.furniture(rng)
     b.box((-hx, hx), (-hy, hy), (height - 0.03, height), look)
     _legs(b, hx, hy, height - 0.03, 0.05, look)
-    _things_on(b, hx, hy, height, rng.integers(0, 3))
+    things_on(b, hx, hy, height, rng.integers(0, 3))
     return hx, hy
 
 
@@ -77,7 +78,7 @@ def desk(b: Builder) -> tuple:
     screen(b, -hx + 0.18, y, height)
     b.begin("keyboard")
     b.box((0.05, 0.19), (y - 0.22, y + 0.22), (height, height + 0.02), m.metal(rng).tinted(0.6))
-    _things_on(b, hx, hy, height, rng.integers(0, 4))
+    things_on(b, hx, hy, height, rng.integers(0, 4))
     return hx, hy
 
 
@@ -185,42 +186,8 @@ def shelf(b: Builder) -> tuple:
     for k in range(boards + 1):
         b.box((-hx, hx), (-hy, hy), (0.06 + k * pitch, 0.08 + k * pitch), look)
     for k in range(boards):
-        _fill_board(b, hx, hy, 0.08 + k * pitch, pitch - 0.04)
+        fill_board(b, hx, hy, 0.08 + k * pitch, pitch - 0.04)
     return hx, hy
-
-
-def _fill_board(b: Builder, hx: float, hy: float, z: float, room: float) -> None:
-    rng = b.rng
-    y = -hy + 0.03
-    while y < hy - 0.08:
-        width = min(rng.uniform(0.12, 0.5), hy - 0.03 - y)
-        kind = rng.random()
-        if kind < 0.45:
-            b.begin("books")
-            b.box(
-                (-hx + 0.02, hx - rng.uniform(0.02, 0.08)),
-                (y, y + width),
-                (z, z + rng.uniform(0.17, min(0.28, room))),
-                m.books(rng),
-            )
-        elif kind < 0.65:
-            b.begin("box")
-            b.box(
-                (-hx + 0.02, hx - 0.03),
-                (y, y + width),
-                (z, z + rng.uniform(0.1, room)),
-                m.paint(rng) if rng.random() < 0.5 else m.cardboard(rng),
-            )
-        elif kind < 0.75:
-            b.begin("vase")
-            b.cylinder(
-                0,
-                y + width / 2,
-                (z, z + rng.uniform(0.1, room)),
-                rng.uniform(0.03, 0.06),
-                m.paint(rng),
-            )
-        y += width + 0.005
 
 
 def cabinet(b: Builder) -> tuple:
@@ -235,7 +202,7 @@ def cabinet(b: Builder) -> tuple:
     columns, rows = max(1, round(2 * hy / 0.5)), (1 if height > 1.3 else rng.integers(1, 5))
     _fronts(b, hx, hy, 0.08, height - 0.02, columns, rows, look)
     if height < 1.2:
-        _things_on(b, hx, hy, height, rng.integers(0, 4))
+        things_on(b, hx, hy, height, rng.integers(0, 4))
     return hx, hy
 
 
@@ -280,7 +247,7 @@ def kitchen_row(b: Builder, length: float) -> tuple:
     y = rng.uniform(-hy + 0.3, hy - 0.3)
     b.box((-0.25, 0.25), (y - 0.29, y + 0.29), (0.91, 0.917), m.Material((0.02, 0.02, 0.02)))
     b.box((0.316, 0.322), (y - 0.27, y + 0.27), (0.3, 0.75), m.Material((0.03, 0.03, 0.03)))
-    _things_on(b, 0.25, hy, 0.91, rng.integers(1, 7))
+    things_on(b, 0.25, hy, 0.91, rng.integers(1, 7))
     return 0.33, hy
 
 
@@ -330,49 +297,3 @@ def floor_lamp(b: Builder) -> tuple:
     b.cylinder(0, 0, (0, height), 0.015, m.metal(rng))
     b.cylinder(0, 0, (height - 0.15, height + 0.15), rng.uniform(0.14, 0.22), m.lamp(rng))
     return 0.2, 0.2
-
-
-def _things_on(b: Builder, hx: float, hy: float, z: float, count: int) -> None:
-    """Put bottles, cups, books, papers and laptops on a surface at height z."""
-    rng = b.rng
-    for _ in range(count):
-        x, y = rng.uniform(-0.8, 0.8) * hx, rng.uniform(-0.85, 0.85) * hy
-        kind = rng.integers(6)
-        if kind == 0:
-            b.begin("bottle")
-            b.cylinder(x, y, (z, z + 0.2), 0.036, m.paint(rng))
-            b.cylinder(x, y, (z + 0.2, z + 0.29), 0.014, m.paint(rng))
-        elif kind == 1:
-            b.begin("cup")
-            b.cylinder(x, y, (z, z + 0.095), 0.04, m.paint(rng))
-        elif kind == 2:
-            b.begin("book")
-            b.box(
-                (x - 0.1, x + 0.1),
-                (y - 0.07, y + 0.07),
-                (z, z + rng.uniform(0.015, 0.08)),
-                m.paint(rng),
-                rotation_z(rng.uniform(0, 3)),
-            )
-        elif kind == 3:
-            b.begin("paper")
-            b.box(
-                (x - 0.15, x + 0.15),
-                (y - 0.105, y + 0.105),
-                (z, z + 0.003),
-                m.text(rng),
-                rotation_z(rng.uniform(0, 3)),
-            )
-        elif kind == 4:
-            b.begin("laptop")
-            b.box((x - 0.12, x + 0.12), (y - 0.17, y + 0.17), (z, z + 0.02), m.metal(rng))
-            b.box(
-                (x - 0.13, x - 0.12),
-                (y - 0.17, y + 0.17),
-                (z + 0.02, z + 0.24),
-                m.metal(rng),
-                rotation_y(-0.25),
-            )
-        else:
-            b.begin("bowl")
-            b.ellipsoid(x, y, z + 0.04, (0.1, 0.1, 0.05), m.paint(rng))

@@ -1,4 +1,4 @@
-"""Looks with their true standard sizes: what lets a picture tell metres.
+"""Looks with their true standard sizes: what lets an image tell metres.
 
 A material is a pattern with periods in metres and two colours. Sizes are those of ordinary things:
 bricks 0.25 x 0.083 m with mortar, floor boards 0.09 to 0.2 m wide, floor tiles of 0.3, 0.45 or

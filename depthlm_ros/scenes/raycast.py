@@ -1,7 +1,7 @@
-"""Cast the rays of pinhole pictures at shapes: which shape is seen at a pixel, and how far.
+"""Cast the rays of pinhole images at shapes: which shape is seen at a pixel, and how far.
 
-Pictures are cut into square tiles; a shape meets only the rays of the tiles that its outline can
-touch, so that cost follows what is seen and not how much there is. Tiles of all pictures of a
+Images are cut into square tiles; a shape meets only the rays of the tiles that its outline can
+touch, so that cost follows what is seen and not how much there is. Tiles of all images of a
 batch go through together, on a CPU in pieces that fit its cache. Exact: no meshes, no sampling.
 """
 
@@ -51,7 +51,7 @@ class Cameras:
         return rays.reshape(down * across, TILE * TILE, 3)
 
     def untile(self, tiled: torch.Tensor) -> torch.Tensor:
-        """Turn (B * tiles, TILE * TILE, ...) into pictures (B, height, width, ...)."""
+        """Turn (B * tiles, TILE * TILE, ...) into images (B, height, width, ...)."""
         across, down = self.tiles()
         x = tiled.reshape(-1, down, across, TILE, TILE, *tiled.shape[2:]).transpose(2, 3)
         x = x.reshape(-1, down * TILE, across * TILE, *tiled.shape[2:])
@@ -60,7 +60,7 @@ class Cameras:
 
 @dataclass(frozen=True)
 class World:
-    """The shapes of B scenes, one after the other, as tensors; ``picture`` (N,): whose each is."""
+    """The shapes of B scenes, one after the other, as tensors; ``image`` (N,): whose each is."""
 
     kind: torch.Tensor
     centre: torch.Tensor

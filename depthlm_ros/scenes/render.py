@@ -1,8 +1,8 @@
-"""From scenes and camera poses to pictures with exact depth, distance, normals and object ids.
+"""From scenes and camera poses to images with exact depth, distance, normals and object ids.
 
 Light: an ambient part from above and below, lamps that fade with distance, and one of them (the
-sun outdoors) with shadows by a shadow map. Exposure is set for each picture as an automatic camera
-does. Deterministic: equal scenes and poses give equal pictures on one kind of device.
+sun outdoors) with shadows by a shadow map. Exposure is set for each image as an automatic camera
+does. Deterministic: equal scenes and poses give equal images on one kind of device.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Rendered:
-    """B pictures, as tensors on the device that rendered them.
+    """B images, as tensors on the device that rendered them.
 
     ``rgb`` uint8 (B, H, W, 3); ``depth_m`` (z-depth) and ``distance_m`` float32 (B, H, W), +Inf in
     the sky; ``normal`` float32 (B, H, W, 3), optical frame, 0 in the sky; ``object_id`` int16
@@ -66,7 +66,7 @@ def render(
     device: str | torch.device = "cpu",
     shadow_px: int = SHADOW_PX,
 ) -> Rendered:
-    """Render one picture of each scene by the same kind of camera, all in one batch.
+    """Render one image of each scene by the same kind of camera, all in one batch.
 
     ``supersample``: rays an axis for the colour of a pixel; the truth is that of one ray through
     its centre.
@@ -308,7 +308,7 @@ def _shade(
 
 
 def _sky(scenes: list[Scene], picture: torch.Tensor, towards: torch.Tensor) -> torch.Tensor:
-    """Return the colour (P, 3) of the sky of scenes[picture] (P,) along unit vectors (P, 3)."""
+    """Return the colour (P, 3) of the sky of scenes[image] (P,) along unit vectors (P, 3)."""
     horizon, zenith = (_stack([s.sky[k] for s in scenes], towards.device)[picture] for k in (0, 1))
     up = towards[:, 2:].clamp_min(0.0)
     x, y = (towards[:, k] / (up[:, 0] + 0.15) for k in (0, 1))

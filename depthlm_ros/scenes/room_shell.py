@@ -206,7 +206,7 @@ def _door(b: Builder, at: float, width: float, high: float) -> None:
 
 
 def hang(b: Builder, wall: Wall, kind: str) -> None:
-    """Hang a picture, board, clock or switch on a free span of a wall."""
+    """Hang an image, board, clock or switch on a free span of a wall."""
     rng = b.rng
     sizes = {
         "picture": (rng.uniform(0.25, 1.0), rng.uniform(0.25, 0.8)),

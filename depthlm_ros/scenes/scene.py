@@ -63,7 +63,7 @@ class Ground:
         return slice(first, int(np.clip(np.ceil((high - start) / self.cell_m), first, count)))
 
     def is_free(self, x: float, y: float, half_x: float, half_y: float, yaw: float = 0.0) -> bool:
-        """Tell whether a rectangle lies within and on free ground only."""
+        """Return whether a rectangle lies within and on free ground only."""
         c, s = abs(np.cos(yaw)), abs(np.sin(yaw))
         rx, ry = c * half_x + s * half_y, s * half_x + c * half_y
         within = (
@@ -83,7 +83,7 @@ class Ground:
         self.taken[rows, columns] |= covered
 
     def line_is_free(self, a, b, half_m: float) -> bool:
-        """Tell whether a square of ``half_m`` may move straight from a (2,) to b (2,)."""
+        """Return whether a square of ``half_m`` may move straight from a (2,) to b (2,)."""
         a, b = np.asarray(a, float), np.asarray(b, float)
         middle, length = (a + b) / 2, np.hypot(*(b - a))
         return self.is_free(*middle, length / 2 + half_m, half_m, np.arctan2(*(b - a)[::-1]))

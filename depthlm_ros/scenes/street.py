@@ -201,16 +201,7 @@ def car(b: Builder) -> tuple:
         )
     for x in (-hx + 0.75, hx - 0.8):
         for side in (-1, 1):
-            y = side * (hy - 0.09)
-            b.cylinder(x, y, (0.32 - 0.1, 0.32 + 0.1), (0.32, 0.32), rubber, rotation_x(np.pi / 2))
-            b.cylinder(
-                x,
-                side * (hy - 0.08),
-                (0.32 - 0.1, 0.32 + 0.1),
-                (0.2, 0.2),
-                m.metal(rng),
-                rotation_x(np.pi / 2),
-            )
+            _wheel(b, x, side * (hy - 0.09), side * (hy - 0.08), rubber)
     for side in (-1, 1):
         b.box(
             (hx - 0.05, hx + 0.01),
@@ -227,6 +218,13 @@ def car(b: Builder) -> tuple:
     for x in (-hx - 0.012, hx + 0.012):  # number plates, 0.52 x 0.11 m
         b.box((x - 0.006, x + 0.006), (-0.26, 0.26), (0.42, 0.53), m.text(rng))
     return hx + 0.05, hy + 0.1
+
+
+def _wheel(b: Builder, x: float, y: float, y_rim: float, rubber: m.Material) -> None:
+    """Add a tyre of 0.64 m and its rim, both 0.2 m wide."""
+    width, axis = (0.32 - 0.1, 0.32 + 0.1), rotation_x(np.pi / 2)
+    b.cylinder(x, y, width, (0.32, 0.32), rubber, axis)
+    b.cylinder(x, y_rim, width, (0.2, 0.2), m.metal(b.rng), axis)
 
 
 def tree(b: Builder) -> tuple:

@@ -1,4 +1,4 @@
-"""Changes to a training picture that leave its metric depth true.
+"""Changes to a training image that leave its metric depth true.
 
 Cropping moves the principal point and mirroring swaps left and right: neither touches depth or
 focal length. Stretching changes the focal length, and depth is divided by the change: what a

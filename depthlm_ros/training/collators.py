@@ -1,7 +1,7 @@
 """From training samples to the tensors that stock Qwen2.5-VL, Pixtral and Qwen3-VL models take.
 
-Pictures go the very way that they go when the trained model serves (``models/``): no processor
-class is needed, and none can disagree. Batches may mix pictures of any sizes.
+Images go the very way that they go when the trained model serves (``models/``): no processor
+class is needed, and none can disagree. Batches may mix images of any sizes.
 """
 
 import math
@@ -26,7 +26,7 @@ FIXED_REPLY = "OK, I will estimate the depth map of this image."
 
 
 def stock_pixel_values(rgb: np.ndarray, size: tuple, path: ImagePreprocessConfig) -> tuple:
-    """Return one picture, uint8 (H, W, 3), as a Qwen-VL takes it, resampled to (W, H) ``size``.
+    """Return one image, uint8 (H, W, 3), as a Qwen-VL takes it, resampled to (W, H) ``size``.
 
     (float32 (patches, 3 * 2 * patch * patch), (1, rows, columns)): a still image fills both time
     slices alike.
@@ -64,7 +64,7 @@ class DepthLMCollator:
         return batch | self.pictures(flat, list(ids))
 
     def pictures(self, samples: Sequence, rows: list) -> dict:
-        """Return the pictures' part of a batch; ``rows``: the token ids of each conversation."""
+        """Return the images' part of a batch; ``rows``: the token ids of each conversation."""
         return self._pixtral(samples) if self.is_pixtral else self._qwen(samples, rows)
 
     def prompt_tokens(self, sample: TextSample) -> list:
@@ -131,7 +131,7 @@ class DepthLMCollator:
         }
 
     def _pixtral(self, samples: list) -> dict:
-        """Return pictures padded to the largest, and their sizes."""
+        """Return images padded to the largest, and their sizes."""
         image = self.path.image
         mean, std = (torch.tensor(v)[:, None, None] for v in (image.mean, image.std))
         planes = []
@@ -148,7 +148,7 @@ class DepthLMCollator:
 
 @dataclass(frozen=True)
 class DenseSample:
-    """A picture at the unified focal length with its map: uint8 (H, W, 3), float32 (h, w) [m].
+    """An image at the unified focal length with its map: uint8 (H, W, 3), float32 (h, w) [m].
 
     0 where depth is unknown. ``prompt``, ``reply``: the conversation.
     """

@@ -1,4 +1,4 @@
-"""Train a DepthVLM on pictures with dense metric depth: stage 1, stage 2, or everything at once.
+"""Train a DepthVLM on images with dense metric depth: stage 1, stage 2, or everything at once.
 
 The paper's two stages are ``stage="head"`` (the head alone) and ``stage="language"`` (language
 model and head, vision tower frozen); ``stage="all"`` trains from scratch, as the small embedded
@@ -31,6 +31,7 @@ from depthlm_ros.models.runtime.image_patches import to_patches
 from depthlm_ros.models.weights.checkpoint import Checkpoint, write
 from depthlm_ros.training.augmentation import disturb_light, stretched_crop
 from depthlm_ros.training.losses import silog
+from depthlm_ros.training.optimizers import make_optimizers, moments_of, schedule
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 FROZEN = {"all": (), "head": ("vlm.",), "language": ("vlm.model.visual.",)}
@@ -40,7 +41,7 @@ FROZEN = {"all": (), "head": ("vlm.",), "language": ("vlm.model.visual.",)}
 class DenseConfig:
     """Everything a run depends on.
 
-    ``shards``: folder of training pictures (``datasets/shards.py``); ``held_out``: one of other
+    ``shards``: folder of training images (``datasets/shards.py``); ``held_out``: one of other
     scenes, or empty. ``start``: checkpoint folder to begin from; empty: a small new model.
     ``stage``: "all", "head" or "language". ``optimizer``: "adamw" or "muon". ``lr``: peak learning
     rate; ``warmup``: share of the steps. ``variance_focus``: lambda of the SILog loss. ``sizes``:
@@ -88,7 +89,7 @@ class DenseConfig:
 
 
 class Trainer:
-    """One run: model, averaged weights, optimiser and pictures; resumes by itself."""
+    """One run: model, averaged weights, optimiser and images; resumes by itself."""
 
     def __init__(self, config: DenseConfig):
         torch.manual_seed(config.seed)
@@ -108,7 +109,7 @@ class Trainer:
             if parameter.requires_grad
         }
         self.average = {name: value.detach().clone() for name, value in self.trained.items()}
-        self.optimizers = _optimizers(self.trained, config)
+        self.optimizers = make_optimizers(self.trained, config)
         self.pictures = ShardFolder(Path(config.shards))
         self.step = 0
         if (self.out / "state.safetensors").is_file():
@@ -160,7 +161,7 @@ class Trainer:
         return loss.item()
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw this step's pictures: a function of seed, step and the shards alone."""
+        """Draw this step's images: a function of seed, step and the shards alone."""
         rng = np.random.default_rng([self.config.seed, self.step])
         size = self.config.sizes[rng.integers(len(self.config.sizes))]
         rgbs, depths = [], []
@@ -175,7 +176,7 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self) -> dict:
-        """Return delta1 of the averaged weights on held-out pictures, raw and median-scaled."""
+        """Return delta1 of the averaged weights on held-out images, raw and median-scaled."""
         held_out = ShardFolder(Path(self.config.held_out))
         kept = {name: value.detach().clone() for name, value in self.trained.items()}
         self._put(self.average)
@@ -213,7 +214,7 @@ class Trainer:
         state = {f"weight.{name}": value.detach() for name, value in self.trained.items()}
         state |= {f"average.{name}": value for name, value in self.average.items()}
         for name, parameter in self.trained.items():
-            for moment, value in _moments(self.optimizers, parameter).items():
+            for moment, value in moments_of(self.optimizers, parameter).items():
                 state[f"{moment}.{name}"] = value
         metadata = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
         replace_file(
@@ -236,21 +237,13 @@ class Trainer:
         for name, parameter in self.trained.items():
             parameter.copy_(state[f"weight.{name}"])
             self.average[name].copy_(state[f"average.{name}"])
-            _moments(self.optimizers, parameter).update(
+            moments_of(self.optimizers, parameter).update(
                 {
                     moment: state[f"{moment}.{name}"]
                     for moment in MOMENTS
                     if f"{moment}.{name}" in state
                 }
             )
-
-
-def schedule(step: int, steps: int, warmup: float) -> float:
-    """Return the share of the peak rate at ``step``: linear warm-up, then a cosine to 0."""
-    begin = warmup * steps
-    if step < begin:
-        return (step + 1) / begin
-    return 0.5 * (1 + math.cos(math.pi * (step - begin) / max(1.0, steps - begin)))
 
 
 def write_checkpoint(
@@ -269,7 +262,7 @@ def write_checkpoint(
 
 
 def _whole_tokens(rgb: np.ndarray, depth: np.ndarray, multiple: int) -> tuple:
-    """Cut the right and lower rest off a picture (H, W), so that it consists of whole tokens."""
+    """Cut the right and lower rest off an image (H, W), so that it consists of whole tokens."""
     height, width = (side - side % multiple for side in depth.shape)
     return np.ascontiguousarray(rgb[:height, :width]), depth[:height, :width]
 
@@ -278,44 +271,6 @@ def _log_valid(depth: np.ndarray) -> torch.Tensor:
     """Logarithm of z-depth (H, W); NaN where there is none or the sky."""
     metres = torch.from_numpy(depth.astype(np.float32))
     return torch.where(torch.isfinite(metres) & (metres > 0), metres, torch.nan).log()
-
-
-def _optimizers(trained: dict, config: DenseConfig) -> list:
-    """Return AdamW for all, or Muon for the matrices of layers and AdamW for the rest.
-
-    Matrices decay; norms and biases do not.
-    """
-    layered = config.optimizer == "muon"
-    muon = [
-        p
-        for name, p in trained.items()
-        if layered and p.ndim == 2 and (".blocks." in name or ".layers." in name)
-    ]
-    taken = {id(p) for p in muon}
-    rest = [p for p in trained.values() if id(p) not in taken]
-    groups = [
-        {"params": [p for p in rest if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizers = [torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98))]
-    if muon:  # updates as large as AdamW's, so that one learning rate serves both
-        optimizers.append(
-            torch.optim.Muon(
-                muon,
-                lr=config.lr,
-                weight_decay=config.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            )
-        )
-    return optimizers
-
-
-def _moments(optimizers: list, parameter: torch.Tensor) -> dict:
-    """Return the state that belongs to a parameter, to be read or filled."""
-    for optimizer in optimizers:
-        if any(parameter is p for group in optimizer.param_groups for p in group["params"]):
-            return optimizer.state[parameter]
-    raise KeyError("no optimiser trains this parameter")
 
 
 def _model(config: DenseConfig, device: torch.device) -> tuple:

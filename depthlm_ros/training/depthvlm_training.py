@@ -2,7 +2,7 @@
 
 Saved in the published layout: stock tensor names, ``depth_head.*``, and ``depth_head_type`` in
 config.json, so that the node loads it. Unlike ``models/`` it runs transformers' own forward pass,
-with its gradient checkpointing, attention kernels and sharding, and takes batches of pictures of
+with its gradient checkpointing, attention kernels and sharding, and takes batches of images of
 unlike sizes.
 """
 
@@ -27,7 +27,7 @@ FEATURE_SOURCES = ("tower+language", "tower+tower", "language+language")
 class DepthVLMOutput(ModelOutput):
     """What one forward pass gives.
 
-    ``depth``: a list of z-depth maps (h, w) [m] in float32, one a picture. ``text_loss``,
+    ``depth``: a list of z-depth maps (h, w) [m] in float32, one an image. ``text_loss``,
     ``depth_loss``: the two parts of ``loss``, None where a batch has none.
     """
 
@@ -87,12 +87,12 @@ class DepthVLMForTraining(Qwen3VLForConditionalGeneration):
         depth_m: list | None = None,
         **_,
     ) -> DepthVLMOutput:
-        """Map B conversations of one picture each to depth and loss.
+        """Map B conversations of one image each to depth and loss.
 
-        Tensors as ``DepthVLMCollator`` makes them: ``pixel_values`` (patches of all pictures,
+        Tensors as ``DepthVLMCollator`` makes them: ``pixel_values`` (patches of all images,
         values of a patch), ``image_grid_thw`` (B, 3), ``labels`` (B, L) with -100 where nothing is
-        learned, ``depth_m``: a truth (H, W) [m] a picture, 0 unknown. The loss is the mean cross
-        entropy over learned tokens plus the weighted mean of the pictures' SILog; either alone
+        learned, ``depth_m``: a truth (H, W) [m] an image, 0 unknown. The loss is the mean cross
+        entropy over learned tokens plus the weighted mean of the images' SILog; either alone
         where the other has nothing.
         """
         features, hidden = self._features(
@@ -112,7 +112,7 @@ class DepthVLMForTraining(Qwen3VLForConditionalGeneration):
         return DepthVLMOutput(sum(parts) if parts else None, depth, text_loss, depth_loss)
 
     def _features(self, input_ids, pixel_values, grids, attention_mask, token_types) -> tuple:
-        """Return a list of the head's four inputs a picture, and the hidden states (B, L, H)."""
+        """Return a list of the head's four inputs an image, and the hidden states (B, L, H)."""
         trains = any(p.requires_grad for p in self.model.parameters())
         with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
             seen = self.model.get_image_features(pixel_values, grids, return_dict=True)
@@ -129,7 +129,7 @@ class DepthVLMForTraining(Qwen3VLForConditionalGeneration):
         return self._levels(input_ids, seen, out, hidden), hidden
 
     def _levels(self, input_ids, seen, out, hidden) -> list:
-        """Pick the four levels of every picture: three inner ones and the last."""
+        """Pick the four levels of every image: three inner ones and the last."""
         is_image = input_ids == self.config.image_token_id
         last = [row[mask] for row, mask in zip(hidden, is_image, strict=True)]
         inner = list(zip(*seen.deepstack_features, strict=True))
@@ -145,7 +145,7 @@ class DepthVLMForTraining(Qwen3VLForConditionalGeneration):
         return [[*levels, top] for levels, top in zip(inner, last, strict=True)]
 
     def _head(self, levels: list, grid: list) -> torch.Tensor:
-        """Return one picture's z-depth, float32 (h, w)."""
+        """Return one image's z-depth, float32 (h, w)."""
         dtype = self.depth_head.norm.weight.dtype
         return self.depth_head([x[None].to(dtype) for x in levels], tuple(grid))[0].float()
 

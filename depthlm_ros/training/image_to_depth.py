@@ -52,9 +52,9 @@ class ImageToDepth(nn.Module):
 
 
 class ShardDataset(Dataset):
-    """Pictures drawn from a folder of shards without end: (number, rgb, depth).
+    """Images drawn from a folder of shards without end: (number, rgb, depth).
 
-    Item ``i`` is a picture drawn by the seed and ``i`` alone, so that a run that goes on meets the
+    Item ``i`` is an image drawn by the seed and ``i`` alone, so that a run that goes on meets the
     very same ones; ``max_steps`` bounds a run. ``draws``: the length that is told.
     """
 
@@ -67,7 +67,7 @@ class ShardDataset(Dataset):
         return self.draws
 
     def __getitem__(self, index: int) -> tuple:
-        """Return the picture of a draw with the draw's number."""
+        """Return the image of a draw with the draw's number."""
         which = np.random.default_rng([self.seed, index]).integers(len(self.shards))
         return (index, *self.shards[int(which)])
 

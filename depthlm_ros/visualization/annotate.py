@@ -27,10 +27,10 @@ _MARK = (255, 64, 48)
 def annotate(
     rgb: np.ndarray, depth_map: DepthMap | None, points: Sequence, tint: float = 0.3
 ) -> np.ndarray:
-    """Return the picture with the readings marked and labelled, uint8 (H, W, 3).
+    """Return the image with the readings marked and labelled, uint8 (H, W, 3).
 
-    ``points``: PointDepth (or alike) whose ``pixel`` is of this picture; a reading without a
-    number is grey and says its code; one outside the picture is left out. A ring leaves the pixel
+    ``points``: PointDepth (or alike) whose ``pixel`` is of this image; a reading without a
+    number is grey and says its code; one outside the image is left out. A ring leaves the pixel
     itself unpainted, and labels keep off all rings. ``tint``: how much of the depth's colours is
     blended in (0 to 1), where there is a map.
     """
@@ -105,7 +105,7 @@ def _best_box(
 ) -> tuple:
     """Return the box (left, top, right, bottom) near a pixel that covers least of what is taken.
 
-    Candidates lie on three rings around the pixel, pushed into the picture; the nearer ones win.
+    Candidates lie on three rings around the pixel, pushed into the image; the nearer ones win.
     """
     (u, v), (w, h) = pixel, size
     best: tuple = ()

@@ -43,7 +43,7 @@ def place(depth_m: ArrayLike, low_m: float, high_m: float) -> np.ndarray:
 
 
 def is_log(low_m: float, high_m: float) -> bool:
-    """Tell whether a range is shown by its logarithm."""
+    """Return whether a range is shown by its logarithm."""
     return low_m > 0 and high_m > LOG_RATIO * low_m
 
 

@@ -11,10 +11,10 @@ from depthlm_ros.visualization.drawing import CAP_PX, PAPER, text_scale, text_wi
 def contact_sheet(
     rows: Sequence[Sequence[np.ndarray]], titles: Sequence, cell_width: int = 480
 ) -> np.ndarray:
-    """Lay pictures out in rows of equally wide cells, each under its title.
+    """Lay images out in rows of equally wide cells, each under its title.
 
     ``titles``: one for each column (repeated in no other row), or, as a list of lists, one for
-    each picture. Pictures are resized to ``cell_width`` px, keeping their shape.
+    each image. Images are resized to ``cell_width`` px, keeping their shape.
     """
     if not rows or not any(len(row) for row in rows):
         raise ValueError("a contact sheet of no pictures: give at least one row with a picture")

@@ -13,7 +13,7 @@ INK, PAPER, MUTED = (255, 255, 255), (20, 22, 26), (190, 190, 190)
 
 
 def text_scale(height: int, width: int) -> float:
-    """Return the font scale for a picture: capitals of 1/40 of its size, 7.5 px at least."""
+    """Return the font scale for an image: capitals of 1/40 of its size, 7.5 px at least."""
     return max(_SMALLEST_CAP_PX, np.sqrt(height * width) / 42) / CAP_PX
 
 

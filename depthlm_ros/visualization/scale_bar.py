@@ -24,7 +24,7 @@ from depthlm_ros.visualization.drawing import (
 
 
 def with_scale_bar(coloured: np.ndarray, low_m: float, high_m: float) -> np.ndarray:
-    """Return the picture with a strip below it: colours, round ticks in metres, the legend."""
+    """Return the image with a strip below it: colours, round ticks in metres, the legend."""
     width = coloured.shape[1]
     scale = text_scale(*coloured.shape[:2])
     cap = max(3, round(CAP_PX * scale))

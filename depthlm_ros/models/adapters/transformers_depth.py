@@ -3,7 +3,7 @@
 ZoeDepth, Depth Pro, Depth Anything (v1 and v2, metric) and GLPN are known to answer in metres and
 are read as their authors do; a kind that answers with relative depth is refused, since no metres
 can be made of it. Depth Pro takes the focal length: its canonical inverse depth is brought to the
-camera's, where the published pipeline guesses the camera from the picture. The others were trained
+camera's, where the published pipeline guesses the camera from the image. The others were trained
 without one. Nothing here needs torchvision.
 """
 

@@ -1,6 +1,6 @@
 """Any local image-text model of transformers, asked point by point by DepthVLM's protocol.
 
-For models that were never trained to measure (DepthVLM section 4): the picture's longest edge is
+For models that were never trained to measure (DepthVLM section 4): the image's longest edge is
 at most 1024 px, a red arrow of 20 px points at the pixel, and the model is asked for the depth
 along the camera's axis. Qwen2.5/3-VL, InternVL, LLaVA kinds, Molmo, Pixtral: whatever
 ``AutoModelForImageTextToText`` knows, by the checkpoint's own chat template and processor.

@@ -1,4 +1,4 @@
-"""DepthLM's network: read pictures with a question, read on, write text.
+"""DepthLM's network: read images with a question, read on, write text.
 
 Knows tensors, tokens and caches; no camera, no pixel query, no numbers
 (``models/depthlm/number_decoding.py``). Every layer is transformers' own. The vocabulary head runs
@@ -90,9 +90,9 @@ class DepthLMNetwork:
         return words
 
     def layout(self, question: str, grids: tuple) -> Layout:
-        """Return the tokens of a conversation about pictures of these grids, on the device.
+        """Return the tokens of a conversation about images of these grids, on the device.
 
-        The last are kept: nothing is copied for the next picture of the size.
+        The last are kept: nothing is copied for the next image of the size.
         """
         key = (question, grids)
         if key not in self._layouts:
@@ -138,10 +138,10 @@ class DepthLMNetwork:
         lead: ReplyPrefix | None,
         fixed: StaticDecoder | None = None,
     ) -> DecodingState:
-        """Let the language model read B conversations: question, picture(s), lead.
+        """Let the language model read B conversations: question, image(s), lead.
 
         ``ids``: int64 (B, L) or (1, L), laid out as ``layout``; ``features``: (B, image tokens,
-        width), the pictures of each conversation in order. ``fixed``: what reads one conversation
+        width), the images of each conversation in order. ``fixed``: what reads one conversation
         in fixed shapes; several, and without it, get a cache that grows.
         """
         length, positions = ids.shape[1], layout.positions

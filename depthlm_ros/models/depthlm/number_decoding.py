@@ -106,7 +106,7 @@ class _Reading:
         return self._network.best(hidden.flatten(0, 1)[to_device(rows, hidden.device)])
 
     def _is_own(self, best: list, tail: list) -> bool:
-        """Tell whether every token of a tail, and a stop after it, is the model's own best."""
+        """Return whether every token of a tail, and a stop after it, is the model's own best."""
         return best[:-1] == tail[1:] and best[-1] in self._network.stops
 
     def _feed(self, wanted: list, logits: np.ndarray, best: dict) -> None:

@@ -80,7 +80,7 @@ def _allowed(integer: int, is_zero: bool, after: int) -> np.ndarray:
 
 
 def finished(text: str) -> bool:
-    """Tell whether nothing can follow ``text``: it ended or has all its decimals."""
+    """Return whether nothing can follow ``text``: it ended or has all its decimals."""
     return text.endswith("|") or text[-DECIMALS - 1 : -DECIMALS] == "."
 
 
@@ -128,7 +128,7 @@ class NumberTree:
         return self._greedy
 
     def may_be_greedy(self, text: str) -> bool:
-        """Tell whether ``text`` is, or could after this round be, part of the greedy string."""
+        """Return whether ``text`` is, or could after this round be, part of the greedy string."""
         return self._greedy.startswith(text) or text == self._greedy + "."
 
     def wanted(self) -> list:

@@ -129,7 +129,7 @@ class DepthVLM:
     ) -> PostprocessedDepth:
         """Map a source image to its own depth and cloud.
 
-        Contract: ``OnDevicePostprocess.finished``.
+        Contract: ``OnDevicePostprocess.postprocessed``.
 
         Raises what ``depth`` raises.
         """

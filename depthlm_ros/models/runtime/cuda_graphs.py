@@ -109,7 +109,7 @@ class GraphCache:
         return len(self._held)
 
     def holds(self, key: Hashable) -> bool:
-        """Tell whether there is a recording with this key, of any shapes."""
+        """Return whether there is a recording with this key, of any shapes."""
         return any(held == key for held, _ in self._held)
 
     def forget(self) -> None:

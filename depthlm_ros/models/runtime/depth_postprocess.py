@@ -57,7 +57,7 @@ def apply_range(depth_m: torch.Tensor, min_range_m: float, max_range_m: float) -
 
 
 def depth_discontinuities(depth_m: torch.Tensor, edge_ratio: float, reach_px: int) -> torch.Tensor:
-    """Tell, bool (H, W), what ``DepthMap.edges`` tells."""
+    """Return, bool (H, W), what ``DepthMap.edges`` tells."""
     finite = depth_m.isfinite()
     far = _largest(torch.where(finite, depth_m, 0.0), reach_px)
     near = -_largest(torch.where(finite, -depth_m, -1e30), reach_px)

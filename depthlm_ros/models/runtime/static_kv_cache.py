@@ -157,7 +157,7 @@ class StaticDecoder:
         return self._buffer
 
     def fits(self, cache: StaticKVCache, n: int) -> bool:
-        """Tell whether n more tokens of this conversation can be read here.
+        """Return whether n more tokens of this conversation can be read here.
 
         Raises RuntimeError for a conversation that another has overwritten.
         """

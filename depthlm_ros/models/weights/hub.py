@@ -106,7 +106,7 @@ def _command(name: str, revision: str | None) -> str:
 
 
 def _is_unreachable(error: Exception) -> bool:
-    """Tell whether the hub gave no answer, or one that is about itself and not about us."""
+    """Return whether the hub gave no answer, or one that is about itself and not about us."""
     if _is_of_the_disk(error):
         return False
     response = getattr(error, "response", None)
@@ -171,7 +171,7 @@ def _first_line(error: Exception) -> str:
 
 
 def presence(name: str, revision: str | None = None) -> tuple[str, Path | None]:
-    """Tell whether a checkpoint is on this machine: "yes", "incomplete" or "no", and where.
+    """Return whether a checkpoint is on this machine: "yes", "incomplete" or "no", and where.
 
     Looks at the names of files only: ``Checkpoint.open`` reads what is in them.
     """

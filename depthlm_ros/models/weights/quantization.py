@@ -27,7 +27,7 @@ _SCALE_BYTES = 4
 
 
 def is_language_linear(name: str) -> bool:
-    """Tell whether a tensor, by its stored or its module's name, is such a linear's weight."""
+    """Return whether a tensor, by its stored or its module's name, is such a linear's weight."""
     return _LINEAR.search(name) is not None
 
 

@@ -17,7 +17,7 @@ def create_publisher(node, guard, kind, topic: str, depth: int = 5):
 
     Reliable fits both kinds of subscribers: a best-effort one (the sensor-data profile) gets it
     without acknowledgements; a best-effort offer would leave RViz and recorders that ask for
-    reliable without a picture.
+    reliable without an image.
     """
 
     def warn(event) -> None:

@@ -1,4 +1,4 @@
-"""Changes to training pictures, batched on the training device: geometry first, then the camera.
+"""Changes to training images, batched on the training device: geometry first, then the camera.
 
 Geometry keeps metric depth true: cropping and mirroring leave it, roll about the optical axis
 leaves z-depth, and a zoom by ``s`` at a fixed unified focal length divides it by ``s``.
@@ -101,7 +101,7 @@ def warp_views(
 
 
 class Camera:
-    """Random cameras: what they do to the light of pictures, one draw for each picture."""
+    """Random cameras: what they do to the light of images, one draw for each image."""
 
     def __init__(self, device, generator: torch.Generator):
         self.device, self.generator = device, generator
@@ -109,7 +109,7 @@ class Camera:
         self._quantisation = torch.tensor(_LUMA, device=device, dtype=torch.float32).view(8, 8)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Map pictures (B, 3, H, W) in 0..1 to pictures in 0..1."""
+        """Map images (B, 3, H, W) in 0..1 to images in 0..1."""
         x = self._soften(x)
         x = self._light(x)
         x = self._noise(x)
@@ -258,7 +258,7 @@ _LUMA = (
 
 
 def borrow_spectrum(x: torch.Tensor, style: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Give pictures (B, 3, H, W) the coarse amplitudes of others of the same size.
+    """Give images (B, 3, H, W) the coarse amplitudes of others of the same size.
 
     The lowest frequencies' amplitudes are mixed by ``share`` (B,) and the phases kept (Fourier
     domain adaptation, Yang and Soatto, 2020): colours and light of photographs, shapes of scenes.

@@ -140,7 +140,7 @@ class Batches:
     def _speak(
         self, images: torch.Tensor, depth: torch.Tensor, principal: torch.Tensor, things: list
     ) -> dict:
-        """Draw a question for each picture, paint its markers, and write text and labels."""
+        """Draw a question for each image, paint its markers, and write text and labels."""
         height, width = depth.shape[1:]
         pixels, known = self._marker_pixels(depth)
         z = depth.flatten(1).gather(1, pixels[..., 1] * width + pixels[..., 0])
@@ -169,7 +169,7 @@ class Batches:
         return torch.stack([best % depth.shape[2], best // depth.shape[2]], dim=-1), known
 
     def _paint(self, images: torch.Tensor, pixels: torch.Tensor, chosen: torch.Tensor) -> None:
-        """Paint the published arrow at one pixel of each chosen picture, in place."""
+        """Paint the published arrow at one pixel of each chosen image, in place."""
         rows = chosen.nonzero()[:, 0]
         at = pixels[rows, None] + self._marker  # (n, 9, 2)
         red = torch.tensor(RED, dtype=torch.uint8, device=self.device)

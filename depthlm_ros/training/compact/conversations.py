@@ -61,7 +61,7 @@ MARKER_REPLIES = (AXIS[1], TWO_POINTS[1], SPEED[1], TIME[1], FIRST)
 
 @dataclass(frozen=True)
 class Turn:
-    """One question with its reply; ``markers``: how many red arrows the picture carries."""
+    """One question with its reply; ``markers``: how many red arrows the image carries."""
 
     question: str
     reply: str

@@ -10,10 +10,10 @@ SKY_M = 150.0
 def silog_per_image(
     difference: torch.Tensor, valid: torch.Tensor, focus: torch.Tensor
 ) -> torch.Tensor:
-    """Return sqrt(mean d^2 - focus mean(d)^2) of each picture (Eigen et al., 2014), (B,).
+    """Return sqrt(mean d^2 - focus mean(d)^2) of each image (Eigen et al., 2014), (B,).
 
     ``difference`` d (B, H, W): log prediction - log truth; ``valid`` bool; ``focus`` (B,) in 0..1:
-    1 leaves scale free. 0 where a picture has no valid pixel.
+    1 leaves scale free. 0 where an image has no valid pixel.
     """
     count = valid.sum(dim=(1, 2))
     d = torch.where(valid, difference, 0.0)

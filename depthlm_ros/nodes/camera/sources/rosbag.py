@@ -159,7 +159,7 @@ class Bag:
 
 
 def is_bag(path: Path) -> bool:
-    """Tell whether a path is a rosbag2: a storage file, or a folder of one."""
+    """Return whether a path is a rosbag2: a storage file, or a folder of one."""
     if path.is_file():
         return path.suffix in STORAGES
     return (path / "metadata.yaml").exists() or bool(_storages(path))

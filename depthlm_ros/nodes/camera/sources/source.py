@@ -1,4 +1,4 @@
-"""What a source gives: pictures ready to be published, with their own time and truth."""
+"""What a source gives: images ready to be published, with their own time and truth."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from depthlm_ros.nodes.camera.sources.ground_truth import Truth
 
 SECOND_NS = 1_000_000_000
 FIRST_NS = SECOND_NS
-"""Recorded time of the first picture of a source that has none: a stamp of zero is no stamp."""
+"""Recorded time of the first image of a source that has none: a stamp of zero is no stamp."""
 
 
 @dataclass
 class CameraSample:
-    """One picture. The camera node writes the stamp into both headers when it publishes.
+    """One image. The camera node writes the stamp into both headers when it publishes.
 
     ``info`` may be shared between shots.
 
@@ -33,7 +33,7 @@ class CameraSample:
 
 
 class Source(Protocol):
-    """Plays pictures. Everything here runs on the source's thread, never on the executor's.
+    """Plays images. Everything here runs on the source's thread, never on the executor's.
 
     ``title``: what is played, for the log. ``default_rate_hz``: 0 for a source with a pace of its
     own.
@@ -47,5 +47,5 @@ class Source(Protocol):
 
 
 def nominal(index: int, rate_hz: float) -> int:
-    """Return the time [ns] of picture ``index`` of a source without a clock of its own."""
+    """Return the time [ns] of image ``index`` of a source without a clock of its own."""
     return FIRST_NS + round(index * SECOND_NS / rate_hz)
