@@ -44,7 +44,7 @@ class DepthRequests:
         if self.is_dense and len(pixels) <= LARGE_REQUEST:
             return frame_depth, read()
         if self.is_dense:
-            return frame_depth, await self._on_worker(read, until)
+            return frame_depth, await self.compute(read, until)
         ask = partial(self._estimate_and_ask, read, frame_depth)
         return await self._on_worker(ask, until)
 
@@ -250,8 +250,17 @@ class DepthRequests:
         frame_depth = await self.frame_depth_for(until, stamp_ns)
         return await self._on_worker(lambda: (frame_depth, call(frame_depth)), until, worker)
 
-    async def _on_worker(self, job, until: float, worker: LatestWorker | None = None):
-        """Return what a job gives on the worker (the model's own), when its turn comes."""
+    async def compute(self, call, until: float):
+        """Return what a call gives on the worker, when its turn comes. Raises StatusError."""
+        return await self._on_worker(call, until, is_result=False)
+
+    async def _on_worker(
+        self, job, until: float, worker: LatestWorker | None = None, is_result: bool = True
+    ):
+        """Return what a job gives on the worker (the model's own), when its turn comes.
+
+        ``is_result``: whether it counts as one of the model's.
+        """
         request = self._pending.add("job", until)
 
         def run():
@@ -261,7 +270,7 @@ class DepthRequests:
 
         try:
             (worker or self.worker).submit(
-                run, self._hand_over(lambda *r: self._job_done(request, *r))
+                run, self._hand_over(lambda *r: self._job_done(request, is_result, *r))
             )
         except QueueFullError as error:
             self._pending.remove(request)
@@ -278,10 +287,10 @@ class DepthRequests:
         self.statistics.inference.add(time.monotonic() - begin)
         return frame_depth, answer
 
-    def _job_done(self, request: PendingRequest, result, error) -> None:
-        if error is None:
+    def _job_done(self, request: PendingRequest, is_result: bool, result, error) -> None:
+        if error is None and is_result:
             self._note_success()
-        else:
+        elif error is not None:
             result = self._refusal_of(error, "a question")
             self._note_refusal(result)
         self._pending.resolve(request, result)

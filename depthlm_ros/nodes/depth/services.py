@@ -20,6 +20,7 @@ from depthlm_ros.nodes.depth import clicks, responses
 from depthlm_ros.nodes.depth.ask import Asker, Progress
 from depthlm_ros.nodes.depth.ask_action import AskAction
 from depthlm_ros.nodes.depth.deadline import Deadline
+from depthlm_ros.nodes.depth.requests import LARGE_REQUEST
 from depthlm_ros.nodes.depth.transforms import Transforms
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
@@ -67,27 +68,37 @@ class Services:
             stamp = requested_stamp_ns(request.stamp)
             frame_depth, readings = await self._scheduler.sample(lambda _: pixels, until, stamp)
             to_frame = await self._to_frame(request.frame_id, frame_depth, until)
-            response.points = self._messages(frame_depth, readings, request.frame_id, to_frame)
+            response.points = await self._messages(
+                frame_depth, readings, request.frame_id, to_frame, until
+            )
             self._depth_publishers.show(frame_depth, readings)
             refusal = StatusError(Code.OK, "")
         except Exception as error:  # every request gets a reply
             refusal = self._as_refusal("~/query_points", error)
             header = responses.header_in(frame_depth, request.frame_id)
-            empty = responses.without_numbers(pixels, refusal)
+            told = pixels if len(pixels) <= LARGE_REQUEST else []  # a refusal is cheap
+            empty = responses.without_numbers(told, refusal)
             response.points = responses.point_messages(empty, header)
         response.status = responses.conversions.status_msg(refusal.code, refusal.text)
         self._stamp_reply(response, frame_depth, begin, refusal.code)
         return response
 
-    def _messages(self, frame_depth, readings, frame_id: str, to_frame) -> list:
+    async def _messages(self, frame_depth, readings, frame_id: str, to_frame, until) -> list:
         """Return readings as messages, unless the image is too old when they are sent.
 
-        What was just taken for them is taken once more for writing them out.
+        Many are made on the worker: the executor has others to serve. What was just taken for
+        them is taken once more for writing them out.
         """
-        begin = time.monotonic()
         header = responses.header_in(frame_depth, frame_id)
-        points = responses.point_messages(readings, header, to_frame)
-        self._scheduler.check_fresh(frame_depth, time.monotonic() - begin)
+
+        def make():
+            begin = time.monotonic()
+            points = responses.point_messages(readings, header, to_frame)
+            return points, time.monotonic() - begin
+
+        large = len(readings) > LARGE_REQUEST
+        points, seconds = await self._scheduler.compute(make, until) if large else make()
+        self._scheduler.check_fresh(frame_depth, seconds)
         return points
 
     async def _on_ask(self, request, response):
@@ -120,7 +131,9 @@ class Services:
             wanted = request.frame_id if answer.evidence else ""
             to_frame = await self._to_frame(wanted, frame_depth, progress.until)
             header = responses.header_in(frame_depth, wanted)
-            points = self._messages(frame_depth, answer.evidence, wanted, to_frame)
+            points = await self._messages(
+                frame_depth, answer.evidence, wanted, to_frame, progress.until
+            )
             self._depth_publishers.show(frame_depth, answer.evidence)
         except Exception as error:  # every request gets a reply
             refusal = self._as_refusal("~/ask", error)
