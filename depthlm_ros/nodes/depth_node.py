@@ -274,6 +274,7 @@ class DepthNode(LifecycleNode):
         rclpy's state machine holds on to the node, and with it Fast DDS to its shared memory,
         which would outlive the process: 64 MB with our profile, at every start.
         """
+        self.services_offered.close()
         super().destroy_node()
         self._state_machine = None
 

@@ -53,6 +53,10 @@ class Services:
             callback_group=group,
         )
 
+    def close(self) -> None:
+        """Give up what a node does not destroy by itself: the action keeps the node's handle."""
+        self._action.close()
+
     def forget(self) -> None:
         """Forget what depends on time, as after a jump of the clock."""
         self.transforms.forget()
