@@ -1,4 +1,4 @@
-"""Questions answered from the finished depth of a picture: what node and command line share.
+"""Questions answered from the finished depth of an image: what node and command line share.
 
 Joins a FrameDepth, the model that gave it and the model that names things into the ``Scene`` of
 ``language/answering.py``.
@@ -52,7 +52,7 @@ class FrameScene:
         self.shown_size = self.size if shown is None else shown(frame.camera)
 
     def ask(self, prompt: str, mirrored: bool = False) -> str:
-        """Return what the model writes about the picture, or about its mirror image."""
+        """Return what the model writes about the image, or about its mirror image."""
         rgb, camera = self._frame_depth.frame.rgb, self._frame_depth.frame.camera
         if mirrored:
             rgb = np.ascontiguousarray(rgb[:, ::-1])
@@ -60,11 +60,11 @@ class FrameScene:
         return self._namer.reply(rgb, camera, prompt, BOX_TOKENS)
 
     def read(self, pixels: Sequence) -> list:
-        """Return one PointDepth a pixel (N, 2) of the picture as taken, in order."""
+        """Return one PointDepth a pixel (N, 2) of the image as taken, in order."""
         return sample(self._model, self._frame_depth, pixels, *self._ranges)
 
     def as_taken(self, pixel: Sequence) -> tuple[float, float]:
-        """Return the pixel as taken of a pixel of the rectified picture."""
+        """Return the pixel as taken of a pixel of the rectified image."""
         u, v = self._frame_depth.rectifier.rectified_to_source(np.asarray(pixel, dtype=float))
         return float(u), float(v)
 
@@ -76,10 +76,10 @@ def able(model: DenseDepthModel | PointDepthModel, namer: LanguageModel | None =
 
 
 def needs_scene(question: Question) -> bool:
-    """Tell whether a question needs more than readings at its points."""
+    """Return whether a question needs more than readings at its points."""
     return bool(question.things) or question.task.points == 0
 
 
 def answer_frame(question: Question, scene: FrameScene, verify: bool = False) -> Answer:
-    """Answer a typed question from a picture: ``language.answering.answer_scene``."""
+    """Answer a typed question from an image: ``language.answering.answer_scene``."""
     return answer_scene(question, scene, verify)

@@ -1,4 +1,4 @@
-"""One image of the live stream, ready for mathematics: no messages, no lens distortion left."""
+"""Frame: a rectified image with its pinhole camera, stamp and frame_id; no ROS message."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,15 @@ from depthlm_ros.status import Code, StatusError
 class Frame:
     """A rectified image with its camera.
 
-    ``rgb``: uint8 (H, W, 3), RGB order, C-contiguous. ``camera``: the pinhole camera of exactly
-    this image. ``stamp_ns``: the image message's own stamp. ``frame_id``: its optical frame,
-    unchanged. ``valid``: bool (H, W), False where rectification had nothing to show; None: all
-    valid.
+    Attributes:
+        rgb: uint8 (H, W, 3), RGB order, C-contiguous.
+        camera: The pinhole camera of exactly this image, in its pixels.
+        stamp_ns: Acquisition time of the image message [ns], unchanged.
+        frame_id: Its optical frame (REP-103: x right, y down, z forward), unchanged.
+        valid: bool (H, W), False outside the source image after rectification; None: all valid.
+
+    Raises:
+        StatusError: BAD_IMAGE, when ``rgb`` or ``valid`` breaks its contract.
     """
 
     rgb: np.ndarray
@@ -25,7 +30,7 @@ class Frame:
     valid: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an image that breaks the contract."""
+        """Raise StatusError(BAD_IMAGE) for an image that breaks the contract."""
         rgb, expected = self.rgb, (self.camera.height, self.camera.width, 3)
         if rgb.dtype != np.uint8 or rgb.shape != expected or not rgb.flags.c_contiguous:
             raise StatusError(

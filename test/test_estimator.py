@@ -2,16 +2,17 @@
 
 import dataclasses
 import math
+from functools import partial
 
 import numpy as np
 import pytest
+from fakes import ConstantDepth, PreparedDistances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthlm_ros.estimator import DepthEstimator, apply_range, marker_points, sample_points
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.models.base import DenseDepthModel, DistanceReading
 from depthlm_ros.status import Code, StatusError
@@ -20,36 +21,7 @@ CAMERA = PinholeCamera(500.0, 400.0, 31.5, 23.5, 64, 48)
 NAN, INF = float("nan"), float("inf")
 
 
-class PlaneModel:
-    """A dense model that says the same at every pixel, on a view at ``focal_px``."""
-
-    name = "plane"
-
-    def __init__(self, depth=2.0, focal_px=500.0, ratio_90=1.25, max_pixels=None, shape=None):
-        self._depth, self._focal, self.ratio_90 = depth, focal_px, ratio_90
-        self._max_pixels, self._shape = max_pixels, shape
-
-    def view_of(self, camera):
-        """Return the view at the model's focal length."""
-        return CanonicalView.of(camera, self._focal, max_pixels=self._max_pixels)
-
-    def depth(self, rgb, view):
-        """Return the same depth everywhere."""
-        return np.full(self._shape or (view.height, view.width), self._depth, np.float32)
-
-
-class MarkerModel:
-    """A point model that gives prepared readings and remembers what it was asked."""
-
-    name = "marker"
-
-    def __init__(self, *readings):
-        self._readings, self.source_pixels = readings, None
-
-    def distances(self, rgb, camera, pixels):
-        """Return the prepared readings."""
-        self.source_pixels = np.asarray(pixels)
-        return list(self._readings)
+PlaneModel = partial(ConstantDepth, focal_px=500.0, ratio_90=1.25)
 
 
 def frame(valid=None, camera=CAMERA):
@@ -78,7 +50,7 @@ def test_the_models_depth_becomes_metres_on_the_frames_grid():
 
 def test_a_view_of_half_the_unified_focal_length_halves_the_depth():
     # fx = 500 at unified 500: 64 px wide; fy = 400: 48 * 500 / 400 = 60 high; a quarter of it.
-    result = DepthEstimator(PlaneModel(2.0, 500.0, max_pixels=64 * 60 // 4)).depth(frame())
+    result = DepthEstimator(PlaneModel(2.0, max_pixels=64 * 60 // 4)).depth(frame())
     np.testing.assert_allclose(result.depth_m, 1.0)
 
 
@@ -137,7 +109,7 @@ def test_a_range_that_is_none_is_refused(limits):
     with pytest.raises(ValueError, match="min_range_m"):
         DepthEstimator(PlaneModel(), *limits)
     with pytest.raises(ValueError, match="min_range_m"):
-        marker_points(MarkerModel(), frame(), [], *limits)
+        marker_points(PreparedDistances(), frame(), [], *limits)
 
 
 def test_an_edge_ratio_that_is_none_is_refused():
@@ -234,7 +206,7 @@ def test_readings_tell_the_pixel_that_was_asked():
 
 def test_no_pixels_no_readings():
     assert sample_points(depth_map(np.ones((48, 64))), []) == []
-    assert marker_points(MarkerModel(), frame(), []) == []
+    assert marker_points(PreparedDistances(), frame(), []) == []
 
 
 def test_the_estimator_reads_with_its_own_rules():
@@ -263,7 +235,7 @@ def test_a_number_comes_with_ok_and_lies_among_its_neighbours(values, anywhere, 
 def test_a_markers_distance_becomes_depth():
     camera = PinholeCamera(100.0, 100.0, 100.0, 100.0, 301, 301)
     reading = DistanceReading(6.0, 5.0, 7.0, "The point is around 6 meters away.")
-    (point,) = marker_points(MarkerModel(reading), frame(camera=camera), [[300.0, 300.0]])
+    (point,) = marker_points(PreparedDistances(reading), frame(camera=camera), [[300.0, 300.0]])
     # The ray (2, 2, 1) has length 3.
     assert (point.code, point.source) == (Code.OK, "marker")
     assert (point.distance_m, point.depth_m) == (6.0, 2.0)
@@ -281,7 +253,7 @@ def test_a_markers_silence_and_nonsense_are_codes():
         DistanceReading(-2.0, NAN, NAN, "-2"),
         DistanceReading(0.0, NAN, NAN, "0"),
     )
-    points = marker_points(MarkerModel(*readings), frame(), [[5, 5]] * 7)
+    points = marker_points(PreparedDistances(*readings), frame(), [[5, 5]] * 7)
     codes = [Code.NO_ANSWER] * 2 + [Code.IN_MARKER_MARGIN] + [Code.IMPLAUSIBLE] * 4
     assert [p.code for p in points] == codes
     assert all(all_nan(p) and p.source == "marker" for p in points)
@@ -289,7 +261,7 @@ def test_a_markers_silence_and_nonsense_are_codes():
 
 
 def test_only_pixels_in_the_image_are_shown_to_a_marker_model():
-    model = MarkerModel(DistanceReading(2.0, 1.0, 3.0), DistanceReading(4.0, 3.0, 5.0))
+    model = PreparedDistances(DistanceReading(2.0, 1.0, 3.0), DistanceReading(4.0, 3.0, 5.0))
     pixels = [[5, 5], [-5, 5], [NAN, NAN], [6, 6]]
     points = marker_points(model, frame(), pixels, source_pixels=[[1, 1], [2, 2], [3, 3], [4, 4]])
     np.testing.assert_array_equal(model.source_pixels, [[5, 5], [6, 6]])

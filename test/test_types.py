@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TYPED = """geometry prompting visualization estimator.py frame.py point_depth.py sanitize.py
-status.py worker.py image_io/atomic_write.py""".split()
+TYPED = """
+geometry language prompting visualization estimator.py frame.py point_depth.py sanitize.py
+status.py worker.py image_io/atomic_write.py
+""".split()
 
 
 def test_mypy(tmp_path):

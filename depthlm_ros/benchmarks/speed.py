@@ -99,14 +99,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Frame:
-    """The bytes that go in: a picture with structure, and its camera."""
+    """The bytes that go in: an image with structure, and its camera."""
 
     rgb: np.ndarray
     camera: PinholeCamera
 
 
 def make_frame(width: int, height: int, focal_px: float) -> Frame:
-    """Return a synthetic uint8 picture (height, width, 3), the same each time."""
+    """Return a synthetic uint8 image (height, width, 3), the same each time."""
     y, x = np.mgrid[0:height, 0:width]
     waves = [np.sin(x / 31 + y / 57), np.cos(y / 23), np.sin((x + 2 * y) / 71)]
     noise = np.random.default_rng(0).normal(0, 6, (height, width, 3))

@@ -8,108 +8,18 @@ from array import array
 import numpy as np
 import torch
 
+from depthlm_ros.benchmarks.random_weights import CONFIGS, SUFFIX_IDS, random_module
 from depthlm_ros.benchmarks.reference_depthvlm import ReferenceDepthVLM
 from depthlm_ros.benchmarks.speed import Contender, Frame, Subject, flop_of
 from depthlm_ros.estimator import DepthEstimator
 from depthlm_ros.frame import Frame as SourceFrame
 from depthlm_ros.geometry.depth_map import EDGE_RATIO
 from depthlm_ros.geometry.point_cloud import pack_into
-from depthlm_ros.models import device_memory
 from depthlm_ros.models.base import CloudRequest, noop
 from depthlm_ros.models.depthvlm.model import DepthVLM
-from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION, SUFFIX, DepthVLMModule
-from depthlm_ros.models.depthvlm.tiny import tiny_config
+from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION, SUFFIX
 from depthlm_ros.models.registry import load
-from depthlm_ros.models.weights.checkpoint import materialise_buffers
-from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
 from depthlm_ros.models.weights.quantization import make_quantizer, quantize_in_place
-
-# As many tokens before and after the image as in Qwen's vocabulary; for speed any plain ones do.
-PREFIX_IDS, SUFFIX_IDS = range(32, 32 + 15), range(64, 64 + 31)
-
-
-def published_config(
-    hidden: int,
-    intermediate: int,
-    vision_layers: int,
-    vision_width: int,
-    vision_intermediate: int,
-    deepstack: tuple,
-    tied: bool,
-) -> dict:
-    """Return the config of a published size: Qwen3-VL with 36 layers and the 34M DPT head."""
-    return {
-        "model_type": "qwen3_vl",
-        "depth_head_type": "dpt",
-        "tie_word_embeddings": tied,
-        "image_token_id": 151655,
-        "video_token_id": 151656,
-        "vision_start_token_id": 151652,
-        "vision_end_token_id": 151653,
-        "text_config": {
-            "model_type": "qwen3_vl_text",
-            "vocab_size": 151936,
-            "hidden_size": hidden,
-            "intermediate_size": intermediate,
-            "num_hidden_layers": 36,
-            "num_attention_heads": 32,
-            "num_key_value_heads": 8,
-            "head_dim": 128,
-            "max_position_embeddings": 262144,
-            "tie_word_embeddings": tied,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 5000000,
-                "mrope_interleaved": True,
-                "mrope_section": [24, 20, 20],
-            },
-        },
-        "vision_config": {
-            "model_type": "qwen3_vl",
-            "depth": vision_layers,
-            "hidden_size": vision_width,
-            "intermediate_size": vision_intermediate,
-            "num_heads": 16,
-            "patch_size": 16,
-            "spatial_merge_size": 2,
-            "temporal_patch_size": 2,
-            "num_position_embeddings": 2304,
-            "out_hidden_size": hidden,
-            "deepstack_visual_indexes": list(deepstack),
-        },
-    }
-
-
-CONFIGS = {
-    "depthvlm-tiny": tiny_config,
-    "depthvlm-4b": lambda: published_config(2560, 9728, 24, 1024, 4096, (5, 11, 17), True),
-    "depthvlm-8b": lambda: published_config(4096, 12288, 27, 1152, 4304, (8, 16, 24), False),
-}
-
-
-@torch.no_grad()
-def random_module(config: dict, device: torch.device, dtype: torch.dtype) -> DepthVLMModule:
-    """Return a network of this architecture with random weights, made on the device.
-
-    Raises StatusError(MODEL_NOT_READY) where the device has no room for them.
-    """
-    with torch.device("meta"):
-        module = DepthVLMModule(config, PREFIX_IDS)
-    shapes = {name: parameter.shape for name, parameter in module.named_parameters()}
-    numbers = sum(shape.numel() for shape in shapes.values()) + fused_head_numbers(shapes)
-    device_memory.reserve_check("random weights", numbers, device, dtype)
-    for name, parameter in module.named_parameters():
-        value = torch.empty(parameter.shape, device=device, dtype=dtype)
-        if parameter.ndim > 1:
-            value.normal_(std=parameter[0].numel() ** -0.5)
-        else:
-            value.fill_(float("norm" in name and name.endswith("weight")))
-        owner, _, attribute = name.rpartition(".")
-        setattr(module.get_submodule(owner), attribute, torch.nn.Parameter(value))
-    module.vlm.tie_weights()
-    materialise_buffers(module.vlm, device)
-    module.prefix_ids = torch.tensor(PREFIX_IDS, device=device)
-    return module
 
 
 def subject(

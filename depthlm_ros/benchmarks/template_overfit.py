@@ -18,7 +18,7 @@ def overfit_template(
 ):
     """Train the language model (not the vision tower) of ``model``, in place.
 
-    ``lessons``: (image, question, replies) each: uint8 (H, W, 3) at the unified focal length,
+    ``examples``: (image, question, replies) each: uint8 (H, W, 3) at the unified focal length,
     the question's words, and replies of which one is drawn a step, evenly.
     """
     network, rng = model.network, np.random.default_rng(seed)

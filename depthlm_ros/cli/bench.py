@@ -1,4 +1,4 @@
-"""``depthlm bench speed | accuracy | geometry``: hands over to modules with own options."""
+"""``depthlm bench speed | accuracy | geometry | ask``: hands over to modules with own options."""
 
 import argparse
 from importlib import import_module
@@ -7,10 +7,11 @@ MODULES = {
     "speed": "depthlm_ros.benchmarks.speed",
     "accuracy": "depthlm_ros.evaluation.accuracy",
     "geometry": "depthlm_ros.benchmarks.geometry",
+    "ask": "depthlm_ros.benchmarks.asking",
 }
 HELP = (
-    "where the time of a frame goes (speed), how right the depth is (accuracy), or how right "
-    "clearance, ground and scan are (geometry)"
+    "where the time of a frame goes (speed), how right the depth is (accuracy), how right "
+    "clearance, ground and scan are (geometry), or how questions are answered (ask)"
 )
 
 

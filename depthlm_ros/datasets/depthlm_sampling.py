@@ -62,7 +62,7 @@ class View:
 
 @dataclass(frozen=True)
 class TextSample:
-    """A marked picture with its conversation; ``metres``: the answer before rounding."""
+    """A marked image with its conversation; ``metres``: the answer before rounding."""
 
     rgb: np.ndarray
     prompt: Prompt
@@ -125,7 +125,7 @@ def nearest_kept(kept: Sequence[bool], chosen: int) -> int | None:
 
 
 def off_the_border(pixel, width: int, height: int, margin: int = MARGIN_PX) -> bool:
-    """Tell whether 5 <= x < w - 5 and 5 <= y < h - 5."""
+    """Return whether 5 <= x < w - 5 and 5 <= y < h - 5."""
     x, y = pixel
     return margin <= x < width - margin and margin <= y < height - margin
 

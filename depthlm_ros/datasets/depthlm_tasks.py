@@ -61,7 +61,7 @@ def ask(task: Task, points: np.ndarray, index: int, other: int | None, rng) -> t
 
 
 def marked(rgb: np.ndarray, asked: Prompt, marker: Marker, first: tuple, second) -> np.ndarray:
-    """Return the picture with the question's arrows: the first point's red, the second's blue."""
+    """Return the image with the question's arrows: the first point's red, the second's blue."""
     size = rgb.shape[1], rgb.shape[0]
     if asked.markers == 2:
         blue = Marker(marker.shape, marker.length_px, marker.thickness_px, BLUE)

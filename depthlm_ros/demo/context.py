@@ -1,4 +1,4 @@
-"""What the parts of the demonstration share: options, processes, ears, questions, patience."""
+"""Shared state of a demo run: options, processes, subscriber, client, waiting with a timeout."""
 
 import os
 import time
@@ -44,7 +44,7 @@ class Stage:
     def wait_for(self, condition, what: str, patience_s: float):
         """Wait for a condition and return its value; tell every few seconds what is waited for.
 
-        Raises DemoError when a child ends, or the patience.
+        Raises DemoError when a child ends, or after the timeout.
         """
         begin = said = time.monotonic()
         while not (value := condition()):
@@ -94,7 +94,7 @@ def _yaml(value) -> str:
 def prepare_ros(domain: int | None) -> int:
     """Put the domain and the Fast DDS profile into this process's environment; return the domain.
 
-    Children inherit both. Without a wish, the domain is one that hardly anybody else uses.
+    Children inherit both. None: a domain that hardly anybody else uses.
     """
     chosen = 10 + os.getpid() % 90 if domain is None else domain
     os.environ["ROS_DOMAIN_ID"] = str(chosen)

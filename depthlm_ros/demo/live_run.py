@@ -224,7 +224,7 @@ class LivePart:
         figures["pictures without a depth"] = without_result(arrivals["image"], arrivals["depth"])
         return figures
 
-    # -- patience -----------------------------------------------------------------------------
+    # -- waiting ------------------------------------------------------------------------------
 
     def _call(self, function, argument):
         self._stage.children.check()

@@ -114,7 +114,7 @@ class Children:
 
 
 def _wait(children, patience_s: float | None) -> None:
-    """Wait until all have ended, or the patience is over."""
+    """Wait until all have ended, or the timeout is over."""
     end = None if patience_s is None else time.monotonic() + patience_s
     for child in children:
         try:

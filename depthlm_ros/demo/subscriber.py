@@ -1,4 +1,4 @@
-"""The third process's ears: what arrives on the topics, when, and the truth on request.
+"""Subscribes to all demo topics: what arrives, when, and the truth on request.
 
 A context, a node and a thread of its own. Messages are kept by stamp, so that image, depth and
 truth of one image can be laid side by side.

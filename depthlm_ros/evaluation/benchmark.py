@@ -176,13 +176,14 @@ def _record(predictor: Predictor, one: BenchSet, config: BenchConfig, item: Work
             "predicted_m": [float(v) if np.isfinite(v) else None for v in predicted],
         }
         extra = pixels
-    only_read = config.as_published and config.bench == "depthvlm"
+    published = config.bench if config.as_published else ""
+    rules = {"only_read": published == "depthvlm", "negatives_right": published == "depthlm"}
     return {
         "line": item.line,
         "image": str(item.sample.image),
         "label": item.sample.label.value,
         "seconds": round(time.monotonic() - began, 4),
-        **depth_metrics(predicted, truth, only_read).as_dict(),
+        **depth_metrics(predicted, truth, **rules).as_dict(),
         **extra,
     }
 

@@ -39,11 +39,14 @@ class DepthMetrics:
         return asdict(self)
 
 
-def depth_metrics(predicted_m, true_m, only_read: bool = False) -> DepthMetrics:
+def depth_metrics(
+    predicted_m, true_m, only_read: bool = False, negatives_right: bool = False
+) -> DepthMetrics:
     """Compare readings with truths of the same shape; truths that are not positive are left out.
 
     ``only_read``: delta over the points read alone, 0 where there are none (the published code
-    of DepthVLM).
+    of DepthVLM). ``negatives_right``: a negative reading counts as right (that of DepthLM, whose
+    ratios of it are less than 1.25).
     """
     predicted, true = np.asarray(predicted_m, float).ravel(), np.asarray(true_m, float).ravel()
     known = np.isfinite(true) & (true > 0)
@@ -51,6 +54,8 @@ def depth_metrics(predicted_m, true_m, only_read: bool = False) -> DepthMetrics:
     read = np.isfinite(predicted) & (predicted > 0)
     ratio = np.full(len(true), np.inf)
     ratio[read] = np.maximum(predicted[read] / true[read], true[read] / predicted[read])
+    if negatives_right:
+        ratio[predicted < 0] = 0.0
     if only_read:
         ratio = ratio[read]
     deltas = [_share(ratio < WITHIN**power, only_read) for power in (1, 2, 3)]

@@ -1,5 +1,6 @@
 """What a model says about a work item, in the kind that the item's labels measure."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,11 @@ from depthlm_ros.evaluation.depth_metrics import edge_metrics
 from depthlm_ros.evaluation.protocols import WorkItem, to_truth_size
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.models.base import DenseDepthModel
+from depthlm_ros.models.base import DenseDepthModel, DistanceReading
 from depthlm_ros.status import Code, StatusError
 
 FARTHEST_M = 1000.0
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 class Constant:
@@ -66,10 +68,12 @@ class Predictor:
             depth_map = DepthEstimator(self.model, 0.0, FARTHEST_M).depth(frame)
             read = np.array([p.depth_m for p in sample_points(depth_map, item.pixels)])
             return convert(read, xy, LabelKind.Z, sample.label)
+        if self.as_published:
+            readings = self.model.distances(frame.rgb, frame.camera, item.pixels)
+            return np.array([published_number(reading) for reading in readings])
         readings = marker_points(self.model, frame, item.pixels, 0.0, FARTHEST_M)
         read = np.array([point.distance_m for point in readings])
-        have = sample.label if self.as_published else self.answers
-        return convert(read, xy, have, sample.label)
+        return convert(read, xy, self.answers, sample.label)
 
     def whole(self, item: WorkItem, range_m: tuple) -> tuple:
         """Return (prediction, truth), float (H, W) [m] of the truth's size and kind; 0 unknown.
@@ -116,6 +120,18 @@ class Predictor:
         rgb, camera = _canonical(sample)
         view = self.model.view_of(camera)
         return np.asarray(self.model.depth(rgb, view)), view
+
+
+def published_number(reading: DistanceReading) -> float:
+    """Return what DepthLM's evaluation takes of a reply: its last number, 0 where there is none.
+
+    A model that decodes the number alone has it as its distance; ask DepthLM to write the whole
+    reply by its option ``decoding=full``.
+    """
+    numbers = _NUMBER.findall(reading.text)
+    if numbers:
+        return float(numbers[-1])
+    return reading.distance_m if np.isfinite(reading.distance_m) else 0.0
 
 
 def edges_of(predicted: np.ndarray, truth: np.ndarray) -> dict:

@@ -42,11 +42,11 @@ class DepthMap:
     """z-depth of every pixel of a rectified image.
 
     ``depth_m``: float32 (H, W), metres along the optical axis (REP-118); NaN unknown, +Inf beyond
-    range (REP-117). ``ratio_90``: 90 % of the true depths are expected within
-    [depth / ratio_90, depth * ratio_90]; NaN if unknown. ``edge_radius_px``: how far a depth step
-    is smeared by the resampling from the model's own grid, for ``edges``. ``cloud``: its points,
-    where they were wished for and the model's device has packed them already. ``interval``: what
-    ``ratio_90`` rests on.
+    range (REP-117). ``ratio_90``: 90 % of the true depths are expected within [depth / ratio_90,
+    depth * ratio_90]; NaN if unknown. ``edge_radius_px``: how far a depth step is smeared by the
+    resampling from the model's own grid, for ``depth_discontinuities``. ``cloud``: its points,
+    where they were requested and the model's device has packed them already.
+    ``interval``: what ``ratio_90`` rests on.
     """
 
     depth_m: np.ndarray
@@ -70,7 +70,7 @@ class DepthMap:
     def points(self, masked: np.ndarray | None = None) -> np.ndarray:
         """Return every pixel's point, float32 (H, W, 3), optical frame, metres.
 
-        NaN where the depth is not finite, and where ``hidden``, bool (H, W), is True.
+        NaN where the depth is not finite, and where ``masked``, bool (H, W), is True.
         """
         return cv2.merge(self.coordinates(masked))
 
@@ -100,7 +100,7 @@ class DepthMap:
 
 
 def edge_mask(depth_m: np.ndarray, edge_ratio: float, reach_px: int = 1) -> np.ndarray:
-    """Return ``DepthMap.edges`` of a bare map, float32 (H, W)."""
+    """Return ``DepthMap.depth_discontinuities`` of a bare map, float32 (H, W)."""
     if not edge_ratio > 1.0:
         raise ValueError(f"edge_ratio = {edge_ratio}: must be greater than 1")
     finite = np.isfinite(depth_m)

@@ -14,7 +14,7 @@ from depthlm_ros.geometry.ground_plane import GroundPlane
 from depthlm_ros.status import Code, StatusError
 
 LOWEST, HIGHEST = 0.5, 2.0
-"""Bounds of a scale: a model that is wrong by more is not to be mended by a factor."""
+"""Bounds of a scale: a model that is wrong by more is not corrected by a factor."""
 
 
 @dataclass(frozen=True)

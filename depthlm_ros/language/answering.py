@@ -9,24 +9,23 @@ import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
-from depthlm_ros.geometry.regions import box_mask, foreground, gap_between_masks
+from depthlm_ros.geometry.regions import gap_between_masks
 from depthlm_ros.language import ways
 from depthlm_ros.language.answer import Answer, answer_question, refused, said_value
 from depthlm_ros.language.boxes import Box
 from depthlm_ros.language.grounding import Found, View, choose, find
 from depthlm_ros.language.question import Question
+from depthlm_ros.language.silhouette import inner_pixel, thing_mask
 from depthlm_ros.language.tasks import OF_WAYS, Task
 from depthlm_ros.language.things import Thing
 from depthlm_ros.status import Code, StatusError
 
 _EDGE_SHARE = 0.1
 """The outermost tenth of a thing, at whose depth its edge is taken."""
-_SAME_DEPTH = 1.1
 _BORDER_PX = 1.5
 NAN = math.nan
 
@@ -154,30 +153,17 @@ def replace_things(question: Question) -> Question:
     return replace(question, points=points)
 
 
-def _front(depth_map: DepthMap, box: Box) -> np.ndarray:
-    """Return what of a box is the thing in front, bool (H, W)."""
-    mask = box_mask((box.left, box.top, box.right, box.bottom), depth_map.depth_m.shape)
-    return foreground(depth_map, mask)
-
-
 def pixel_of(scene: Scene, box: Box) -> tuple[float, float]:
     """Return a pixel, as taken, well inside the thing that a box is around.
 
-    Of the foreground's pixels at about its median depth, the one farthest from all that is not;
-    the middle of the box where nothing has a depth. A chair's middle is often the wall behind it.
+    The middle of the box where nothing has a depth: a chair's middle is often the wall behind it.
     """
     if scene.depth_map is None or box.area == 0:
         return scene.as_taken(box.centre)
-    front = _front(scene.depth_map, box)
-    if not front.any():
+    thing = thing_mask(scene.depth_map, box)
+    if not thing.any():
         return scene.as_taken(box.centre)
-    depth = scene.depth_map.depth_m
-    middle = np.median(depth[front])
-    with np.errstate(invalid="ignore"):
-        near = front & (depth < middle * _SAME_DEPTH) & (depth > middle / _SAME_DEPTH)
-    inside = cv2.distanceTransform(np.pad(near, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    row, column = np.unravel_index(int(inside.argmax()), inside.shape)
-    return scene.as_taken((float(column), float(row)))
+    return scene.as_taken(inner_pixel(scene.depth_map, thing, box))
 
 
 def _distance(scene: Scene, box: Box) -> float:
@@ -200,11 +186,17 @@ def _extent(question: Question, depth_map: DepthMap, box: Box, name: str, readin
         )
     if readings[0].code != Code.OK:
         return refused(readings[0].code, readings[0].text, task.value, task.unit, readings)
-    front = _front(depth_map, box)
+    front = thing_mask(depth_map, box)
     focal, centre = (camera.fy, camera.cy) if tall else (camera.fx, camera.cx)
-    sides = [(end - centre) / focal * _depth_at(depth_map, front, end, tall, ends) for end in ends]
-    value, ratio = sides[1] - sides[0], depth_map.ratio_90
-    said = said_value(question, value, value / ratio, value * ratio)
+    sides = [
+        [(end - centre) / focal * z for z in _depths_at(depth_map, front, end, tall, ends)]
+        for end in ends
+    ]
+    begin, end = sides
+    value, ratio = end[1] - begin[1], depth_map.ratio_90
+    low = (min(end) - max(begin)) / ratio  # whatever the depth at the two edges really is
+    high = (max(end) - min(begin)) * ratio
+    said = said_value(question, value, low, high)
     sentence = f"The {name} is {said} {'high' if tall else 'wide'}."
     return Answer(
         Code.OK,
@@ -212,25 +204,26 @@ def _extent(question: Question, depth_map: DepthMap, box: Box, name: str, readin
         task.value,
         task.unit,
         value,
-        value / ratio,
-        value * ratio,
+        low,
+        high,
         sentence,
         tuple(readings),
         readings[0].source,
     )
 
 
-def _depth_at(depth_map: DepthMap, front: np.ndarray, end: float, tall: bool, ends) -> float:
-    """Return the median depth of a thing [m] near one edge of its box."""
+def _depths_at(depth_map: DepthMap, front: np.ndarray, end: float, tall: bool, ends) -> list:
+    """Return depths of a thing [m] near one edge of its box: 10th, 50th and 90th percentile."""
     along = np.arange(front.shape[0 if tall else 1])
     near = np.abs(along - end) <= max(2.0, _EDGE_SHARE * (ends[1] - ends[0]))
     chosen = front & (near[:, None] if tall else near[None, :])
-    return float(np.median(depth_map.depth_m[chosen if chosen.any() else front]))
+    depth = depth_map.depth_m[chosen if chosen.any() else front]
+    return [float(z) for z in np.percentile(depth, (10, 50, 90))]
 
 
 def _gap(question: Question, depth_map: DepthMap, boxes, names, readings) -> Answer:
     """Return the gap between the facing sides of two things."""
-    gap = gap_between_masks(depth_map, *(_front(depth_map, box) for box in boxes), split=False)
+    gap = gap_between_masks(depth_map, *(thing_mask(depth_map, box) for box in boxes), split=False)
     task = question.task
     if gap.code != Code.OK:
         return refused(gap.code, gap.text, task.value, task.unit, readings)

@@ -1,6 +1,6 @@
 """What a model writes when it is asked where a thing is, read strictly into boxes of the image.
 
-Knows the JSON of Qwen3-VL (0..1000 of width and height) and of Qwen2.5-VL (pixels of the picture
+Knows the JSON of Qwen3-VL (0..1000 of width and height) and of Qwen2.5-VL (pixels of the image
 that the model was given), in code fences or bare. Nothing else of a reply is read: a label may say
 what it likes.
 """
@@ -50,7 +50,7 @@ class Box:
         return (self.right - self.left) * (self.bottom - self.top)
 
     def mirrored(self, width: int) -> "Box":
-        """Return the box in the picture mirrored left to right."""
+        """Return the box in the image mirrored left to right."""
         return Box(width - 1 - self.right, self.top, width - 1 - self.left, self.bottom)
 
     def iou(self, other: "Box") -> float:
@@ -65,7 +65,7 @@ class Box:
 def read_boxes(reply: str, width: int, height: int, scale: tuple[float, float]) -> list[Box]:
     """Read the boxes of a reply into pixels of an image of width x height.
 
-    ``scale``: what x and y run to in the reply: (1000, 1000), or the size in pixels of the picture
+    ``scale``: what x and y run to in the reply: (1000, 1000), or the size in pixels of the image
     that the model saw. An empty list, or words that say there is none, are no boxes. Points
     ("point_2d") become boxes of no extent. Boxes that nearly coincide count once.
 

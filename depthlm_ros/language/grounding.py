@@ -24,17 +24,17 @@ MAX_SHOWN = 6
 
 
 class View(Protocol):
-    """One picture, as far as finding and measuring things in it goes."""
+    """One image, as far as finding and measuring things in it goes."""
 
     size: tuple[int, int]
-    """Width and height of the picture in whose pixels boxes are."""
+    """Width and height of the image in whose pixels boxes are."""
     shown_size: tuple[int, int]
     """Width and height in which the model sees it."""
     form: GroundingForm | None
     """How its model is asked for boxes; None: it cannot be."""
 
     def ask(self, prompt: str, mirrored: bool = False) -> str:
-        """Return what the model writes about the picture, or about its mirror image."""
+        """Return what the model writes about the image, or about its mirror image."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Found:
 
 
 def find(view: View, thing: Thing, verify: bool = False) -> list[Box]:
-    """Return every box of a thing's name in the picture, checked; in its region where it has one.
+    """Return every box of a thing's name in the image, checked; in its region where it has one.
 
-    ``verify``: only boxes that a second look, at the mirrored picture, confirms.
+    ``verify``: only boxes that a second look, at the mirrored image, confirms.
     Raises StatusError: UNSUPPORTED where the model cannot find things, NOT_FOUND, and what
     ``read_boxes`` raises.
     """
@@ -137,7 +137,7 @@ def _quotable(name: str) -> str:
 
 
 def _in_region(box: Box, region: str, width: int) -> bool:
-    """Tell whether a box lies in a part of the image: a half, or the middle third."""
+    """Return whether a box lies in a part of the image: a half, or the middle third."""
     if region == "centre":
         return box.left <= 2 * width / 3 and box.right >= width / 3
     centre = box.centre[0]

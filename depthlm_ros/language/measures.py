@@ -29,7 +29,8 @@ def measure(question: Question, readings) -> tuple[float, float, float]:
     """Return (value, low, high) in the task's unit; low and high are NaN where unknown."""
     task = question.task
     if task in (Task.SPEED, Task.TIME):
-        return tuple(number / question.amount for number in _distance(readings[0]))
+        value, low, high = (number / question.amount for number in _distance(readings[0]))
+        return value, low, high
     if task is Task.DISTANCE:
         return _distance(readings[0])
     if task in (Task.BEARING, Task.TWO_POINT_ANGLE):

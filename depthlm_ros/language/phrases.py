@@ -53,7 +53,7 @@ LATERAL = _one(
     r"\bleft[- ](?:to[- ])?right\b|\bleft/right\b|\bx[- ](?:offset|distance|coordinate|value|axis|"
     r"direction)\b",
     rf"{_FAR} (?:further |farther |more )?(?:off |over )?(?:to (?:the |my |our |your "
-    rf")?)?{_SIDES}\b(?! (?:wall|door|edge|side|hand|half|part|chair))",
+    rf")?)?{_SIDES}\b(?= (?:is|are|of|from|does|do|must|should|to|the|<)| *\W*$)(?! to <)",
     rf"(?:<g>|<p>)\s+(?:is |lies? )?(?:to|towards?) (?:the|my|our|your) {_SIDES}\b(?! of)",
     rf"\bhow much (?:farther |further |more )?(?:to the )?{_SIDES}\b|\bfurther {_SIDES}\b",
 )
@@ -206,7 +206,8 @@ EXISTS_WORDS = re.compile(
     r"\b(?:visible|present|anywhere|somewhere|around|here)\b\W*$"
 )
 HEIGHT = re.compile(
-    r"\bhow (?:tall|high)\b|\b(?:the|what|whats|what's) height\b|\bheight of\b|'s height\b"
+    r"\bhow (?:tall|high)\b|\b(?:the|what|whats|what's) height\b(?! (?:difference|offset|gap))|"
+    r"\bheight of\b|'s height\b"
 )
 WIDTH = re.compile(
     r"\bhow (?:wide|broad)\b|\b(?:the|what|whats|what's) (?:width|breadth)\b|\bwidth of\b|'s "

@@ -307,6 +307,13 @@ def _joined(targets: list, kind: Kind) -> bool:
     if len(targets) != 2 or kind.task not in ONE_POINT.values():
         return False
     first, second = (target.joint for target in targets)
+    item = targets[0].item
+    if second in ("to", "from") and isinstance(item, Phrase) and item.is_going:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            f"{' '.join(item.words)[:40]!r} ... {second!r} is not understood as the name of one "
+            "thing: ask in plain words, as in 'How far is the chair?'",
+        )
     if second == "is":
         return first == "from" or kind.component in ("lateral", "vertical")
     if second in ("above", "below", "over", "under", "beneath", "left-of", "right-of"):

@@ -83,7 +83,8 @@ _NOT_SUPERLATIVE = {
 }
 _NOUNS_IN_ING = frozenset(
     """building ceiling painting railing opening thing ring wing string swing parking crossing
-    housing awning clothing lightning pudding spring tubing wiring piping sibling""".split()
+    housing awning clothing lightning pudding spring tubing wiring piping sibling
+    marking""".split()
 )
 _IMAGE = r"(?:the |this |my )?(?:image|picture|photo(?:graph)?|frame|scene|view|screen)"
 _SIDE = re.compile(
@@ -93,8 +94,9 @@ _SIDE = re.compile(
     r"wall|door|arm|leg|corner))"
 )
 _IN_IMAGE = re.compile(
-    rf"\b(?:visible |shown |seen )?(?:in|on|of|within|from) {_IMAGE}\b(?! (?:edge|border|corner|"
-    rf"frame))|"
+    rf"\b(?:visible |shown |seen )?(?:(?:in|on|within) {_IMAGE}|"
+    r"(?:of|from) (?:the |this |my )?(?:image|photo(?:graph)?|frame|scene|view))"
+    r"\b(?! (?:edge|border|corner|frame))|"
     r"\b(?:as )?(?:seen|measured|viewed|counted) from\b"
 )
 _RELATIONS = (
@@ -165,6 +167,12 @@ class Phrase:
 
     words: tuple
     region: str = ""
+
+    @property
+    def is_going(self) -> bool:
+        """Whether it ends in a verb that goes on, as "the boy running" before "to the door"."""
+        last = self.words[-1]
+        return len(self.words) > 1 and last.endswith("ing") and last not in _NOUNS_IN_ING
 
     @property
     def is_ourselves(self) -> bool:
@@ -267,7 +275,7 @@ def pair_of(phrase: Phrase) -> tuple | None:
 
 def _head(name: str) -> str:
     """Return the noun that a name turns on: the last word before a preposition."""
-    before = []
+    before: list[str] = []
     for word in name.split():
         if before and (word in PREPOSITIONS or word in ("of", "at", "that", "which", "who")):
             break
@@ -285,9 +293,8 @@ def _check_name(name: str, text: str) -> None:
             f"{shown!r}: which one is meant by {rank[0]!r} is not understood; say the nearest, "
             "farthest, left, right, largest or smallest one",
         )
-    first, last = name.split(" ", 1)[0], name.rsplit(" ", 1)[-1]
-    unfinished = last.endswith("ing") and " " in name and last not in _NOUNS_IN_ING
-    if unfinished or first in PREPOSITIONS or _VERBS.search(name) or len(name) > MAX_NAME:
+    first = name.split(" ", 1)[0]
+    if first in PREPOSITIONS or _VERBS.search(name) or len(name) > MAX_NAME:
         raise StatusError(
             Code.BAD_QUESTION,
             f"{shown!r} is not understood as the name of one thing: ask in plain words, as in "

@@ -1,4 +1,4 @@
-"""Imports of libraries that complain of kernels and types which are not ours to mend."""
+"""Suppresses import warnings of third-party libraries about kernels and types."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a run leaves beside its weights: a picture of the loss, a model card, a loadable folder."""
+"""What a run leaves beside its weights: an image of the loss, a model card, a loadable folder."""
 
 import json
 import math

@@ -1,7 +1,7 @@
 """DepthLM by reinforcement: TRL's GRPOTrainer on stock Qwen2.5-VL or Pixtral (DepthLM section 3).
 
 Groups of eight replies a question, no KL term (with one the model rambles, says the paper), the
-reward of the form beside one of the number. Questions and pictures are those of the supervised
+reward of the form beside one of the number. Questions and images are those of the supervised
 fine-tuning. ``global_batch`` counts replies, as TRL does: 32 are four questions of eight.
 """
 
@@ -16,16 +16,15 @@ from transformers import ProcessorMixin
 from depthlm_ros.datasets.depthlm_sampling import TextSample
 from depthlm_ros.datasets.mixture import Shuffled
 from depthlm_ros.datasets.optional_packages import require
-from depthlm_ros.image_io.atomic_write import write_text_atomically
 from depthlm_ros.models.weights.checkpoint import DEPTHLM_PIXTRAL
 from depthlm_ros.prompting.prompts import prompt
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.training import sft
-from depthlm_ros.training.callbacks import LossPicture, count_parameters, finish_folder, model_card
+from depthlm_ros.training.callbacks import LossPicture
 from depthlm_ros.training.collators import DepthLMCollator
 from depthlm_ros.training.configs import TrainConfig, training_arguments
 from depthlm_ros.training.rewards import reward_functions
-from depthlm_ros.training.trainers import with_lora
+from depthlm_ros.training.trainers import ServableCheckpoints, run_trainer, with_lora
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class GRPOSettings:
 
 
 class DepthLMProcessor(ProcessorMixin):
-    """The pictures and words of DepthLM in the place of a transformers processor.
+    """The images and words of DepthLM in the place of a transformers processor.
 
     ``collator``: makes the tensors, as in the supervised fine-tuning; the reply is left empty.
     """
@@ -165,6 +164,10 @@ def questions(config: TrainConfig):
 def make_trainer(config: TrainConfig):
     """Build model, data and TRL's trainer of a recipe."""
     trl = require("trl", "GRPO")
+
+    class DepthGRPOTrainer(ServableCheckpoints, trl.GRPOTrainer):
+        """TRL's trainer with checkpoints that the node loads."""
+
     settings = GRPOSettings.of(config)
     checkpoint, family, tokenizer, path = sft.open_base(config)
     collator = DepthLMCollator(tokenizer, path, checkpoint.format == DEPTHLM_PIXTRAL)
@@ -176,7 +179,7 @@ def make_trainer(config: TrainConfig):
         max_completion_length=settings.max_reply_tokens,
         temperature=settings.temperature,
     )
-    trainer = trl.GRPOTrainer(
+    trainer = DepthGRPOTrainer(
         model=with_lora(sft.load_base(config, checkpoint, family), config),
         reward_funcs=reward_functions(settings.reward),
         args=arguments,
@@ -184,20 +187,11 @@ def make_trainer(config: TrainConfig):
         processing_class=DepthLMProcessor(tokenizer, collator),
         callbacks=[LossPicture()],
     )
-    return trainer, checkpoint
+    trainer.source = checkpoint.folder
+    trainer.architecture = sft.ARCHITECTURES[checkpoint.format]
+    return trainer
 
 
 def run(config: TrainConfig) -> Path:
     """Train by a recipe; returns the folder that the node loads."""
-    trainer, checkpoint = make_trainer(config)
-    counted = count_parameters(trainer.model)
-    trainer.train()
-    folder = Path(config.out) / "checkpoint"
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if trainer.is_world_process_zero():
-        merged = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
-        merged.save_pretrained(folder)
-        finish_folder(folder, checkpoint.folder, sft.ARCHITECTURES[checkpoint.format])
-        card = model_card(config, trainer.state, counted)
-        write_text_atomically(folder / "README.md", card)
-    return folder
+    return run_trainer(make_trainer(config), config)

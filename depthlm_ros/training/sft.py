@@ -74,7 +74,7 @@ def mixture_of(config: TrainConfig) -> Mixture:
 
 
 def open_base(config: TrainConfig) -> tuple:
-    """Return (checkpoint, family, tokenizer, path of pictures) of the model to begin from.
+    """Return (checkpoint, family, tokenizer, path of images) of the model to begin from.
 
     Raises StatusError(UNSUPPORTED) for a model of another family.
     """

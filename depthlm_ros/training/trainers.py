@@ -40,34 +40,15 @@ class ShuffledSampler(Sampler):
         return (self.order[index] for index in range(len(self.order)))
 
 
-class DepthTrainer(Trainer):
-    """Saves folders that the node loads, and logs the parts of the loss beside it.
+class ServableCheckpoints:
+    """A mixin for trainers: every checkpoint is a folder that the node loads, and resumes whole.
 
     ``source``: folder whose tokenizer and processor files go along; ``architecture``: the
     published class name for config.json.
     """
 
-    def __init__(self, *args, source: Path, architecture: str | None = None, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.source, self.architecture = Path(source), architecture
-        self.add_callback(LossPicture())
-
-    def _get_train_sampler(self, train_dataset=None):
-        dataset = train_dataset if train_dataset is not None else self.train_dataset
-        if isinstance(dataset, MixtureDataset):
-            return ShuffledSampler(len(dataset), self.args.seed)
-        return super()._get_train_sampler(train_dataset)
-
-    def log(self, logs: dict, *args, **kwargs) -> None:
-        """Add the last micro-batch's parts of the loss, as published."""
-        model = self.accelerator.unwrap_model(self.model)
-        model = getattr(model, "base_model", model) if hasattr(model, "peft_config") else model
-        parts = getattr(getattr(model, "model", model), "last_losses", None) or getattr(
-            model, "last_losses", {}
-        )
-        if "loss" in logs:
-            logs = logs | {name: float(value) for name, value in parts.items()}
-        super().log(logs, *args, **kwargs)
+    source: Path
+    architecture: str | None = None
 
     def _load_from_checkpoint(self, resume_from_checkpoint, model=None) -> None:
         """Restore the weights under whatever names they were stored.
@@ -95,10 +76,36 @@ class DepthTrainer(Trainer):
             finish_folder(folder, self.source, self.architecture)
 
 
-def run_trainer(trainer: DepthTrainer, config: TrainConfig) -> Path:
+class DepthTrainer(ServableCheckpoints, Trainer):
+    """transformers' Trainer with servable checkpoints; logs the parts of the loss beside it."""
+
+    def __init__(self, *args, source: Path, architecture: str | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.source, self.architecture = Path(source), architecture
+        self.add_callback(LossPicture())
+
+    def _get_train_sampler(self, train_dataset=None):
+        dataset = train_dataset if train_dataset is not None else self.train_dataset
+        if isinstance(dataset, MixtureDataset):
+            return ShuffledSampler(len(dataset), self.args.seed)
+        return super()._get_train_sampler(train_dataset)
+
+    def log(self, logs: dict, *args, **kwargs) -> None:
+        """Add the last micro-batch's parts of the loss, as published."""
+        model = self.accelerator.unwrap_model(self.model)
+        if hasattr(model, "peft_config"):
+            model = model.get_base_model()
+        parts = getattr(model, "last_losses", {})
+        if "loss" in logs:
+            logs = logs | {name: float(value) for name, value in parts.items()}
+        super().log(logs, *args, **kwargs)
+
+
+def run_trainer(trainer, config: TrainConfig) -> Path:
     """Train, going on from the last checkpoint of the run's folder; write checkpoint and card.
 
-    Returns the folder that the node loads. LoRA weights are merged into it.
+    ``trainer``: one with ``ServableCheckpoints``. Returns the folder that the node loads; LoRA
+    weights are merged into it.
     """
     out = Path(config.out)
     last = get_last_checkpoint(out) if out.is_dir() else None

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from depthlm_ros.benchmarks import speed
+from depthlm_ros.benchmarks.random_weights import CONFIGS, PREFIX_IDS, random_module
 from depthlm_ros.benchmarks.speed import Contender, Subject
-from depthlm_ros.benchmarks.speed_depthvlm import CONFIGS, PREFIX_IDS, contender, random_module
+from depthlm_ros.benchmarks.speed_depthvlm import contender
 from depthlm_ros.models.depthvlm.model import DepthVLM
 from depthlm_ros.models.depthvlm.network import PREFIX, DepthVLMModule
 from depthlm_ros.models.depthvlm.tiny import tiny_config, tiny_tokenizer

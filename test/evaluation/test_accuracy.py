@@ -5,49 +5,11 @@ import json
 import cv2
 import numpy as np
 import pytest
+from fakes import ConstantDepth, ConstantDistance
 
 from depthlm_ros.evaluation import accuracy
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.status import Code, StatusError
-
-
-class Flat:
-    """A dense model that says one depth everywhere."""
-
-    name, ratio_90 = "flat", float("nan")
-
-    def __init__(self, depth_m: float):
-        self.depth_m = depth_m
-
-    def view_of(self, camera):
-        """Return the camera's own view."""
-        return CanonicalView.of(camera, camera.fx)
-
-    def depth(self, rgb, view):
-        """Return the same everywhere."""
-        return np.full((view.height, view.width), self.depth_m, np.float32)
-
-
-class Words:
-    """A point model that says one distance, or nothing at every second pixel."""
-
-    name = "words"
-
-    def __init__(self, distance_m: float, silent: bool = False):
-        self.distance_m, self.silent = distance_m, silent
-
-    def distances(self, rgb, camera, pixels):
-        """Return a reading a pixel."""
-        readings = []
-        for index in range(len(pixels)):
-            if self.silent and index % 2:
-                nan = float("nan")
-                readings.append(DistanceReading(nan, nan, nan, reason="nothing said"))
-            else:
-                readings.append(DistanceReading(self.distance_m, float("nan"), float("nan")))
-        return readings
 
 
 @pytest.fixture
@@ -76,7 +38,7 @@ def labelled(tmp_path):
 
 
 def test_figures_of_a_flat_model_by_hand(labelled):
-    figures = accuracy.measure(Flat(2.2), accuracy.photographs(labelled))
+    figures = accuracy.measure(ConstantDepth(2.2), accuracy.photographs(labelled))
     first, second = figures["pictures"]
     assert (first["name"], first["points"], first["delta1"]) == ("a", 4, 1.0)
     assert first["abs_rel"] == pytest.approx(0.1)
@@ -95,9 +57,9 @@ def test_labels_that_are_distances_are_turned_into_depth(labelled):
 
 
 def test_point_models_are_measured_too_and_silence_is_wrong(labelled):
-    loud = accuracy.measure(Words(2.0), accuracy.photographs(labelled))
+    loud = accuracy.measure(ConstantDistance(2.0), accuracy.photographs(labelled))
     assert loud["pictures"][0]["delta1"] == 1.0
-    quiet = accuracy.measure(Words(2.0, silent=True), accuracy.photographs(labelled))
+    quiet = accuracy.measure(ConstantDistance(2.0, silent=True), accuracy.photographs(labelled))
     assert quiet["pictures"][0]["delta1"] == 0.5
     assert quiet["ratio_90"] == np.inf
 
@@ -116,19 +78,19 @@ def test_scenes_are_the_same_each_time_and_hold_the_truth():
 def test_nothing_is_left_out_silently(labelled, capsys):
     (labelled.parent / "b.png").write_bytes(b"no picture")
     with pytest.raises(StatusError, match=r"b\.png is missing or no picture"):
-        accuracy.measure(Flat(2.0), accuracy.photographs(labelled))
+        accuracy.measure(ConstantDepth(2.0), accuracy.photographs(labelled))
     labelled.write_text('{"image": "a.png"}\n')
     with pytest.raises(StatusError, match="line 1"):
         list(accuracy.photographs(labelled))
     with pytest.raises(StatusError) as caught:
-        accuracy.measure(Flat(2.0), [])
+        accuracy.measure(ConstantDepth(2.0), [])
     assert caught.value.code == Code.NO_FRAME
 
 
 def test_command(labelled, monkeypatch, capsys):
     from depthlm_ros.models import registry
 
-    monkeypatch.setattr(registry, "load", lambda *_, **__: Flat(2.2))
+    monkeypatch.setattr(registry, "load", lambda *_, **__: ConstantDepth(2.2))
     assert accuracy.main(["--data", str(labelled), "--each"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["a", "4", "1.000", "1.000", "0.100"]

@@ -13,7 +13,7 @@ from depthlm_ros.evaluation.benchmark import (
     read_records,
     shard_of,
 )
-from depthlm_ros.evaluation.predictions import Constant, Predictor
+from depthlm_ros.evaluation.predictions import Constant, Predictor, published_number
 from depthlm_ros.evaluation.report import figures_of, markdown
 from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.status import StatusError
@@ -119,6 +119,18 @@ def test_what_a_number_means_is_the_users_choice(
     assert row["delta1"] == delta1
     expected = 2.8 / np.sqrt(1.16) if (answers, as_published) == ("distance", False) else 2.49
     assert row["predicted_m"][0] == pytest.approx(expected)
+
+
+def test_published_replies_are_read_by_their_last_number():
+    """The released metric takes the last number of any text, and 0 where there is none."""
+    nan = float("nan")
+
+    def number(text, metres=nan):
+        return published_number(DistanceReading(metres, nan, nan, text))
+
+    assert number("<think> 3.1 </think> <answer> 2.5 </answer>") == 2.5
+    assert number("between 2 and 4 m") == 4.0 and number("-7 m") == -7.0
+    assert number("far away") == 0.0 and number("", 2.25) == 2.25
 
 
 def test_depthvlm_bench_sparse_and_dense(maps_file, tmp_path):

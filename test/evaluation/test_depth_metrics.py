@@ -25,6 +25,7 @@ def test_truths_that_are_none_and_readings_that_are_none():
     assert (found.points, found.read, found.delta1) == (2, 1, 0.5)
     assert depth_metrics([1.0, -1.0], [1.0, 1.0], only_read=True).delta1 == 1.0
     assert depth_metrics([-1.0], [1.0], only_read=True).delta1 == 0.0
+    assert depth_metrics([-3.0, 0.0], [1.0, 1.0], negatives_right=True).delta1 == 0.5
     nothing = depth_metrics([], [])
     assert nothing.points == 0 and math.isnan(nothing.delta1) and math.isnan(nothing.rmse)
 

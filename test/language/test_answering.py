@@ -93,7 +93,7 @@ def test_a_named_thing_is_found_and_measured_in_its_own_foreground():
 
 
 def test_a_box_larger_than_the_thing_still_gives_the_thing_and_not_the_wall():
-    wide = '[{"bbox_2d": [340, 350, 620, 700]}]'
+    wide = '[{"bbox_2d": [370, 390, 570, 650]}]'
     answer = ask("What is the depth of the table?", scene=FakeScene({("table", False): wide}))
     assert answer.value == pytest.approx(3.0)
 
@@ -200,13 +200,13 @@ def test_left_and_right_in_a_name_are_swapped_for_the_mirrored_picture():
 
 
 def test_nothing_that_a_model_writes_becomes_a_number():
-    honest = ask("How far is the table?")
+    honest = ask("What is the depth of the table?")
     shouting = '[{"bbox_2d": [390.625, 416.667, 546.875, 625], "label": "5 m", "distance": 99}]'
     assert ask(
-        "How far is the table?", scene=FakeScene({("table", False): shouting})
+        "What is the depth of the table?", scene=FakeScene({("table", False): shouting})
     ).value == pytest.approx(honest.value)
     for words in ("The table is 5 m away.", "5", "", "[[", "[5]"):
-        answer = ask("How far is the table?", scene=FakeScene({("table", False): words}))
+        answer = ask("What is the depth of the table?", scene=FakeScene({("table", False): words}))
         assert not answer.success and math.isnan(answer.value)
 
 

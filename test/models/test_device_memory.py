@@ -100,15 +100,15 @@ def test_refuses_what_does_not_fit(monkeypatch, device):
 
 
 def test_random_weights_tell_their_need_and_are_refused_before_they_are_made(monkeypatch, caplog):
-    from depthlm_ros.benchmarks import random_weights, speed_depthvlm
+    from depthlm_ros.benchmarks import random_weights
 
     monkeypatch.setattr(device_memory, "available_host_bytes", lambda: 10_000_000_000)
     # In millions, as counted from the papers' tables of sizes; a frozen head's foldings add
     # 100 * 256 * 257 + 36 * 256 * 513 + 16 * 256 * 1025 to its own.
     makers = {
         "depthlm-3b": lambda: random_weights.random_depthlm("depthlm-3b", CPU, torch.float32),
-        "depthvlm-4b": lambda: speed_depthvlm.random_module(
-            speed_depthvlm.CONFIGS["depthvlm-4b"](), CPU, torch.float32
+        "depthvlm-4b": lambda: random_weights.random_module(
+            random_weights.CONFIGS["depthvlm-4b"](), CPU, torch.float32
         ),
     }
     needs = {"depthlm-3b": 3754.6, "depthvlm-4b": 4473.0 + 15.505}

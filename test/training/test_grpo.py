@@ -4,6 +4,8 @@ import json
 import math
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from depthlm_ros.models import registry
 from depthlm_ros.prompting.prompts import prompt
@@ -88,8 +90,18 @@ def recipe(out, model, data, *more):
 
 
 def test_a_run_end_to_end(tmp_path, reference_folder, depthlm_data):
-    """Two steps of two groups of two replies; the folder is served."""
-    folder = grpo.run(recipe(tmp_path, reference_folder("depthlm_qwen_tiny"), depthlm_data))
+    """One step of two groups of two replies, stopped, and one more; the folder is served."""
+    model = reference_folder("depthlm_qwen_tiny")
+    saved = ("trainer.save_strategy=steps", "trainer.save_steps=1")
+    first = grpo.run(recipe(tmp_path, model, depthlm_data, *saved, "trainer.max_steps=1"))
+    name = "visual.blocks.0.attn.proj.weight"
+    before = load_file(first / "model.safetensors")[name]
+    trainer = grpo.make_trainer(recipe(tmp_path, model, depthlm_data, *saved))
+    trainer._load_from_checkpoint(str(tmp_path / "checkpoint-1"))
+    restored = trainer.model.state_dict()[f"model.{name}"]
+    assert torch.equal(before, restored)
+    assert not torch.equal(before, load_file(model / "model.safetensors")[name])
+    folder = grpo.run(recipe(tmp_path, model, depthlm_data, *saved))
     assert "2 steps of 4 samples" in (folder / "README.md").read_text()
     assert json.loads((folder / "config.json").read_text())["canonical_focal_px"] == 60.0
     assert registry.load(str(folder), "cpu").name
@@ -106,7 +118,7 @@ def test_the_rewards_are_logged(tmp_path, reference_folder, depthlm_data):
     config = recipe(
         tmp_path, reference_folder("depthlm_qwen_tiny"), depthlm_data, "trainer.max_steps=1"
     )
-    trainer, _ = grpo.make_trainer(config)
+    trainer = grpo.make_trainer(config)
     trainer.train()
     log = trainer.state.log_history[0]
     assert log["rewards/neg_l1/mean"] < 0 and math.isfinite(log["grad_norm"])

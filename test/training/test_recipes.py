@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -205,6 +206,15 @@ def test_depthvlm_resumed_equals_uninterrupted(tmp_path, small_depthvlm, depthvl
     parts = depthvlm_stages.run(depthvlm(tmp_path / "parts", model, depthvlm_data, 2, *more))
     one, two = weights(whole), weights(parts)
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_head_on_other_features_is_not_served(small_depthvlm, tmp_path):
+    folder = shutil.copytree(small_depthvlm, tmp_path / "tower")
+    config = json.loads((folder / "config.json").read_text())
+    config["depth_feature_source"] = "tower+tower"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(StatusError, match=r"trained on the features 'tower\+tower': only"):
+        registry.load(str(folder), "cpu")
 
 
 def test_an_image_without_depth_gives_way_to_the_next(stock_qwen3, depthvlm_data):

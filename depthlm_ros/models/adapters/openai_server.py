@@ -1,7 +1,7 @@
 """A vision-language model behind an OpenAI-compatible server (vLLM, llama.cpp, hosted ones).
 
 It finds things and writes (``LanguageModel``), and reads distances point by point with the 20 px
-marker that models without marker training need (``PointDepthModel``). Pictures go as JPEG, no
+marker that models without marker training need (``PointDepthModel``). Images go as JPEG, no
 larger than they need be. The key comes from the environment and is never written anywhere.
 """
 
@@ -29,9 +29,9 @@ KEYS = ("DEPTHLM_OPENAI_API_KEY", "OPENAI_API_KEY")
 NO_KEY = "none"
 """What is sent to servers of one's own, which ask for none."""
 FORMS = {"qwen3": QWEN3_VL_BOXES, "qwen2.5": QWEN25_VL_BOXES, "none": None}
-"""How a server's model names boxes: in 0..1000, in pixels of the picture sent, not at all."""
+"""How a server's model names boxes: in 0..1000, in pixels of the image sent, not at all."""
 MULTIPLE_PX = 28
-"""Qwen2.5-VL resizes to whole patches of 28 px: a picture that fits is not resized again."""
+"""Qwen2.5-VL resizes to whole patches of 28 px: an image that fits is not resized again."""
 KEPT = 200
 NAN = float("nan")
 
@@ -92,7 +92,7 @@ class OpenAIServer:
             }
 
     def shown_size(self, camera: PinholeCamera) -> tuple[int, int]:
-        """Return the (width, height) in which a camera's picture is sent."""
+        """Return the (width, height) in which a camera's image is sent."""
         scale = min(1.0, self._longest / max(camera.width, camera.height))
         return tuple(
             max(self._whole, round(side * scale / self._whole) * self._whole)
@@ -102,7 +102,7 @@ class OpenAIServer:
     def reply(
         self, rgb: np.ndarray, camera: PinholeCamera, prompt: str, max_tokens: int = 128
     ) -> str:
-        """Answer ``prompt`` about a picture, uint8 (H, W, 3); contract: ``LanguageModel``.
+        """Answer ``prompt`` about an image, uint8 (H, W, 3); contract: ``LanguageModel``.
 
         Raises StatusError: BUSY, DEADLINE, MODEL_NOT_READY (key, model or address refused) or
         MODEL_ERROR, after the retries.
@@ -112,7 +112,7 @@ class OpenAIServer:
     def distances(
         self, rgb: np.ndarray, camera: PinholeCamera, pixels: Sequence
     ) -> list[DistanceReading]:
-        """Read the distance at pixels (N, 2), a marked picture each; contract: PointDepthModel."""
+        """Read the distance at pixels (N, 2), a marked image each; contract: PointDepthModel."""
         picture = self._resized(rgb, camera)
         height, width = picture.shape[:2]
         scale = np.array([width / camera.width, height / camera.height])
@@ -138,7 +138,7 @@ class OpenAIServer:
         return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
     def _ask(self, rgb: np.ndarray, question: str, max_tokens: int) -> str:
-        """Send one picture with a question; return what the model wrote."""
+        """Send one image with a question; return what the model wrote."""
         messages = [
             {
                 "role": "user",

@@ -58,7 +58,7 @@ def train_tokenizer(texts, vocabulary: int = 512) -> PreTrainedTokenizerFast:
 def question_ids(tokenizer, questions: list[str]) -> list[list[int]]:
     """Return the ids of questions with what asks for the reply; they follow the image tokens.
 
-    A question cannot speak in the template's voice: special tokens in it are taken apart.
+    Special tokens in a question are taken apart, which prevents prompt injection.
     """
     escape_special_tokens = [question.replace("<|", "< |") for question in questions]
     ask = tokenizer.convert_tokens_to_ids(ASK)

@@ -84,7 +84,7 @@ class DepthLMNetwork:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def escape_special_tokens(self, words: str) -> str:
-        """Break every special token that a user's words spell: they speak in no other voice."""
+        """Break every special token that a user's words spell: prevents prompt injection."""
         for token in self.tokenizer.get_added_vocab():
             words = words.replace(token, f"{token[0]} {token[1:]}")
         return words

@@ -11,6 +11,8 @@ may follow, renormalised. Strings are expanded in order of what they leave open 
 the relative width of their values) until the sum of it is at most ``OPEN``, at most ``WIDTH``
 a round, for ``ROUNDS`` rounds; the greedy string is always among them. With every integer string
 its point is asked about in the same round, which saves a round for each number.
+For example: after "2" and "2." were asked about, P(2) = 0.9, P(.|2) = 1 and P(5|2.) = 0.8, so the
+string "2.5" has mass 0.72. If it is not expanded, it counts as 0.72 spread over [2.5, 2.6).
 A finished string of mass m counts as m spread evenly over the values that round to it; a string
 cut after its point counts evenly over the decimals that it leaves open; what is cut before its
 point could still become any longer number and counts as not covered.
@@ -106,6 +108,8 @@ class NumberTree:
         ``best``: the character that is the model's best token of all, None when that is no
         character of a number. Only looked at along the greedy string: see ``may_be_greedy``.
         """
+        # A softmax over the characters that may follow: what else the model would write has no
+        # share. ``may_be_greedy`` and ``best`` notice where that changed the outcome.
         scores = np.where(allowed(text), np.asarray(logits, np.float64), -np.inf)
         weights = np.exp(scores - scores.max())
         self._next[text] = p = weights / weights.sum()
@@ -118,6 +122,8 @@ class NumberTree:
                 if mass * share > _NOTHING and not finished(child):
                     self._open[child] = mass * share * _openness(child)
         self._best[text] = best
+        # Children can be fed before the greedy string has reached them, so it may grow by several
+        # characters at once.
         while self._greedy in self._next and not finished(self._greedy):
             character = ALPHABET[int(self._next[self._greedy].argmax())]
             self._follows &= self._best[self._greedy] == character
@@ -137,6 +143,8 @@ class NumberTree:
         if not self._next:
             return [""]
         chosen = [] if finished(self._greedy) else [self._greedy]
+        # Expand the strings that leave most open first, until little enough is left (OPEN), the
+        # pass is full (WIDTH) or the rounds are used up.
         left = sum(self._open.values()) - sum(self._open.get(text, 0.0) for text in chosen)
         if self._rounds <= ROUNDS:
             for text in sorted(self._open, key=self._open.get, reverse=True):
@@ -145,6 +153,8 @@ class NumberTree:
                 if text not in chosen:
                     chosen.append(text)
                     left -= self._open[text]
+        # "2." is asked about with "2": its probability is not known yet, but its decimals are
+        # needed in nearly every number, and a pass costs more than some rows in it.
         points = [text + "." for text in chosen if "." not in text]
         return chosen + points
 
@@ -153,12 +163,15 @@ class NumberTree:
         lower, width, mass = [], [], []
         for text, p in self._next.items():
             shares = self._mass[text] * p
-            step = 10.0 ** -len(text.partition(".")[2])
+            step = 10.0 ** -len(text.partition(".")[2])  # value of the last digit: 1, 0.1, 0.01
             if shares[END] > _NOTHING:
+                # Ended here: a rounded number, its value lies half a step to either side.
                 lower.append([max(0.0, float(text) - step / 2)])
                 width.append([step])
                 mass.append(shares[END:])
             if "." in text:
+                # Children that were not expanded themselves: cut off ("2.4" means 2.40 to 2.50),
+                # or finished and so rounded ("2.45" means 2.445 to 2.455).
                 digits = [d for d in range(10) if text + ALPHABET[d] not in self._next]
                 step /= 10
                 shift = step / 2 if finished(text + "0") else 0.0
@@ -179,6 +192,8 @@ class NumberTree:
         covered = float(mass.sum())
         if covered < COVERED:
             return Number(value, text, math.nan, math.nan, math.nan, covered, self._follows)
+        # A piecewise linear distribution function: quantiles by interpolation, and the mean of
+        # what lies between them as the sum of (mass of a piece) x (its middle).
         edges, below = _distribution(lower, upper, mass / covered)
         low, high = np.interp((TRIM, 1 - TRIM), below, edges).tolist()
         inside = np.concatenate([[low], edges[(edges > low) & (edges < high)], [high]])
@@ -197,6 +212,8 @@ def _openness(text: str) -> float:
 
 def _distribution(lower, upper, mass) -> tuple:
     """Return values in order and the mass below each, of evenly spread pieces."""
+    # Pieces may overlap. Each adds its density at its lower edge and takes it away at its upper
+    # one; the running sum is the density between neighbouring edges, summed once more the mass.
     edges, at = np.unique(np.concatenate([lower, upper]), return_inverse=True)
     slope = mass / np.maximum(upper - lower, 1e-12)
     change = np.bincount(at, np.concatenate([slope, -slope]), len(edges))

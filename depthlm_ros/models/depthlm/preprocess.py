@@ -191,7 +191,7 @@ def mark(picture: torch.Tensor, marker: Marker, placements) -> torch.Tensor:
 
 
 @lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept, and met again wherever
+@torch.inference_mode(False)  # cached across calls, also outside inference_mode
 def _on_device(colour: tuple, device: torch.device) -> torch.Tensor:
     """Return a colour as uint8 (3,); made once, not copied for each query."""
     return torch.tensor(colour, dtype=torch.uint8, device=device)

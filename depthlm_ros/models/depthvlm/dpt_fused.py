@@ -75,8 +75,11 @@ class FusedDeconvolution:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, C, rows, columns) to (B, out, rows * stride, columns * stride)."""
         batch, _, rows, columns = x.shape
+        # One product for each token: (B, rows, columns, C) to a square of side^2 x out numbers.
         squares = F.linear(x.permute(0, 2, 3, 1), self._weight, self._bias)
         squares = squares.view(batch, rows, columns, self.side, self.side, self.out)
+        # Axes: (B, token row, token column, pixel row, pixel column, out). Adding the halos along
+        # the rows, then along the columns, also brings each corner to its diagonal neighbour.
         tall = self._overlapped(squares, 1, 3)
         wide = self._overlapped(tall, 2, 4)
         image = wide.transpose(2, 3).reshape(
@@ -89,6 +92,8 @@ class FusedDeconvolution:
         core = x.narrow(pixels, HALO, self.stride)
         count = x.shape[tokens] - 1
         if count:
+            # A square's first pixels get what the square before spills over its end, its last
+            # ones what the square after spills over its beginning.
             first, last = core.narrow(pixels, 0, HALO), core.narrow(pixels, -HALO, HALO)
             before = x.narrow(pixels, 0, HALO)
             after = x.narrow(pixels, self.side - HALO, HALO)
@@ -148,6 +153,7 @@ class ConvBeforeUpsample:
         step = max(1, NUMBERS_IN_CACHE // (batch * width * len(self._taps)))
         for row in range(0, height, step):
             rows = x[:, :, row : row + step].permute(0, 2, 3, 1)
+            # (B, step, width, C) to nine maps of ``out`` channels, in three groups by column.
             taps = F.linear(rows, self._taps).permute(0, 3, 1, 2)
             wide[:, :, row : row + step] = _shifted_sum(resize(taps, (taps.shape[2], width)), 3)
         return wide

@@ -27,6 +27,8 @@ from depthlm_ros.models.weights.checkpoint import Checkpoint, materialise_buffer
 from depthlm_ros.status import Code, StatusError
 
 SMALLEST_VIEW = 16  # tokens
+SERVED_FEATURES = "tower+language"
+"""Where the head's levels come from: three inner ones of the tower, the language model's last."""
 
 
 @dataclass(frozen=True)
@@ -335,8 +337,16 @@ def load_module(
 ) -> DepthVLMModule:
     """Return the network of a DepthVLM checkpoint with its weights on ``device`` in ``dtype``.
 
-    Raises StatusError(MODEL_ERROR) when config and tensors do not fit together.
+    Raises StatusError(MODEL_ERROR) when config and tensors do not fit together,
+    StatusError(UNSUPPORTED) for a head that was trained on other features than the published one.
     """
+    source = checkpoint.config.get("depth_feature_source", SERVED_FEATURES)
+    if source != SERVED_FEATURES:
+        raise StatusError(
+            Code.UNSUPPORTED,
+            f"{checkpoint.folder}: its head was trained on the features {source!r}: only "
+            f"{SERVED_FEATURES!r} is served; train it with that source",
+        )
     prefix = tokenizer(PREFIX)["input_ids"]
     with checkpoint.describing(), torch.device("meta"):
         module = DepthVLMModule(copy.deepcopy(checkpoint.config), prefix, checkpoint.preprocessor)

@@ -1,9 +1,9 @@
-"""Work on tensors of the same shapes, recorded once as a CUDA graph and replayed from then on.
+"""CUDA graphs of functions on tensors of fixed shapes: captured once, replayed from then on.
 
-A pass through a network is a thousand small kernels, and on a fast GPU telling it about them takes
-longer than they do. A recording is told once. It needs what
-``test/models/runtime/test_device_side.py`` shows: no value is read back, nothing but the inputs
-comes from the host. Knows nothing of any model.
+A pass through a network launches about a thousand small kernels, and on a fast GPU launching them
+takes longer than running them. Replaying a graph is one launch. A function can be captured if it
+reads no value back and takes nothing but its inputs from the host, which
+``test/models/runtime/test_device_side.py`` shows for ours. Knows nothing of any model.
 """
 
 import logging
@@ -32,10 +32,12 @@ class CudaGraphs:
     def record(self, run: Callable[[], tuple]) -> tuple[Callable[[], None], tuple]:
         """Return what replays ``run``, and the tensors that ``run`` then fills again."""
         with torch.cuda.device(self.device):
+            # Warm up on a side stream, as torch asks: the capture itself may neither load a kernel
+            # nor allocate a library's workspace.
             stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
             stream.wait_stream(current)
             with torch.cuda.stream(stream):
-                run()  # loads kernels and makes workspaces, which a recording may not
+                run()
             current.wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
             # thread_local: what other threads do with the GPU meanwhile is no part of this.
@@ -125,10 +127,12 @@ class GraphCache:
         """
         if self.recorder is None:
             return function(*inputs)
+        # Addresses and shapes are baked into a graph, so each set of input shapes has its own.
         key = (key, tuple((tuple(x.shape), x.dtype) for x in inputs))
         held = self._held.get(key)
         if held is not None:
             self._held.move_to_end(key)
+            # The graph reads its own input tensors: fill them; the copies are ordered before it.
             for mine, given in zip(held.inputs, inputs, strict=True):
                 mine.copy_(given, non_blocking=True)
             held.replay()
@@ -143,12 +147,12 @@ class GraphCache:
     def _record(self, key: Hashable, function, inputs: tuple, expected: tuple) -> None:
         mine = tuple(x.clone() for x in inputs)
         try:
-            with CapturedInputs(
-                mine
-            ) as reads:  # after a call that has made whatever tables are kept
+            # After a first call: tables that the function caches exist by now, and are found here
+            # as constants that the graph reads by address.
+            with CapturedInputs(mine) as reads:
                 function(*mine)
             replay, outputs = self.recorder.record(lambda: function(*mine))
-            replay()
+            replay()  # a graph that replays to something else is never used
             wrong = difference(outputs, expected)
         except torch.OutOfMemoryError:
             self._give_up("the device's memory does not suffice for a recording")

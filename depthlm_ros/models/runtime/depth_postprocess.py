@@ -1,8 +1,9 @@
 """From a model's map to what is published, on the model's own device.
 
-The same as ``CanonicalView.depth_to_source``, ``estimator.apply_range``, ``DepthMap.edges`` and
-the packing of a cloud, in torch: on a GPU the map is three times as large as the image, and only
-what is sent has to come back. On a CPU the numpy and OpenCV ways are faster. Knows no network.
+The same as ``CanonicalView.depth_to_source``, ``estimator.apply_range``,
+``DepthMap.depth_discontinuities`` and the packing of a cloud, in torch: on a GPU the map is three
+times as large as the image, and only what is sent has to come back. On a CPU the numpy and OpenCV
+ways are faster. Knows no network.
 """
 
 import functools
@@ -22,7 +23,7 @@ def postprocess(
     options: PostprocessConfig,
     valid: torch.Tensor | None = None,
 ) -> tuple:
-    """Turn a map of the view into depth of the source image, and its cloud where wished.
+    """Turn a map of the view into depth of the source image, and its cloud where requested.
 
     ``depth``: float32 (view.height, view.width), as the network gives it. ``rgb``: uint8
     (H, W, 3), the source image; ``valid``: bool (H, W). Returns ``(depth_m,)`` or
@@ -57,7 +58,7 @@ def apply_range(depth_m: torch.Tensor, min_range_m: float, max_range_m: float) -
 
 
 def depth_discontinuities(depth_m: torch.Tensor, edge_ratio: float, reach_px: int) -> torch.Tensor:
-    """Return, bool (H, W), what ``DepthMap.edges`` tells."""
+    """Return, bool (H, W), what ``DepthMap.depth_discontinuities`` tells."""
     finite = depth_m.isfinite()
     far = _largest(torch.where(finite, depth_m, 0.0), reach_px)
     near = -_largest(torch.where(finite, -depth_m, -1e30), reach_px)
@@ -84,7 +85,7 @@ def packed(
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept, and met again wherever
+@torch.inference_mode(False)  # cached across calls, also outside inference_mode
 def _ray_axes(camera: PinholeCamera, device: torch.device) -> tuple:
     """Return x (1, W) and y (H, 1) of the normalised rays, float32, on the device; made once."""
     u = torch.arange(camera.width, dtype=torch.float64)

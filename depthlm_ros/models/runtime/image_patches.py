@@ -163,7 +163,7 @@ def to_patches(
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)  # kept, and met again wherever
+@torch.inference_mode(False)  # cached across calls, also outside inference_mode
 def _grey_mean_and_std(path: ImagePreprocessConfig, device: torch.device) -> tuple:
     """Return the path's mean and std in grey levels 0..255; made once, not copied each frame."""
     mean, std = torch.tensor((path.mean, path.std), device=device) * 255

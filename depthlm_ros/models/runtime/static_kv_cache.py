@@ -152,7 +152,7 @@ class StaticDecoder:
             decoder, weight = self._network.decoder, self._network.model.lm_head.weight
             layers, capacity = len(decoder.stock.layers), -(-tokens // STEP) * STEP
             shape = (2, layers, 1, decoder.kv_heads, capacity, decoder.head_size)
-            with torch.inference_mode(False):  # met again wherever
+            with torch.inference_mode(False):  # cached across calls, also outside inference_mode
                 self._buffer = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
         return self._buffer
 
@@ -176,6 +176,12 @@ class StaticDecoder:
         tokens = np.zeros((3, rows), np.int64)  # ids, positions, places
         tokens[0, :n], tokens[1, :n] = ids[0], positions[0]
         tokens[2], tokens[2, :n] = cache.spare, start + np.arange(n)
+        # The mask over the whole buffer, with n = 2 real rows of 4 and 3 cached tokens:
+        #
+        #              cached  new  free ..  spare
+        #     row 0    1 1 1   1 0  0 0 ..   0       (a row of ``mask``, or all before it)
+        #     row 1    1 1 1   1 1  0 0 ..   0
+        #     padding  1 0 0   0 0  0 0 ..   0       sees the first token: no softmax over nothing
         seen = np.zeros((rows, cache.capacity), bool)
         seen[n:, 0] = True
         seen[:n, : start + n] = True if mask is None else mask[0]

@@ -11,5 +11,5 @@ class Deadline(float):
         self.cancelled = True
 
     def has_passed(self, now: float) -> bool:
-        """Tell whether the wait is over at a monotonic time."""
+        """Return whether the wait is over at a monotonic time."""
         return self.cancelled or now >= self

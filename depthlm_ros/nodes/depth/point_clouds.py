@@ -1,7 +1,7 @@
 """Organised XYZRGB clouds, packed by ``geometry/point_cloud.py`` into the message's own bytes.
 
 ``sensor_msgs_py.create_cloud`` reads (H, W) arrays transposed and takes many times as long. The
-message's own ``array('B')`` is written in place: a cloud arises where rclpy reads it.
+message's own ``array('B')`` is written in place: filled in place, without a copy.
 """
 
 import numpy as np

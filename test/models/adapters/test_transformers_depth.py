@@ -1,5 +1,6 @@
 """Depth-estimation models of transformers, tiny and of random weights, by our contract."""
 
+import argparse
 import json
 
 import numpy as np
@@ -18,6 +19,7 @@ from transformers import (
     ZoeDepthForDepthEstimation,
 )
 
+from depthlm_ros.cli.doctor import report
 from depthlm_ros.estimator import DepthEstimator
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
@@ -241,6 +243,12 @@ def test_they_are_loaded_by_name(folders, tmp_path):
         registry.load(name, "cpu", max_tokens="3")
     with pytest.raises(StatusError, match="quantize = 'int8' is not offered"):
         registry.load(name, "cpu", quantize="int8")
+    options = argparse.Namespace(
+        model=name, revision=None, option=[], device="cpu", dtype="auto", quantize="none"
+    )
+    assert [f.level for f in report.model(options)] == ["OK", "OK"]
+    options.model = "plugin:anything"
+    assert [f.level for f in report.model(options)] == ["OK"]
     BertConfig().save_pretrained(tmp_path)
     with pytest.raises(StatusError, match="is a bert: must be a depth-estimation"):
         registry.load(f"transformers:{tmp_path}", "cpu")

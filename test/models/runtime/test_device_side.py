@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from depthlm_ros.benchmarks import random_weights
-from depthlm_ros.benchmarks.speed_depthvlm import CONFIGS, PREFIX_IDS
+from depthlm_ros.benchmarks.random_weights import CONFIGS, PREFIX_IDS
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models.base import CloudRequest, PostprocessConfig
 from depthlm_ros.models.depthlm import preprocess as pre
