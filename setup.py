@@ -69,6 +69,8 @@ setup(
         ],
         "openai": ["openai>=2"],
         "quantize": ["torchao>=0.18"],
+        "heic": ["pi-heif"],
+        "web": ["nicegui>=3.0,<4"],
         "train": ["accelerate>=1.10", "datasets>=4.7", "peft>=0.17", "trl>=1.0", "tensorboard"],
         "data": ["lz4", "pyarrow>=21", "scipy"],
         "test": [
@@ -79,9 +81,11 @@ setup(
             "mypy",
             "openai>=2",
             "peft>=0.17",
+            "pi-heif",
             "pyarrow>=21",
             "pytest",
             "ruff",
+            "selenium",
             "torchao>=0.18",
             "trl>=1.0",
         ],
@@ -92,6 +96,7 @@ setup(
         "console_scripts": [
             "depth_node = depthlm_ros.nodes.depth_node:main",
             "camera_node = depthlm_ros.nodes.camera_node:main",
+            "web_node = depthlm_ros.web.main:main",
             "depthlm = depthlm_ros.cli.main:main",
         ],
     },

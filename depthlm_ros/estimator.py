@@ -337,8 +337,8 @@ def source_camera(frame_depth: FrameDepth) -> PinholeCamera:
 
     Its principal point is where the camera's axis meets that picture.
     """
-    camera = frame_depth.frame.camera
-    ahead = frame_depth.rectifier.rectified_to_source(np.array([camera.cx, camera.cy]))
+    seen, camera = frame_depth.frame.camera, frame_depth.rectifier.source_camera
+    ahead = frame_depth.rectifier.rectified_to_source(np.array([seen.cx, seen.cy]))
     if not np.isfinite(ahead).all():
         return camera
     return replace(camera, cx=float(ahead[0]), cy=float(ahead[1]))

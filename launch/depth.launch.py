@@ -58,6 +58,12 @@ def arguments():
         _argument("respawn", "false", "Start the node again, 2 s after it has ended.", SWITCH),
         _argument("rviz", "false", "Start RViz with image, depth, cloud and markers.", SWITCH),
         _argument(
+            "web",
+            "false",
+            "Serve a page on http://127.0.0.1:8080 (needs NiceGUI: docs/cameras.md).",
+            SWITCH,
+        ),
+        _argument(
             "rviz_frame",
             "camera_optical_frame",
             "RViz's fixed frame: frame_id of the image, or one that /tf leads to.",
@@ -174,6 +180,25 @@ def rviz_node(context):
     ]
 
 
+def web_node(context):
+    """Return the page beside the node, when asked for."""
+    if _value(context, "web").lower() != "true":
+        return []
+    environment, _ = large_images()
+    sim = given(context).get("use_sim_time", False)
+    return [
+        Node(
+            package="depthlm_ros",
+            executable="web_node",
+            namespace=_value(context, "namespace"),
+            parameters=[{"use_sim_time": sim}],
+            remappings=[("image", _value(context, "image_topic"))],
+            additional_env=environment,
+            output="screen",
+        )
+    ]
+
+
 def rviz_view(text, namespace, image_topic, frame):
     """Return a view with the topics of a namespace, an image topic and a fixed frame."""
     view = yaml.safe_load(text)
@@ -193,5 +218,5 @@ def rviz_view(text, namespace, image_topic, frame):
 
 def generate_launch_description():
     """Return what ``ros2 launch depthlm_ros depth.launch.py`` starts."""
-    nodes = [OpaqueFunction(function=depth_node), OpaqueFunction(function=rviz_node)]
+    nodes = [OpaqueFunction(function=make) for make in (depth_node, rviz_node, web_node)]
     return LaunchDescription([*arguments(), *nodes])

@@ -29,6 +29,8 @@ ROSDEP_KEYS = {
     "transformers": "python3-transformers-pip",
     "yaml": "python3-yaml",
 }
+OPTIONAL = {"nicegui", "fastapi"}
+"""Of the extra ``web`` in setup.py: rosdep does not know them."""
 
 
 def third_party_imports() -> set[str]:
@@ -41,7 +43,7 @@ def third_party_imports() -> set[str]:
                     found |= {alias.name.split(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom):
                     found.add(node.module.split(".")[0])
-    return found - set(sys.stdlib_module_names) - {"depthlm_ros"}
+    return found - set(sys.stdlib_module_names) - {"depthlm_ros"} - OPTIONAL
 
 
 def test_ruff():

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from depthlm_ros.cli.console import note, print_json
+from depthlm_ros.cli.depth import ASSUMED
 from depthlm_ros.cli.image_input import frame_of
 from depthlm_ros.cli.inference import call_with_retry, estimate_frame, load_model
 from depthlm_ros.status import StatusError
@@ -12,24 +13,26 @@ def run(options) -> int:
     """Print the answer; 0 with one, 1 without."""
     from depthlm_ros.language.answer import refused
 
-    sight = None
+    sight = photo = None
     try:
-        answer, sight = _answer(options)
+        answer, sight, photo = _answer(options)
     except StatusError as refusal:
         answer = refused(refusal.code, refusal.text)
     if options.output and sight is not None:
         _draw(sight, answer, options)
     if options.json:
-        print_json(_record(answer, options))
+        print_json(_record(answer, options, photo))
     elif answer.success:
         print(answer.sentence)
+        if photo.assumed:
+            print(ASSUMED)
     else:
         note(f"{answer.code.name}: {answer.text}")
     return 0 if answer.success else 1
 
 
 def _answer(options):
-    """Return (Answer, FrameDepth): the same steps as the service ~/ask.
+    """Return (Answer, FrameDepth, Photograph): the same steps as the service ~/ask.
 
     Without waiting for a frame.
     """
@@ -41,7 +44,7 @@ def _answer(options):
 
     pixels = [tuple(pixel) for pixel in options.at]
     read_any_question(options.question, pixels, able=Able.THINGS | Able.WAYS)  # before loading
-    frame, rectifier, _ = frame_of(options.image, options)
+    frame, rectifier, photo = frame_of(options.image, options)
     model = load_model(options)
     question = read_any_question(options.question, pixels, able=asking.able(model))
     if isinstance(question, FreeQuestion):
@@ -50,11 +53,11 @@ def _answer(options):
         reply = call_with_retry(
             model, lambda: model.reply(frame.rgb, frame.camera, question.words)
         )
-        return answer_freely(reply), seeing.FrameDepth(frame, rectifier, None)
+        return answer_freely(reply), seeing.FrameDepth(frame, rectifier, None), photo
     sight = estimate_frame(model, frame, rectifier, options)
     scene = asking.FrameScene(model, sight, (options.min_range, options.max_range))
     answer = call_with_retry(model, lambda: asking.answer_frame(question, scene, options.verify))
-    return answer, sight
+    return answer, sight, photo
 
 
 def _draw(sight, answer, options) -> None:
@@ -74,7 +77,7 @@ def _draw(sight, answer, options) -> None:
     note(f"wrote {options.output}")
 
 
-def _record(answer, options) -> dict:
+def _record(answer, options, photo) -> dict:
     """Return an answer for programs; its fields are those of the service."""
     evidence = [
         {**asdict(point), "code": point.code.name, "interval": str(point.interval)}
@@ -95,5 +98,7 @@ def _record(answer, options) -> dict:
         "high": answer.high,
         "interval": str(answer.interval),
         "source": answer.source,
+        "focal_length": photo.source if photo else "",
+        "focal_length_assumed": bool(photo and photo.assumed),
         "evidence": evidence,
     }

@@ -19,19 +19,21 @@ ENDINGS = (
     "_rectified.png",
 )
 """Of the files that are made of a picture."""
+ASSUMED = "focal length ASSUMED: all metres may be off by one factor"
 
 
 def run(options) -> int:
     """Write the files of every picture; 0 when all of them succeeded, else 1."""
+    from depthlm_ros.image_io.photo_camera import picture_files
+
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
+    images = picture_files(options.images)
     model = load_model(options)
     records = []
-    for i, (image, name) in enumerate(
-        zip(options.images, names_of(options.images, folder), strict=True)
-    ):
-        if len(options.images) > 1:
-            note(f"[{i + 1}/{len(options.images)}] {image}")
+    for i, (image, name) in enumerate(zip(images, names_of(images, folder), strict=True)):
+        if len(images) > 1:
+            note(f"[{i + 1}/{len(images)}] {image}")
         records.append(_record(model, image, folder / name, options))
     if options.json:
         print_json({"model": options.model, "images": records})
@@ -73,7 +75,7 @@ def _record(model, image: str, base: Path, options) -> dict:
 
 
 def _do(model, image: str, base: Path, options) -> dict:
-    frame, rectifier, _ = frame_of(image, options)
+    frame, rectifier, photo = frame_of(image, options)
     begin = time.monotonic()
     sight = estimate_frame(model, frame, rectifier, options)
     bounds, more = {}, {}
@@ -88,11 +90,14 @@ def _do(model, image: str, base: Path, options) -> dict:
         "code": Code.OK.name,
         "seconds": round(seconds, 4),
         "camera": camera_record(frame.camera, rectifier),
+        "focal_length": photo.source,
+        "focal_length_assumed": photo.assumed,
+        "remarks": list(photo.remarks),
         "ratio_90": sight.depth_map.ratio_90,
         "interval": str(sight.depth_map.interval),
         **more,
         **_figures(sight.depth_map.depth_m),
-        **_write(sight, base, options, bounds),
+        **_write(sight, base, options, bounds, photo.assumed),
     }
 
 
@@ -166,8 +171,11 @@ def _figures(depth_m) -> dict:
     }
 
 
-def _write(sight, base: Path, options, bounds: dict) -> dict:
-    """Write the files of a sight; return their paths by kind, and the cloud's size."""
+def _write(sight, base: Path, options, bounds: dict, assumed: bool) -> dict:
+    """Write the files of a sight; return their paths by kind, and the cloud's size.
+
+    ``assumed``: the focal length is a guess; the coloured picture and the cloud say so.
+    """
     from depthlm_ros.image_io import depth_files
     from depthlm_ros.visualization import colormap, scale_bar
 
@@ -183,15 +191,33 @@ def _write(sight, base: Path, options, bounds: dict) -> dict:
     depth_files.write_png_mm(path("png_mm", "_depth_mm.png"), depth_map.depth_m)
     low, high = options.scale or colormap.range_of(depth_map.depth_m)
     coloured = colormap.colourise(depth_map.depth_m, low, high)
-    depth_files.write_png(
-        path("colour", "_depth.png"), scale_bar.with_scale_bar(coloured, low, high)
-    )
+    legend = scale_bar.with_scale_bar(coloured, low, high)
+    depth_files.write_png(path("colour", "_depth.png"), _flagged(legend, assumed))
     points = depth_files.write_ply(
-        path("cloud", "_cloud.ply"), depth_map, sight.frame.rgb, options.keep_edges
+        path("cloud", "_cloud.ply"),
+        depth_map,
+        sight.frame.rgb,
+        options.keep_edges,
+        max_points=options.max_points,
+        comment=ASSUMED if assumed else "",
     )
     if not sight.rectifier.is_identity:
         depth_files.write_png(path("rectified", "_rectified.png"), sight.frame.rgb)
     return {"cloud_points": points, "files": files}
+
+
+def _flagged(rgb, assumed: bool):
+    """Write on a picture that its focal length was only assumed."""
+    import cv2
+    import numpy as np
+
+    if not assumed:
+        return rgb
+    strip = np.full((26, rgb.shape[1], 3), (120, 20, 20), np.uint8)
+    scale = min(0.5, 0.5 * rgb.shape[1] / 460)
+    place = (6, 18), cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(strip, ASSUMED, *place, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.vstack([rgb, strip])
 
 
 _MEANINGS = {
@@ -214,6 +240,8 @@ def _print(record: dict) -> None:
         f"{depth['median']:.2f} m, known at {record['share_known']:.1%} of the pixels, "
         f"{record['seconds']:.2f} s"
     )
+    if record["focal_length_assumed"]:
+        print(f"  {ASSUMED}")
     width = max(len(path) for path in record["files"].values())
     for kind, path in record["files"].items():
         print(f"  {path:<{width}}  {_MEANINGS[kind].format(**record)}")

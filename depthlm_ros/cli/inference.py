@@ -9,7 +9,7 @@ from depthlm_ros.status import Code, StatusError
 
 
 def load_model(options, calibrated: bool = True):
-    """Load the model that the options name, telling its need first and its accuracy after.
+    """Load the model that the options name, telling its need, and with --verbose its accuracy.
 
     ``calibrated``: whether a calibration beside the weights is taken. Raises StatusError with the
     remedy.
@@ -27,7 +27,8 @@ def load_model(options, calibrated: bool = True):
         calibrated=calibrated,
         **parse_pairs(options.option),
     )
-    note(accuracy_of(model, options.model))
+    if options.verbose:
+        note(accuracy_of(model, options.model))
     return model
 
 

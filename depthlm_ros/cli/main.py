@@ -11,14 +11,21 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-DESCRIPTION = "Metric depth and answers in metres, from pictures and a camera's focal length."
+DESCRIPTION = "Metric depth and answers in metres, from pictures of any camera."
 EPILOG = (
     "Exit codes: 0 done, 1 refused or failed, 2 arguments that make no sense. `depthlm COMMAND "
     "--help` tells the options of a command."
 )
-EXAMPLE_DEPTH = "example: depthlm depth photo.jpg --fx 525 -o out"
 EXAMPLE_CALIBRATE = "example: depthlm calibrate --data labelled.jsonl --model depthvlm-4b"
+EXAMPLE_DEPTH = (
+    "examples: depthlm depth photo.jpg -o out (EXIF tells the focal length); depthlm depth "
+    "'shots/*.png' --camera-info ost.yaml -o out; depthlm depth photo.jpg --hfov 67 -o out"
+)
 EXAMPLE_ASK = "example: depthlm ask photo.jpg --fx 525 'How far is this point?' --at 320 240"
+CAMERA_HELP = (
+    "How the focal length is known, the first that is given: --fx, --hfov, --f35, --camera-info; "
+    "else the picture's EXIF; else --assume-phone, which every output says."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv[:1] == ["bench"]:  # its options are not known before it is loaded
         return _guarded(lambda: _function("bench:main")(argv[1:]), False, False)
     top = parser()
+    if not argv:
+        top.print_help()
+        return 0
     options = top.parse_args(argv)
     if broken := validation_error(options):
         top.error(broken)
@@ -70,6 +80,8 @@ def validation_error(options) -> str:
         alone = [name for name in ("fy", "cx", "cy") if given[name] is not None]
         if alone:
             return f"--{alone[0]}: not together with --camera-info, which holds it"
+    elif given.get("fy") is not None and given["fx"] is None:
+        return "--fy: needs --fx, the horizontal focal length, as well"
     if given.get("rectified") and not given["camera_info"]:
         return "--rectified: only with --camera-info (with --fx the lens is ideal anyway)"
     if given.get("scale") and not given["scale"][0] < given["scale"][1]:
@@ -82,6 +94,7 @@ def validation_error(options) -> str:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of everything but the options of the benchmarks."""
     top = argparse.ArgumentParser(prog="depthlm", description=DESCRIPTION, epilog=EPILOG)
+    top.add_argument("--version", action="version", version=f"depthlm {version()}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _add_depth(commands)
     _add_ask(commands)
@@ -96,6 +109,22 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def version() -> str:
+    """Return the version of this package: installed, or of the clone that it runs from."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+    from pathlib import Path
+
+    package = Path(__file__).resolve()
+    for folder in package.parents[1:3]:
+        if (file := folder / "package.xml").is_file():
+            return file.read_text(encoding="utf-8").partition("<version>")[2].partition("<")[0]
+    try:
+        return installed("depthlm_ros")
+    except PackageNotFoundError:
+        return "unknown"
+
+
 def _command(commands, name: str, function: str, text: str, epilog: str = ""):
     command = commands.add_parser(name, help=text, description=f"{text}.", epilog=epilog)
     command.set_defaults(function=function)
@@ -103,13 +132,18 @@ def _command(commands, name: str, function: str, text: str, epilog: str = ""):
     command.add_argument(
         "--traceback", action="store_true", help="show where in the code an error arose"
     )
+    command.add_argument(
+        "-v", "--verbose", action="store_true", help="tell more: the model's measured accuracy"
+    )
     return command
 
 
 def _add_depth(commands) -> None:
     text = "measure the depth of every pixel, and write it as npy, PNG and PLY files"
     command = _command(commands, "depth", "depth:run", text, EXAMPLE_DEPTH)
-    command.add_argument("images", nargs="+", metavar="IMAGE", help="picture files")
+    command.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="picture files, folders of them, or patterns"
+    )
     command.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for files")
     _add_camera(command)
     _add_model(command)
@@ -124,6 +158,12 @@ def _add_depth(commands) -> None:
         "--keep-edges",
         action="store_true",
         help="keep points at depth steps in the cloud, which may float between two surfaces",
+    )
+    command.add_argument(
+        "--max-points",
+        type=_count,
+        metavar="N",
+        help="points of the cloud at most: every second, third ... row and column (default all)",
     )
     command.add_argument(
         "--grid",
@@ -166,15 +206,26 @@ def _add_ask(commands) -> None:
 
 
 def _add_camera(command) -> None:
-    group = command.add_argument_group("camera", "--fx or --camera-info is needed")
-    which = group.add_mutually_exclusive_group(required=True)
+    group = command.add_argument_group("camera", CAMERA_HELP)
+    which = group.add_mutually_exclusive_group()
     which.add_argument("--fx", type=_positive, help="[px] focal length, for an undistorted lens")
+    which.add_argument(
+        "--hfov", type=_positive, metavar="DEG", help="[degrees] horizontal field of view"
+    )
+    which.add_argument(
+        "--f35", type=_positive, metavar="MM", help="[mm] focal length on 35 mm film"
+    )
     which.add_argument(
         "--camera-info",
         metavar="FILE",
-        help="calibration of the camera: the YAML file of camera_calibration, or what "
-        "`ros2 topic echo --once TOPIC` prints; lens distortion is removed, and all results "
-        "refer to the rectified picture",
+        help="calibration of the camera: camera_calibration, `ros2 topic echo`, OpenCV, kalibr, "
+        "ORB-SLAM, VINS, RealSense, OAK, Open3D, ZED, ost.txt; FILE#NAME chooses one of several "
+        "cameras; lens distortion is removed, and all results refer to the rectified picture",
+    )
+    group.add_argument(
+        "--assume-phone",
+        action="store_true",
+        help="where nothing tells the focal length, take that of a phone's main camera",
     )
     group.add_argument("--fy", type=_positive, help="[px] vertical focal length (default fx)")
     group.add_argument("--cx", type=_finite, help="[px] centre (default (width - 1) / 2)")

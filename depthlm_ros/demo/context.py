@@ -7,11 +7,11 @@ from pathlib import Path
 
 from depthlm_ros.client import DepthClient
 from depthlm_ros.demo.node_processes import Children, DemoError
-from depthlm_ros.demo.subscriber import Listener
+from depthlm_ros.demo.subscriber import TopicSubscriber
 
 CAMERA, DEPTH = "camera_node", "depth_node"
 SAYS_EVERY_S = 5.0
-LOOK_EVERY_S = 0.02
+POLL_S = 0.02
 ROOT = Path(__file__).resolve().parents[2]
 """The clone, where the package runs from one."""
 
@@ -22,13 +22,13 @@ def say(text: str = "") -> None:
 
 
 @dataclass
-class Stage:
+class DemoContext:
     """``options``: the command line. ``out``: the folder for files."""
 
     options: object
     out: Path
     children: Children
-    listener: Listener
+    subscriber: TopicSubscriber
     client: DepthClient
 
     def start_camera(self, **parameters) -> None:
@@ -41,7 +41,7 @@ class Stage:
         module = "depthlm_ros.nodes.depth_node"
         self.children.start(DEPTH, module, ros_arguments(parameters), threads())
 
-    def wait_for(self, condition, what: str, patience_s: float):
+    def wait_for(self, condition, what: str, timeout_s: float):
         """Wait for a condition and return its value; tell every few seconds what is waited for.
 
         Raises DemoError when a child ends, or after the timeout.
@@ -50,21 +50,21 @@ class Stage:
         while not (value := condition()):
             self.children.check()
             now = time.monotonic()
-            if now - begin > patience_s:
+            if now - begin > timeout_s:
                 raise DemoError(
-                    f"no {what} within {patience_s:g} s. {self.state()}\n{self.children.tails()}"
+                    f"no {what} within {timeout_s:g} s. {self.state()}\n{self.children.tails()}"
                 )
             if now - said > SAYS_EVERY_S:
                 said = now
                 say(f"  waiting for {what}, {now - begin:.0f} s ... {self.state()}")
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_S)
         return value
 
     def state(self) -> str:
         """Say in a line how far the nodes are."""
-        images = len(self.listener.inboxes["image"].arrivals)
+        images = len(self.subscriber.inboxes["image"].arrivals)
         parts = [f"{images} images came"]
-        for part, status in sorted(self.listener.diagnostics.items()):
+        for part, status in sorted(self.subscriber.diagnostics.items()):
             parts.append(f"{part}: {status['says']}")
         return "; ".join(parts) + "."
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from depthlm_ros.client import ServiceTimeoutError
 from depthlm_ros.datasets.annotations import read_annotations
-from depthlm_ros.demo.context import CAMERA, ROOT, Stage, say
+from depthlm_ros.demo.context import CAMERA, ROOT, DemoContext, say
 from depthlm_ros.demo.node_processes import DemoError
 from depthlm_ros.evaluation.metrics import Accuracy, accuracy, constant_accuracy, pooled
 from depthlm_ros.status import Code, StatusError
@@ -105,12 +105,12 @@ def recognise(rgb: np.ndarray, known: list[np.ndarray]) -> int | None:
     return best if differences[best] < ALIKE else None
 
 
-class PhotographPart:
+class ImageFolderRun:
     """Plays the photographs and reads their labels through the service."""
 
-    def __init__(self, stage: Stage, path: Path, latency_s: float):
+    def __init__(self, context: DemoContext, path: Path, latency_s: float):
         """``latency_s``: from an image's stamp to its depth; sets how fast they are played."""
-        self._stage, self._rate_hz = stage, rate_for(latency_s)
+        self._context, self._rate_hz = context, rate_for(latency_s)
         self._path, self._photographs = path, load_photographs(path)
         self._known, self._refusal = [], ""
         for photograph in self._photographs:
@@ -121,44 +121,47 @@ class PhotographPart:
 
     def run(self, tell) -> list[ReadPhotograph]:
         """Read every photograph once; ``tell(read)`` is called for each. Raises DemoError."""
-        self._stage.start_camera(source=str(self._path), rate_hz=self._rate_hz, loop=True)
+        self._context.start_camera(source=str(self._path), rate_hz=self._rate_hz, loop=True)
         done: dict[int, ReadPhotograph] = {}
-        seen, begin, patience_s = time.time_ns(), time.monotonic(), START_S
+        seen, begin, timeout_s = time.time_ns(), time.monotonic(), START_S
         while len(done) < len(self._photographs):
-            seen = self._next(seen, done, begin + patience_s - time.monotonic())
-            which = recognise(self._stage.listener.frame(seen).rgb, self._known)
+            seen = self._next(seen, done, begin + timeout_s - time.monotonic())
+            which = recognise(self._context.subscriber.frame(seen).rgb, self._known)
             if which is not None and which not in done and (read := self._read(which)):
                 done[which], begin = read, time.monotonic()
-                patience_s = EACH_S + 2 * len(self._photographs) / self._rate_hz
+                timeout_s = EACH_S + 2 * len(self._photographs) / self._rate_hz
                 tell(read)
-        self._stage.children.stop(CAMERA)
+        self._context.children.stop(CAMERA)
         return [done[which] for which in sorted(done)]
 
-    def _next(self, seen: int, done: dict, patience_s: float) -> int:
+    def _next(self, seen: int, done: dict, timeout_s: float) -> int:
         """Wait for an image newer than ``seen`` that has its depth; return its stamp."""
         missing = [p.name for which, p in enumerate(self._photographs) if which not in done]
         what = f"photograph {', '.join(missing[:3])}{' ...' * (len(missing) > 3)} with its depth"
-        if patience_s <= 0:
+        if timeout_s <= 0:
             raise DemoError(f"no {what} was read in two rounds of all. {self._refusal}")
 
         def newer():
-            stamp = self._stage.listener.newest_complete()
+            stamp = self._context.subscriber.newest_complete()
             return stamp if stamp and stamp > seen else None
 
-        return self._stage.wait_for(newer, what, START_S)
+        return self._context.wait_for(newer, what, START_S)
 
     def _read(self, which: int) -> ReadPhotograph | None:
         """Read the labels of a photograph; None when the newest image is another by now."""
         photograph = self._photographs[which]
         try:
-            reply = self._stage.client.query_points(photograph.pixels)
+            reply = self._context.client.query_points(photograph.pixels)
         except ServiceTimeoutError as error:
-            raise DemoError(f"{error}\n{self._stage.children.tails()}") from error
+            raise DemoError(f"{error}\n{self._context.children.tails()}") from error
         self._refusal = "" if reply.code == Code.OK else f"{reply.code.name}: {reply.text}"
         if self._refusal:
             return None
         stamp = reply.points[0].stamp_ns
-        frame, depth = self._stage.listener.frame(stamp), self._stage.listener.depth_map(stamp)
+        frame, depth = (
+            self._context.subscriber.frame(stamp),
+            self._context.subscriber.depth_map(stamp),
+        )
         if depth is None or recognise(frame.rgb, self._known) != which:
             return None
         return ReadPhotograph(

@@ -3,23 +3,23 @@
 import os
 import time
 
-from depthlm_ros.demo.context import ROOT, Stage, config_file, say
+from depthlm_ros.demo.context import ROOT, DemoContext, config_file, say
 from depthlm_ros.demo.subscriber import TOPICS
 
 PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-LOOK_EVERY_S = 0.5
+POLL_S = 0.5
 
 
-def keep_running(demo, stage: Stage, domain: int) -> None:
+def keep_running(demo, context: DemoContext, domain: int) -> None:
     """Play the scenes on, tell how to look, and return at Ctrl-C; raises when a node ends."""
-    if not stage.children.has("camera_node"):
+    if not context.children.has("camera_node"):
         demo.start_scenes()
     for line in instructions(domain):
         say(line)
     try:
         while True:
-            stage.children.check()
-            time.sleep(LOOK_EVERY_S)
+            context.children.check()
+            time.sleep(POLL_S)
     except KeyboardInterrupt:
         say("\nending ...")
 

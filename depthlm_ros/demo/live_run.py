@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from depthlm_ros.client import Reply, ServiceTimeoutError
-from depthlm_ros.demo.context import Stage
+from depthlm_ros.demo.context import DemoContext
 from depthlm_ros.demo.node_processes import DemoError
 from depthlm_ros.demo.questions import (
     Asked,
@@ -66,7 +66,7 @@ class Checked:
 
 
 @dataclass
-class Look:
+class QuestionRound:
     """What was asked about one moment: answers, and readings (N,) beside truths (N,) [m z-depth].
 
     ``frame``, ``depth_map``, ``true_depth_m``: the image that most points were read in.
@@ -81,7 +81,7 @@ class Look:
 
 
 @dataclass
-class Live:
+class LiveResult:
     """Everything that the live part found."""
 
     looks: list = field(default_factory=list)
@@ -99,21 +99,21 @@ class Live:
         return pooled(pairs), constant_accuracy([true for _, true in pairs])
 
 
-class LivePart:
-    """Runs the live part on a stage whose nodes have been started with the scenes."""
+class LiveRun:
+    """Runs the live part on nodes that play the scenes."""
 
-    def __init__(self, stage: Stage, rng):
-        self._stage, self._rng = stage, rng
+    def __init__(self, context: DemoContext, rng):
+        self._context, self._rng = context, rng
         self._last_stamp = 0
 
     def wait_for_first(self) -> int:
         """Wait for the first image that has everything; return its stamp."""
-        self._stage.wait_for(self._model_is_ready, "model", START_S)
+        self._context.wait_for(self._model_is_ready, "model", START_S)
         return self._next_stamp("picture with its depth and its truth", START_S)
 
     def _model_is_ready(self) -> bool:
         """Return whether the node has a model that gives maps; raises where it never will."""
-        model = self._stage.listener.diagnostics.get("model", {})
+        model = self._context.subscriber.diagnostics.get("model", {})
         if model.get("kind") == "marker":
             raise DemoError(
                 f"model {model['model']!r} reads point by point and gives no depth images: take a "
@@ -124,36 +124,36 @@ class LivePart:
             raise DemoError(f"depth_node has no model: {says}")
         return model.get("kind") == "dense"
 
-    def run(self, seconds: float, looks: int, tell) -> Live:
-        """Look ``looks`` times within the time, measuring the streams all the while.
+    def run(self, seconds: float, looks: int, tell) -> LiveResult:
+        """Ask ``looks`` rounds of questions within the time, measuring the streams all the while.
 
         ``tell(look, number)`` is called for each look at once. Raises DemoError.
         """
-        found, begin, begin_ns = Live(), time.monotonic(), time.time_ns()
+        found, begin, begin_ns = LiveResult(), time.monotonic(), time.time_ns()
         for number in range(looks):
             self._rest_until(begin + seconds * number / looks)
             found.looks.append(self.look())
             tell(found.looks[-1], number + 1)
         found.refusals = self.refusals()
         self._rest_until(begin + seconds)
-        self._stage.wait_for(lambda: self._flows(begin_ns), MESSAGES, START_S)
+        self._context.wait_for(lambda: self._flows(begin_ns), MESSAGES, START_S)
         found.streams = self.measure(begin_ns)
         return found
 
     def _flows(self, begin_ns: int) -> bool:
         """Return whether every stream has brought enough to speak of a rate."""
-        inboxes = self._stage.listener.inboxes
+        inboxes = self._context.subscriber.inboxes
         return all(len(inboxes[name].since(begin_ns)) >= LEAST for name in STREAMS)
 
-    def look(self) -> Look:
+    def look(self) -> QuestionRound:
         """Ask about one moment; try again where the answer's image has no good truth there."""
         for _ in range(TRIES):
             stamp = self._next_stamp("next picture with its depth and its truth", NEXT_S)
-            good = clear_of_steps(self._stage.listener.true_depth(stamp))
+            good = clear_of_steps(self._context.subscriber.true_depth(stamp))
             places = choose_pixels(good, 2, ASKED_APART_PX, self._rng)
             if len(places) == 2 and (answers := self._ask(questions_about(*places))):
                 readings = self._read(choose_pixels(good, READ_EACH, READ_APART_PX, self._rng))
-                return self._with_pictures(Look(answers, *readings))
+                return self._with_pictures(QuestionRound(answers, *readings))
         raise DemoError(
             f"in {TRIES} pictures in a row there were no two points with a clear truth to ask "
             "about: use another --seed"
@@ -161,13 +161,13 @@ class LivePart:
 
     def _ask(self, questions: list) -> list:
         """Ask all; return them checked, or nothing when a point has no good truth by now."""
-        replies = [self._call(self._stage.client.ask, asked.question) for asked in questions]
+        replies = [self._call(self._context.client.ask, asked.question) for asked in questions]
         checked = []
         for asked, reply in zip(questions, replies, strict=True):
             if reply.code != Code.OK:
                 checked.append(Checked(asked, reply, float("nan")))
                 continue
-            truth = self._stage.listener.truth(asked.pixels, reply.stamp_ns)
+            truth = self._context.subscriber.truth(asked.pixels, reply.stamp_ns)
             if not self._is_clear(asked.pixels, truth, reply.stamp_ns):
                 return []
             distances, depths = [p.distance for p in truth], [p.depth for p in truth]
@@ -179,9 +179,9 @@ class LivePart:
         """Return whether the truth is beyond dispute at pixels of the image answered from."""
         if any(point.status.code != Code.OK for point in truth):
             return False
-        listener = self._stage.listener
-        depth = self._stage.wait_for(
-            lambda: _present(listener.true_depth(stamp)), "true depth of an answer", NEXT_S
+        subscriber = self._context.subscriber
+        depth = self._context.wait_for(
+            lambda: _present(subscriber.true_depth(stamp)), "true depth of an answer", NEXT_S
         )[0]
         good = clear_of_steps(depth)
         return all(good[v, u] for u, v in pixels)
@@ -191,26 +191,26 @@ class LivePart:
 
         A request that is refused as a whole has read nothing: its points count as wrong.
         """
-        reply = self._call(self._stage.client.query_points, pixels)
+        reply = self._call(self._context.client.query_points, pixels)
         stamp = reply.points[0].stamp_ns if reply.code == Code.OK else self._last_stamp
-        truth = self._stage.listener.truth(pixels, stamp)
+        truth = self._context.subscriber.truth(pixels, stamp)
         true = [p.depth if p.status.code == Code.OK else np.nan for p in truth]
         return np.array([p.depth_m for p in reply.points]), np.array(true)
 
-    def _with_pictures(self, look: Look) -> Look:
+    def _with_pictures(self, look: QuestionRound) -> QuestionRound:
         stamp = stamp_of_most(look.answers)
-        listener = self._stage.listener
-        look.frame, look.depth_map = listener.frame(stamp), listener.depth_map(stamp)
-        look.true_depth_m = listener.true_depth(stamp)
+        subscriber = self._context.subscriber
+        look.frame, look.depth_map = subscriber.frame(stamp), subscriber.depth_map(stamp)
+        look.true_depth_m = subscriber.true_depth(stamp)
         return look
 
     def refusals(self) -> list[tuple[str, str, Reply]]:
         """Ask what has no answer; return (what is wrong, question, reply). Raises DemoError."""
-        info = self._stage.listener.inboxes["depth camera"]
+        info = self._context.subscriber.inboxes["depth camera"]
         info = info.get(info.stamps()[-1])
         found = []
         for wrong, question in to_be_refused(info.width, info.height):
-            reply = self._call(self._stage.client.ask, question)
+            reply = self._call(self._context.client.ask, question)
             if reply.code == Code.OK or np.isfinite(reply.value):
                 raise DemoError(f"{question!r} ({wrong}) got the number {reply.value:g}")
             found.append((wrong, question, reply))
@@ -218,7 +218,7 @@ class LivePart:
 
     def measure(self, begin_ns: int) -> dict:
         """Return the figures of the streams for images stamped since a time."""
-        inboxes = self._stage.listener.inboxes
+        inboxes = self._context.subscriber.inboxes
         arrivals = {name: inboxes[name].since(begin_ns) for name in ("image", *STREAMS)}
         figures = {name: flow(came) for name, came in arrivals.items()}
         figures["pictures without a depth"] = without_result(arrivals["image"], arrivals["depth"])
@@ -227,25 +227,25 @@ class LivePart:
     # -- waiting ------------------------------------------------------------------------------
 
     def _call(self, function, argument):
-        self._stage.children.check()
+        self._context.children.check()
         try:
             return function(argument, deadline_s=DEADLINE_S)
         except ServiceTimeoutError as error:
-            self._stage.children.check()
-            raise DemoError(f"{error}\n{self._stage.children.tails()}") from error
+            self._context.children.check()
+            raise DemoError(f"{error}\n{self._context.children.tails()}") from error
 
-    def _next_stamp(self, what: str, patience_s: float) -> int:
+    def _next_stamp(self, what: str, timeout_s: float) -> int:
         def newer():
-            stamp = self._stage.listener.newest_complete(COMPLETE)
+            stamp = self._context.subscriber.newest_complete(COMPLETE)
             return stamp if stamp and stamp > self._last_stamp else None
 
-        self._last_stamp = self._stage.wait_for(newer, what, patience_s)
+        self._last_stamp = self._context.wait_for(newer, what, timeout_s)
         return self._last_stamp
 
     def _rest_until(self, moment: float) -> None:
         """Let the streams flow, with an eye on the processes."""
         while (left := moment - time.monotonic()) > 0:
-            self._stage.children.check()
+            self._context.children.check()
             time.sleep(min(left, 0.1))
 
 

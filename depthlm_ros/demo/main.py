@@ -18,13 +18,14 @@ import numpy as np
 
 from depthlm_ros.client import DepthClient
 from depthlm_ros.demo import tables
-from depthlm_ros.demo.context import CAMERA, Stage, prepare_ros, say
-from depthlm_ros.demo.image_folder_run import PhotographPart, find_photographs, totals
+from depthlm_ros.demo.context import CAMERA, DemoContext, prepare_ros, say
+from depthlm_ros.demo.image_folder_run import ImageFolderRun, find_photographs, totals
 from depthlm_ros.demo.keep_running import keep_running
-from depthlm_ros.demo.live_run import LivePart
+from depthlm_ros.demo.live_run import LiveRun
 from depthlm_ros.demo.node_processes import Children, DemoError
 from depthlm_ros.demo.output_files import empty, write_clouds, write_live, write_photographs
-from depthlm_ros.demo.subscriber import STREAMS, TOPICS, Listener
+from depthlm_ros.demo.subscriber import STREAMS, TOPICS, TopicSubscriber
+from depthlm_ros.demo.your_camera import page_address, start_web
 from depthlm_ros.status import Code, StatusError
 
 OUT = Path("out") / "demo"
@@ -50,6 +51,9 @@ def arguments(args=None):
         default=5.0,
         help="max_age of depth_node [s] (default 5: machine and model may be slow)",
     )
+    add("--web", action="store_true", help="show a page, and go on until Ctrl-C")
+    add("--host", default="127.0.0.1", help="address of the page; another one needs a token")
+    add("--port", type=int, default=8080, help="port of the page (default 8080; 0: a free one)")
     add("--keep", action="store_true", help="go on for RViz or Foxglove until Ctrl-C")
     return parser.parse_args(args)
 
@@ -74,8 +78,8 @@ def _positive(kind):
 class Demo:
     """One run; ``report`` collects every number for demo.json."""
 
-    def __init__(self, options, stage: Stage):
-        self._options, self._stage = options, stage
+    def __init__(self, options, context: DemoContext):
+        self._options, self._context = options, context
         self.report: dict = {"options": {k: str(v) for k, v in vars(options).items()}}
         self.files: list[Path] = []
 
@@ -85,7 +89,7 @@ class Demo:
         live = self._live()
         self._tell_live(live)
         if photographs is not None:
-            self._stage.children.stop(CAMERA)
+            self._context.children.stop(CAMERA)
             self._photographs(photographs, live.streams["depth"]["latency_p95_ms"] / 1e3)
 
     # -- the scenes ---------------------------------------------------------------------------
@@ -93,7 +97,7 @@ class Demo:
     def start_scenes(self) -> None:
         """Start the camera on the scenes."""
         options = self._options
-        self._stage.start_camera(
+        self._context.start_camera(
             source="scenes",
             rate_hz=options.rate,
             seed=options.seed,
@@ -104,11 +108,19 @@ class Demo:
         begin = time.monotonic()
         say(f"starting camera_node (scenes) and depth_node (model {self._options.model!r}) ...")
         self.start_scenes()
-        self._stage.start_depth(model=self._options.model, max_age=self._options.max_age)
+        self._context.start_depth(model=self._options.model, max_age=self._options.max_age)
+        if self._options.web:
+            self._show_page()
         self._tell_model()
-        self._part = LivePart(self._stage, np.random.default_rng(self._options.seed))
+        self._part = LiveRun(self._context, np.random.default_rng(self._options.seed))
         self._part.wait_for_first()
         say(f"the first depth came {time.monotonic() - begin:.0f} s after the start\n")
+
+    def _show_page(self) -> None:
+        """Start the page and tell its address as soon as it is known."""
+        child = start_web(self._context.children, self._options)
+        opened = self._context.wait_for(lambda: page_address(child), "page", 60.0)
+        say(f"the page: {opened}\n")
 
     def _tell_model(self) -> None:
         """Tell what the checkpoint says of its own accuracy."""
@@ -142,7 +154,7 @@ class Demo:
         say("away from depth steps and sky; z-depth against the truth of the same pictures")
         for line in tables.accuracy_lines(ours, constant):
             say(f"  {line}")
-        output = self._stage.listener.diagnostics.get("output", {})
+        output = self._context.subscriber.diagnostics.get("output", {})
         say(f"\nthe streams, {self._options.seconds:g} s, latency from the picture's stamp")
         named = {name: TOPICS[name][1] for name in ("image", *STREAMS)}
         for line in tables.streams_table(live.streams, output, named):
@@ -159,7 +171,7 @@ class Demo:
     def _note_live(self, live, ours, constant) -> None:
         self.report["live"] = {
             "streams": live.streams,
-            "node": self._stage.listener.diagnostics,
+            "node": self._context.subscriber.diagnostics,
             "answers": [answer.as_dict() for answer in live.answers],
             "refusals": [
                 {"wrong": wrong, "question": question, "code": r.code.name, "text": r.text}
@@ -168,8 +180,8 @@ class Demo:
             "accuracy_of_this_run": ours.as_dict(),
             "best_constant": constant.as_dict(),
         }
-        self.files += write_live(self._stage.out, live.looks)
-        self.files += write_clouds(self._stage.out, live.looks)
+        self.files += write_live(self._context.out, live.looks)
+        self.files += write_clouds(self._context.out, live.looks)
 
     def _check_live(self, live) -> None:
         """Fail when a kind of question got no answer at all."""
@@ -187,7 +199,7 @@ class Demo:
     def _photographs(self, path: Path, latency_s: float) -> None:
         say(f"\nphotographs of {path} through the same nodes; z-depth at their labels")
         say(f"  {tables.photograph_head()}")
-        part = PhotographPart(self._stage, path, latency_s)
+        part = ImageFolderRun(self._context, path, latency_s)
         read = part.run(
             lambda one: say(f"  {tables.photograph_line(one.photograph.name, one.accuracy())}")
         )
@@ -200,14 +212,14 @@ class Demo:
             "all": total.as_dict(),
             "best_constant": constant.as_dict(),
         }
-        self.files += write_photographs(self._stage.out, read)
+        self.files += write_photographs(self._context.out, read)
 
     # -- the end ------------------------------------------------------------------------------
 
     def write_report(self) -> Path:
         """Write demo.json; return its path."""
-        self.report["exit_codes"] = self._stage.children.exit_codes
-        path = self._stage.out / "demo.json"
+        self.report["exit_codes"] = self._context.children.exit_codes
+        path = self._context.out / "demo.json"
         tables.write_json(path, self.report)
         return path
 
@@ -229,15 +241,15 @@ def perform(options) -> None:
     say(f"ROS domain {domain}; files go to {options.out}/; {said}")
     with ExitStack() as stack:
         children = stack.enter_context(Children(options.out))
-        listener = Listener()
-        stack.callback(listener.close)
+        subscriber = TopicSubscriber()
+        stack.callback(subscriber.close)
         client = stack.enter_context(DepthClient())
-        stage = Stage(options, options.out, children, listener, client)
-        demo = Demo(options, stage)
+        context = DemoContext(options, options.out, children, subscriber, client)
+        demo = Demo(options, context)
         demo.run(photographs)
         demo.tell_files(time.monotonic() - begin)
         if options.keep:
-            keep_running(demo, stage, domain)
+            keep_running(demo, context, domain)
     demo.write_report()
     for name, code in children.exit_codes.items():
         if code != 0:

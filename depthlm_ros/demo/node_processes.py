@@ -100,7 +100,7 @@ class Children:
 
     def _end(self, children: dict) -> None:
         """SIGINT, then SIGTERM, then SIGKILL; the last is always obeyed."""
-        for number, patience_s in (
+        for number, timeout_s in (
             (signal.SIGINT, INTERRUPT_S),
             (signal.SIGTERM, TERMINATE_S),
             (signal.SIGKILL, None),
@@ -108,14 +108,14 @@ class Children:
             left = [child for child in children.values() if child.process.poll() is None]
             for child in left:
                 child.process.send_signal(number)
-            _wait(left, patience_s)
+            _wait(left, timeout_s)
         for name, child in children.items():
             self.exit_codes[name] = child.process.poll()
 
 
-def _wait(children, patience_s: float | None) -> None:
+def _wait(children, timeout_s: float | None) -> None:
     """Wait until all have ended, or the timeout is over."""
-    end = None if patience_s is None else time.monotonic() + patience_s
+    end = None if timeout_s is None else time.monotonic() + timeout_s
     for child in children:
         try:
             child.process.wait(None if end is None else max(0.0, end - time.monotonic()))

@@ -83,7 +83,7 @@ class Inbox:
             return [arrival for arrival in self.arrivals if arrival.stamp_ns >= begin_ns]
 
 
-class Listener:
+class TopicSubscriber:
     """Subscribes to everything of the demonstration; ``close`` ends it."""
 
     def __init__(self):
@@ -101,7 +101,7 @@ class Listener:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._spin, name="listener", daemon=True)
+        self._thread = threading.Thread(target=self._spin, name="subscriber", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

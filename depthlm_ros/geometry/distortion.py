@@ -29,7 +29,7 @@ _RATIONAL = ("rational_polynomial",)
 _FISHEYE = ("equidistant", "fisheye", "kannala_brandt")
 _NONE = ("", "none", "pinhole")
 _LENGTHS = {
-    "plumb_bob": (0, 4, 5),
+    "plumb_bob": (0, 4, 5, 8, 12, 14),  # image_geometry hands all of them to OpenCV
     "rational_polynomial": (0, 4, 5, 8, 12, 14),
     "equidistant": (4,),
 }
@@ -115,6 +115,36 @@ def distortion_of(name: str, coefficients) -> Distortion:
     return (
         FisheyeDistortion(d[:4]) if family == _FISHEYE[0] else BrownDistortion(d[: max(lengths)])
     )
+
+
+class SkewedDistortion:
+    """Another lens before a sensor whose rows are sheared: x grows by ``shear`` * y.
+
+    ``cameracalibrator`` leaves such a K for fisheye lenses (cv2.fisheye's alpha): the shear is
+    K[0, 1] / K[0, 0], and neither OpenCV's tables nor image_geometry apply it.
+    """
+
+    def __init__(self, inner: Distortion, shear: float):
+        self._inner, self._shear = inner, float(shear)
+        self.max_ray = inner.max_ray
+
+    def distort(self, xy) -> np.ndarray:
+        """Map ideal rays (..., 2) to where the lens shows them; NaN outside the domain."""
+        shown = np.array(self._inner.distort(xy))
+        shown[..., 0] += self._shear * shown[..., 1]
+        return shown
+
+    def undistort(self, xy) -> np.ndarray:
+        """Map what the lens shows (..., 2) to ideal rays; NaN where there is none."""
+        shown = np.array(xy, dtype=np.float64)
+        shown[..., 0] -= self._shear * shown[..., 1]
+        return self._inner.undistort(shown)
+
+    def tables(self, shown: np.ndarray, ideal: np.ndarray, size: tuple) -> tuple:
+        """Return remap tables: see ``Distortion``."""
+        u, v = self._inner.tables(shown, ideal, size)
+        u += np.float32(self._shear * shown[0, 0] / shown[1, 1]) * (v - np.float32(shown[1, 2]))
+        return u, v
 
 
 class BrownDistortion:

@@ -13,6 +13,8 @@ Choices, each with its reason:
   180 degrees of an equidistant lens become the central 115, and what lies outside is cropped.
 * A lens without distortion is used as it is: no resampling for a difference between ``k`` and
   ``p``.
+* A small skew of ``k`` (fisheye calibrations have one) is removed with the distortion, where
+  OpenCV and image_geometry leave it in.
 * What the remapped image cannot know (the lens never saw it) is black, and False in ``valid``.
 """
 
@@ -22,11 +24,14 @@ import cv2
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.distortion import NoDistortion, distortion_of
+from depthlm_ros.geometry.distortion import NoDistortion, SkewedDistortion, distortion_of
 from depthlm_ros.status import Code, StatusError
 
 MAX_PIXELS = 40_000_000
 """Largest image that gets tables (8K is 33 Mpx)."""
+MAX_SHEAR = 0.02
+"""Largest skew of K that is believed, as part of fx: one degree between rows and columns."""
+NO_SHEAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,18 @@ class CameraModel:
                 "K is zero, which means an uncalibrated camera: calibrate it "
                 "(camera_calibration) or give the driver its calibration file",
             )
-        if abs(self.k[1]) > 1e-6 * abs(self.k[0]):
+        if abs(self.k[1]) > MAX_SHEAR * abs(self.k[0]):
             raise StatusError(
                 Code.BAD_CAMERA_INFO,
-                f"K has the skew {self.k[1]} px: must be 0; calibrate the camera",
+                f"K has the skew {self.k[1]} px: must be at most {MAX_SHEAR:g} of fx = "
+                f"{self.k[0]} px; calibrate the camera",
             )
+
+    @property
+    def shear(self) -> float:
+        """The skew of ``k`` as part of fx, 0 where it is too small to matter."""
+        shear = self.k[1] / self.k[0] if self.k[0] else 0.0
+        return shear if abs(shear) > NO_SHEAR else 0.0
 
     @property
     def binning(self) -> tuple:
@@ -152,9 +164,7 @@ class Rectifier:
             np.reshape(lens.k, (3, 3)), lens.width, lens.height
         )
         self._ideal = _matrix_p(lens) if image_is_rectified or not _rotated(lens) else None
-        lens_shape = (
-            NoDistortion() if image_is_rectified else distortion_of(lens.distortion_model, lens.d)
-        )
+        lens_shape = NoDistortion() if image_is_rectified else _distortion(lens)
         self._distortion = lens_shape
         self.is_identity = isinstance(lens_shape, NoDistortion)
         self._offset = lens.window[:2]
@@ -166,6 +176,16 @@ class Rectifier:
             self._offset = self._rectified_offset()
         self.camera = _windowed(self._ideal, self._offset, lens.binning, size)
         self._maps, self.valid = (None, None) if self.is_identity else self._tables()
+
+    @property
+    def source_size(self) -> tuple:
+        """The (width, height) [px] of the images that it takes."""
+        return self._size
+
+    @property
+    def source_camera(self) -> PinholeCamera:
+        """The rectified camera, at the source's size."""
+        return self.camera
 
     def rectify(self, rgb: np.ndarray) -> np.ndarray:
         """Return the rectified image of ``rgb``, uint8 (H, W, 3); itself if nothing is to do."""
@@ -249,6 +269,12 @@ class Rectifier:
         x = (np.arange(camera.width) - camera.cx) / camera.fx
         y = (np.arange(camera.height) - camera.cy) / camera.fy
         return np.square(x) + np.square(y)[:, None] <= self._distortion.max_ray**2
+
+
+def _distortion(lens: CameraModel):
+    """Return the way from rays to the sensor: the lens, and the skew of ``k``."""
+    shape = distortion_of(lens.distortion_model, lens.d)
+    return SkewedDistortion(shape, lens.shear) if lens.shear else shape
 
 
 def _matrix_p(lens: CameraModel) -> PinholeCamera | None:

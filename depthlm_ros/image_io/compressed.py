@@ -4,36 +4,43 @@ Decoding itself is cv_bridge's (``compressed_imgmsg_to_cv2``). It is imported on
 compressed image, so that a node which gets raw images runs where cv_bridge cannot be loaded.
 """
 
-import struct
-import zlib
+import re
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 
+from depthlm_ros.image_io.compressed_header import check_cost, read_header
 from depthlm_ros.image_io.encodings import MAX_PIXELS, check_size, demosaic_code, to_rgb8
 from depthlm_ros.status import Code, StatusError
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
-_NOT_FRAMES = (0xC4, 0xC8, 0xCC)  # Huffman tables, reserved, arithmetic coding: not start of frame
+_NO_PICTURE = re.compile(r"(16U|16S|32F|32S|64F|8S)C\d|8UC2|mono1|disparity", re.IGNORECASE)
+"""Encodings that are no pictures, as ``image_transport`` writes them before the semicolon."""
 
 
-def decode_compressed(msg, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode_compressed(
+    msg, max_pixels: int = MAX_PIXELS, expected: tuple | None = None
+) -> np.ndarray:
     """Return a ``sensor_msgs/CompressedImage`` as rgb, uint8 (H, W, 3), C-contiguous.
 
     JPEG or PNG by the data's own signature; ``format`` only tells that a grey picture is a Bayer
     mosaic. EXIF rotation is not applied: CameraInfo describes the sensor as it is. Raises
-    StatusError(BAD_IMAGE), naming the format, for other or broken data, and for sizes over the
-    limit before they are decoded.
+    StatusError(BAD_IMAGE), naming the format, for other or broken data; and before anything is
+    decoded, for sizes over the limit, sizes that are not ``expected`` (width, height), and for
+    what would cost more than its data are worth (``compressed_header``).
     """
     label = f"compressed image, format {ascii(str(msg.format)[:60])}"
     try:
         data = memoryview(msg.data).cast("B")
     except TypeError as error:
         raise StatusError(Code.BAD_IMAGE, f"{label}: data is not bytes ({error})") from error
-    width, height = size_of(data, label)
+    _check_declared(str(msg.format), label)
+    header = read_header(data, label)
+    width, height = header.width, header.height
+    _check_expected(expected, (width, height), label)
     check_size(width, height, max_pixels, f"{label}, {width} x {height} px")
-    image = _decode(msg, label)
+    check_cost(header, label)
+    image = _decode(SimpleNamespace(data=header.data, format=msg.format), label)
     if image.shape[:2] != (height, width):
         raise StatusError(
             Code.BAD_IMAGE,
@@ -48,56 +55,29 @@ def size_of(data, label: str = "compressed image") -> tuple:
 
     Raises StatusError(BAD_IMAGE) when they are neither, or end early.
     """
-    head = bytes(data[:8])
-    if head == _PNG:
-        return _png_size(data, label)
-    if head[:3] == _JPEG:
-        return _jpeg_size(data, label)
-    raise StatusError(
-        Code.BAD_IMAGE,
-        f"{label}: {len(data)} bytes that begin with {head[:4].hex() or 'nothing'}: must be JPEG "
-        "or PNG (compressedDepth is not a picture)",
-    )
+    header = read_header(data, label)
+    return header.width, header.height
 
 
-def _png_size(data, label: str) -> tuple:
-    """Walk the chunks from IHDR to IEND; each must match its checksum.
-
-    OpenCV hands out what it could read of a damaged PNG, the rest black.
-    """
-    size, at = None, len(_PNG)
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        name, end = bytes(data[at + 4 : at + 8]), at + 8 + length
-        if end + 4 > len(data) or (size is None and (name != b"IHDR" or length != 13)):
-            break
-        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            raise StatusError(Code.BAD_IMAGE, f"{label}: a PNG whose {name!r} chunk is damaged")
-        if name == b"IHDR":
-            size = struct.unpack(">II", data[at + 8 : at + 16])
-        if name == b"IEND":
-            return size
-        at = end + 4
-    raise StatusError(Code.BAD_IMAGE, f"{label}: a PNG of {len(data)} bytes that ends early")
+def _check_declared(declared: str, label: str) -> None:
+    """Refuse what says itself that it is no picture, as raw images of that encoding are."""
+    encoding = declared.partition(";")[0].strip()
+    if "compressedDepth" in declared or _NO_PICTURE.fullmatch(encoding):
+        raise StatusError(
+            Code.BAD_IMAGE,
+            f"{label}: {encoding or declared} is not a colour or grey picture (depth?): publish "
+            "the camera's picture",
+        )
 
 
-def _jpeg_size(data, label: str) -> tuple:
-    """Walk the segments to the start of frame, then look for the end of image behind the scan."""
-    size, at = None, 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xFF:  # padding
-            at += 1
-            continue
-        if 0xC0 <= marker <= 0xCF and marker not in _NOT_FRAMES and at + 9 <= len(data):
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            size = width, height
-        if marker == 0xDA:
-            if size is None or bytes(data[at:]).rfind(b"\xff\xd9") < 0:
-                break
-            return size
-        at += 2 + length
-    raise StatusError(Code.BAD_IMAGE, f"{label}: a JPEG of {len(data)} bytes that ends early")
+def _check_expected(expected: tuple | None, size: tuple, label: str) -> None:
+    if expected is not None and tuple(expected) != size:
+        raise StatusError(
+            Code.BAD_CAMERA_INFO,
+            f"{label}: the image is {size[0]} x {size[1]} px, its CameraInfo is for "
+            f"{expected[0]} x {expected[1]} px: must be equal; publish the CameraInfo that "
+            "belongs to this image",
+        )
 
 
 def _decode(msg, label: str) -> np.ndarray:

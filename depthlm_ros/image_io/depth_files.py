@@ -22,17 +22,20 @@ def write_ply(
     rgb: np.ndarray,
     keep_edges: bool = False,
     edge_ratio: float = EDGE_RATIO,
+    max_points: int | None = None,
+    comment: str = "",
 ) -> int:
     """Write the coloured cloud as binary little-endian PLY; return the number of its points.
 
     x, y, z: float32 metres in the camera's optical frame (x right, y down, z forward); red,
     green, blue: uint8, from ``rgb`` (H, W, 3) of the same image. Pixels without a finite depth
     are left out, and unless ``keep_edges`` those across a depth step, whose points would float
-    between two surfaces.
+    between two surfaces. ``max_points``: every n-th row and column, with the smallest n that
+    leaves so few. ``comment``: one line for the file's head.
     """
     masked = None if keep_edges else depth_map.depth_discontinuities(edge_ratio)
     x, y, z = depth_map.coordinates(masked)
-    kept = np.isfinite(z)
+    kept = _thinned(np.isfinite(z), max_points)
     cloud = np.empty(int(kept.sum()), PLY_VERTEX)
     for name, plane in zip(PLY_VERTEX.names, (x, y, z, *np.moveaxis(rgb, -1, 0)), strict=True):
         cloud[name] = plane[kept]
@@ -41,6 +44,7 @@ def write_ply(
         "ply",
         "format binary_little_endian 1.0",
         "comment metres, camera optical frame: x right, y down, z forward",
+        *([f"comment {comment}"] if comment else []),
         f"element vertex {len(cloud)}",
         *(f"property {k} {n}" for k, n in zip(kinds, PLY_VERTEX.names, strict=True)),
         "end_header\n",
@@ -49,6 +53,16 @@ def write_ply(
         path, lambda file: (file.write("\n".join(lines).encode()), file.write(cloud.tobytes()))
     )
     return len(cloud)
+
+
+def _thinned(kept: np.ndarray, most: int | None) -> np.ndarray:
+    """Return ``kept``, bool (H, W), with whole rows and columns left out until it has so few."""
+    step, thin = 1, kept
+    while most is not None and int(thin.sum()) > most:
+        step = max(step + 1, int(np.sqrt(kept.sum() / most)))
+        thin = np.zeros_like(kept)
+        thin[step // 2 :: step, step // 2 :: step] = kept[step // 2 :: step, step // 2 :: step]
+    return thin
 
 
 def write_npy(path, depth_m: np.ndarray) -> None:

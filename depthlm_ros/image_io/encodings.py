@@ -5,13 +5,15 @@ encodings: cv_bridge reads rows whose padding is not a whole number of pixels sh
 big-endian data under NumPy 2, does not know nv12, and allocates before it has checked a size.
 
 Meanings where the name leaves them open: 8UC1 is mono8, 8UC3 is bgr8 and 8UC4 is bgra8 (OpenCV's
-order, as in cv_bridge). 16-bit samples use their full range: value 65535 is white. YUV is BT.601
+order, as in cv_bridge). 16-bit samples are stretched by the bits that are in them, as cameras of
+10 or 12 bits send them: with a largest value of 2048 to 4095, 4095 is white. YUV is BT.601
 with video range, as OpenCV has it; yuv422 is UYVY, yuv422_yuy2 is YUYV. Alpha is dropped.
 """
 
 import cv2
 import numpy as np
 
+from depthlm_ros.image_io.samples import to_eight_bits
 from depthlm_ros.status import Code, StatusError
 
 MAX_SIDE_PX = 16384
@@ -110,7 +112,7 @@ def to_rgb8(image: np.ndarray, code: int | None) -> np.ndarray:
     if code is not None:
         image = cv2.cvtColor(image, code)
     if image.dtype == np.uint16:
-        image = cv2.convertScaleAbs(image, alpha=255.0 / 65535.0)
+        image = to_eight_bits(image)
     return np.ascontiguousarray(image)
 
 

@@ -8,7 +8,7 @@ the targets alone.
 import re
 from dataclasses import dataclass
 
-from depthlm_ros.language import phrases
+from depthlm_ros.language import phrases, unsupported
 from depthlm_ros.language.tasks import ONE_POINT, TWO_POINT, Task
 from depthlm_ros.language.unit_tables import LENGTHS_M
 from depthlm_ros.status import Code, StatusError
@@ -40,55 +40,6 @@ class FreeKindError(Exception):
         self.code, self.reason = code, reason
 
 
-_US = (
-    r"(?:(?:the |this |my |your |our )?(?:(?:depth |rgb |front |moving )?camera|robot|lens|sensor|"
-    r"viewer|observer|"
-    r"photographer|drone|rover)|(?:my|our|your|the ego|ego)[ -](?:car|vehicle)|me|us|you|here|"
-    r"myself|"
-    r"where (?:i|we|you) (?:am|are|stand)|(?:my|our|the current|my current) (?:position|location|"
-    r"standpoint)|"
-    r"(?:the )?(?:camera|robot)'s (?:position|location))\b(?! (?:wall|arm|head|gripper|base|hand|"
-    r"plane|ax[ie]s))"
-)
-_BETWEEN_US = re.compile(rf"\bbetween (.{{1,80}}?) and {_US}")
-_FROM_US = re.compile(
-    rf"\b(?:between|from|to|of|and|than|with respect to|relative to) {_US}(?: and\b)?"
-)
-_ABOVE_US = re.compile(rf"\b(above|below|over|under|beneath|underneath|left|right)(?: of)? {_US}")
-_WE_MOVE = re.compile(
-    r"\b(?:the|my|our|this) (?:robot|camera|drone|rover)(?= (?:must|should|needs?|has|"
-    r"have|can|"
-    r"could|would|will|to|take|takes|move|moves|go|goes|drive|drives|travel|travels|reach|reaches|"
-    r"get|gets|arrive|be|fly|start)\b)"
-)
-_GIVEN = (
-    (
-        r"\b(?:(?:these|those|the|both|both these|both of these|both the|all) )?(?:(?:two|2) "
-        r")?(?:[a-z]+ )?"
-        r"(?:points|pixels)(?: 1 and 2)?\b|\bpoint 1 and (?:point )?2\b",
-        r" <g> and <g> ",
-    ),
-    (
-        r"\b(?:this|that) (?:point|pixel|spot|location|place|position)\b|"
-        r"\bthe (?:point|pixel|spot) (?:pointed(?: at| to)? by the (?:red )?arrow|(?:marked|"
-        r"indicated) by the "
-        r"(?:red )?arrow|i (?:clicked|marked|selected|gave)|given|under the cursor)\b",
-        r" <g> ",
-    ),
-)
-_GIVEN_RES = [(re.compile(pattern), tag) for pattern, tag in _GIVEN]
-_POLITE = re.compile(
-    r"\b(?:please|kindly|hey|hi|hello|thanks|thank you|ok|okay|so|well|now)\b|"
-    r"\b(?:can|could|would|will) (?:you|anyone|somebody) (?:please |kindly )?(?:tell|say|give|"
-    r"show|estimate|measure|compute|"
-    r"calculate|determine|find out|figure out|let)(?: (?:me|us))?(?: know)?\b|"
-    r"\bwould you mind (?:telling|saying|giving|showing|measuring)(?: me| us)?\b|"
-    r"\bi(?:'d| would) (?:like|love|want|need) to (?:know|find out|learn)\b|\bi (?:want|need|wish|"
-    r"have) to know\b|"
-    r"\b(?:do you know|any idea|i wonder|i am wondering|i'm wondering|tell (?:me|us)|give me|show "
-    r"me|let me know)\b|"
-    r"\b(?:in|from|of|given) (?:this|the) (?:image|picture|photo)\s*,"
-)
 _UNIT_WORDS = "|".join(
     sorted(
         {rf"{n}s?" if len(n) > 2 else n for n in LENGTHS_M if n not in ("in", "m")}
@@ -150,24 +101,6 @@ _WAY_WORDS = re.compile(
 _SIDE = re.compile(r"\b(left|right|ahead|forwards?)\b|<a>")
 
 
-def prepare(text: str) -> str:
-    """Tag the points that text points at and take out the camera and what is mere politeness."""
-    text = " ".join(text.replace('"', " ").replace("“", " ").replace("”", " ").split())
-    for pattern, tag in _GIVEN_RES:
-        text = pattern.sub(tag, text)
-    text = _POLITE.sub(" ", text)
-    text = re.sub(
-        r"\b(?:is|are|have|do i have) left(?= (?:in front|ahead|<a>|before))", "is", text
-    )
-    text = re.sub(r"\bhow far <a>(?= *(?:is|are|does|of)\b)", "how far", text)
-    text = _BETWEEN_US.sub(r"to \1 ", text)
-    text = _ABOVE_US.sub(r"\1", text)
-    text = re.sub(rf"\bseparat\w+ {_US}", " far ", text)
-    text = _FROM_US.sub(" ", text)
-    text = _WE_MOVE.sub(" ", text)
-    return " ".join(text.split())
-
-
 def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
     """Tell what prepared text asks for; ``given``: points that came beside it.
 
@@ -175,7 +108,7 @@ def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
     FreeKindError when no measure is asked for.
     """
     if phrases.BEHIND.search(rest):
-        raise StatusError(Code.UNSUPPORTED, phrases.BEHIND_REASON)
+        raise StatusError(Code.UNSUPPORTED, unsupported.BEHIND_REASON)
     if len(_HOW.findall(rest)) > 1:
         raise StatusError(Code.BAD_QUESTION, "the question asks several things: ask one at a time")
     way = _way(rest, quantities)
@@ -183,7 +116,7 @@ def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
         return way
     if phrases.PASSAGE.search(rest) and re.search(r"\bbetween\b", rest):
         return _passage(rest, quantities)
-    for pattern, reason in phrases.UNSUPPORTED:
+    for pattern, reason in unsupported.UNSUPPORTED:
         if pattern.search(rest):
             raise StatusError(Code.UNSUPPORTED, reason)
     return (
@@ -255,7 +188,7 @@ def _comparison(rest: str, quantities, given: int) -> Kind | None:
             choice = re.search(r"\b(?:or|than)\b|<g> and <g>|<[pg]>.*<[pg]>|\band\b", rest)
             if choice or given == 2:
                 return Kind(task, phrases.COMPARING.sub(" ", rest), two=True, ordered=True)
-            raise StatusError(Code.UNSUPPORTED, phrases.NOT_FREELY[1][1])
+            raise StatusError(Code.UNSUPPORTED, unsupported.NOT_FREELY[1][1])
     return None
 
 
@@ -268,10 +201,10 @@ def _of_things(rest: str, quantities, able: bool) -> Kind | None:
     if able and exists and not quantities.lengths_m:
         words = phrases.EXISTS_WORDS.sub(" ", rest)
         return Kind(Task.EXISTS, re.sub(r"^\W*(?:an?|any|some|the)\b", "the", words.strip()))
-    if phrases.YES_OR_NO.search(rest):
-        raise FreeKindError(Code.UNSUPPORTED, phrases.YES_OR_NO_REASON)
-    if phrases.COUNTING.search(rest):
-        raise FreeKindError(Code.UNSUPPORTED, phrases.COUNTING_REASON)
+    if unsupported.YES_OR_NO.search(rest):
+        raise FreeKindError(Code.UNSUPPORTED, unsupported.YES_OR_NO_REASON)
+    if unsupported.COUNTING.search(rest):
+        raise FreeKindError(Code.UNSUPPORTED, unsupported.COUNTING_REASON)
     for task, cue in ((Task.HEIGHT, phrases.HEIGHT), (Task.WIDTH, phrases.WIDTH)):
         if cue.search(rest):
             return Kind(task, cue.sub(" ", _IN_UNITS.sub(" ", rest)))
@@ -293,8 +226,8 @@ def _measure(rest: str, quantities) -> Kind:
                 "part of the distance alone",
             )
         return Kind(task, _stripped(rest))
-    if phrases.CONDITION.search(rest):
-        raise StatusError(Code.UNSUPPORTED, phrases.CONDITION_REASON)
+    if unsupported.CONDITION.search(rest):
+        raise StatusError(Code.UNSUPPORTED, unsupported.CONDITION_REASON)
     for name, given in (("time", quantities.times_s), ("speed", quantities.speeds_m_s)):
         if given:
             other = "speed" if name == "time" else "time"

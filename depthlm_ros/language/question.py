@@ -7,13 +7,13 @@ question's text reaches a prompt (but the name of a thing), a path or a format s
 
 import math
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from enum import Flag, auto
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.language import phrases
-from depthlm_ros.language.classify import FreeKindError, Kind, classify, prepare, with_two
+from depthlm_ros.language import phrases, unsupported
+from depthlm_ros.language.classify import FreeKindError, Kind, classify, with_two
+from depthlm_ros.language.normalise import prepare
 from depthlm_ros.language.pixel_references import (
     CENTRE,
     STRAIGHT_AHEAD,
@@ -21,11 +21,10 @@ from depthlm_ros.language.pixel_references import (
     read_points,
 )
 from depthlm_ros.language.quantities import (
-    format_number,
     read_quantities,
-    spell_out,
     wanted_length_unit,
 )
+from depthlm_ros.language.question_checks import amount_of, normalise_text, refuse_left_over
 from depthlm_ros.language.tasks import OF_THINGS, OF_WAYS, ONE_POINT, Task
 from depthlm_ros.language.things import (
     GIVEN,
@@ -36,13 +35,11 @@ from depthlm_ros.language.things import (
     read_targets,
     thing_of,
 )
-from depthlm_ros.sanitize import clean, has_control_characters
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 MAX_QUESTION = 1000
 """Characters a question may have."""
-MAX_AMOUNT = 1e6
-"""Seconds or metres a second above which a number is taken for a slip."""
 
 
 class Able(Flag):
@@ -137,9 +134,9 @@ def read_any_question(
     try:
         return read_question(text, pixels, max_length, able)
     except InFreeWords as refusal:
-        plain = _normalise(text, max_length)
+        plain = normalise_text(text, max_length)
         found, tagged = read_points(plain)
-        for pattern, reason in phrases.NOT_FREELY:
+        for pattern, reason in unsupported.NOT_FREELY:
             if pattern.search(plain) or pattern.search(tagged):
                 raise StatusError(Code.UNSUPPORTED, reason) from refusal
         ahead_only = all(point in (STRAIGHT_AHEAD, CENTRE) for point in found)
@@ -165,7 +162,7 @@ def read_question(
     something else than the tasks, or for what ``able`` does not hold. InFreeWords, which is one of
     these, when it asks for no measure at all.
     """
-    plain = _normalise(text, max_length)
+    plain = normalise_text(text, max_length)
     declared, plain = phrases.read_declared(plain)
     given = [tuple(p) for p in pixels]
     found, plain = read_points(plain)
@@ -175,7 +172,7 @@ def read_question(
         kind = classify(prepare(quantities.rest), quantities, Able.THINGS in able, len(given))
     except FreeKindError as refusal:
         raise InFreeWords(refusal.code, refusal.reason) from refusal
-    _refuse_left_over(kind.rest)
+    refuse_left_over(kind.rest)
     common = {"unit": unit, "declared": declared, "direction": kind.direction}
     if kind.task in OF_WAYS:
         return _way(kind, given + found, able, common)
@@ -184,51 +181,9 @@ def read_question(
     if len(points) != task.points:
         raise _wrong_number(task, len(points))
     width = quantities.lengths_m[0] if quantities.lengths_m else math.nan
-    amount = _amount(task, quantities)
+    amount = amount_of(task, quantities)
     points = tuple(thing_of(p) if isinstance(p, Phrase) else p for p in points)
     return Question(task, points, amount, assumed=assumed, width_m=width, **common)
-
-
-def _normalise(text: str, max_length: int) -> str:
-    if len(text) > max_length:
-        raise StatusError(
-            Code.BAD_QUESTION,
-            f"the question has {len(text)} characters: at most {max_length}; shorten it",
-        )
-    if has_control_characters(text):
-        raise StatusError(
-            Code.BAD_QUESTION,
-            "the question holds control characters or broken text: send plain UTF-8 text",
-        )
-    plain = (
-        unicodedata.normalize("NFKC", spell_out(text)).lower().replace("’", "'").replace('"', " ")
-    )
-    plain = clean(re.sub(r"<\s*[a-z]\s*>", " ", plain), 4 * max_length)
-    if not any(c.isalnum() for c in plain):
-        raise StatusError(
-            Code.BAD_QUESTION, f"the question is empty: ask for example {phrases.EXAMPLES}"
-        )
-    return phrases.strip_reply_format(plain)
-
-
-_LEFT_OVER = re.compile(
-    r"(?<![\w-])[-+]?\d[\w.,/:^%]*(?!\w)|\b(?:half|quarter)s? (?:of )?an?\b(?! (?:left|right))"
-)
-_HARMLESS_NUMBER = re.compile(
-    r"\b2 (?:points?|pixels?|images?)\b|\b[23]-?d\b|\bpoints? [12](?: and (?:point )?2)?\b(?!\w)"
-)
-
-
-def _refuse_left_over(rest: str) -> None:
-    """Refuse a number that belongs to no point and no quantity."""
-    match = _LEFT_OVER.search(_HARMLESS_NUMBER.sub(" ", rest))
-    if match:
-        after = " ".join(rest[match.start() :].split())[:30]
-        raise StatusError(
-            Code.BAD_QUESTION,
-            f"the number in {after!r} is not understood: write pixels as (320, 240), and numbers "
-            "with their units, as in '2.5 s' or '0.5 m/s'",
-        )
 
 
 def _way(kind: Kind, points: list, able: Able, common: dict) -> Question:
@@ -244,7 +199,7 @@ def _way(kind: Kind, points: list, able: Able, common: dict) -> Question:
     if Able.WAYS not in able:
         if not points and not kind.direction and re.search(r"\bobjects?\b", kind.rest):
             raise _needs(Task.DISTANCE, 0)
-        raise StatusError(Code.UNSUPPORTED, phrases.WAY_REASON)
+        raise StatusError(Code.UNSUPPORTED, unsupported.WAY_REASON)
     if kind.task is Task.FREE_DISTANCE and not kind.direction:
         common = {**common, "direction": "ahead", "assumed": True}
     return Question(kind.task, (), **common)
@@ -325,7 +280,7 @@ def _check_able(task: Task, points: list, able: Able) -> None:
     """Refuse what nobody here can have answered."""
     named = [point for point in points if isinstance(point, Phrase | Thing)]
     if task in OF_THINGS and (Able.THINGS not in able or not named):
-        raise StatusError(Code.UNSUPPORTED, phrases.SIZES)
+        raise StatusError(Code.UNSUPPORTED, unsupported.SIZES)
     for phrase in named:
         try:
             thing = phrase if isinstance(phrase, Thing) else thing_of(phrase)
@@ -356,33 +311,3 @@ def _wrong_number(task: Task, given: int) -> StatusError:
             f"point{'s' * (task.points > 1)}, {given} given: {phrases.TOO_MANY}",
         )
     return _needs(task, given)
-
-
-def _amount(task: Task, quantities) -> float:
-    """Return the seconds of SPEED or the metres a second of TIME; NaN for the other tasks."""
-    if task is Task.SPEED:
-        return _checked(quantities.times_s, "time", "s", "... to reach this point in 2 s?")
-    if task is Task.TIME:
-        return _checked(
-            quantities.speeds_m_s, "speed", "m/s", "... to reach this point at 0.5 m/s?"
-        )
-    return math.nan
-
-
-def _checked(values: tuple, name: str, unit: str, example: str) -> float:
-    if not values:
-        raise StatusError(
-            Code.BAD_QUESTION,
-            f"the question lacks a {name} with its unit: write for example {example!r}",
-        )
-    if len(values) > 1:
-        raise StatusError(
-            Code.BAD_QUESTION, f"the question states {len(values)} {name}s: give one"
-        )
-    if not 0 < values[0] <= MAX_AMOUNT:
-        raise StatusError(
-            Code.BAD_QUESTION,
-            f"a {name} of {format_number(values[0])} {unit}: must be above 0 and at "
-            f"most {MAX_AMOUNT:g} {unit}",
-        )
-    return values[0]

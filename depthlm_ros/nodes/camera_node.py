@@ -1,4 +1,4 @@
-"""The node ``camera`` (executable ``camera_node``): scenes, photographs and bags as a live camera.
+"""The node ``camera`` (executable ``camera_node``): webcams, videos, photographs, bags, scenes.
 
 Publishes image (or image/compressed), camera_info and, where the source knows them, true depths:
 ~/truth/depth and the service ~/truth/query_points. The source is played ahead on a thread of its
@@ -30,7 +30,7 @@ from depthlm_ros.nodes.camera.sources.rendered_scenes import make_camera_path
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.callback_guard import CallbackGuard
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
-from depthlm_ros.nodes.common.run_node import run_node, sentence_of
+from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node, sentence_of
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.services import SERVICE_QOS
@@ -151,11 +151,13 @@ class CameraNode(Node):
     def _begin(self) -> None:
         values, source = self.parameters.values, self._prefetcher.source
         rate_hz = values.rate_hz or source.default_rate_hz
-        self._playback_clock = PlaybackClock(rate_hz, values.stamp == "recorded", time.time_ns())
+        live = getattr(source, "is_live", False)
+        recorded = values.stamp == "recorded"
+        self._playback_clock = PlaybackClock(rate_hz, recorded, time.time_ns(), live)
+        pace = f"at {rate_hz:g} Hz" if rate_hz else f"at {'its' if live else 'the recorded'} pace"
         self._pace = Pace(rate_hz)
-        pace = f"at {rate_hz:g} Hz" if rate_hz else "at the recorded pace"
         self.get_logger().info(f"playing {source.title}, {pace}: {self._images.topic_name}")
-        if values.stamp == "recorded" and not values.publish_clock:
+        if recorded and not live and not values.publish_clock:
             self.get_logger().warning(
                 "the stamps are the recorded ones and no /clock goes with them: nodes on another "
                 "clock will call them stale; set publish_clock, and use_sim_time there"
@@ -204,8 +206,8 @@ class CameraNode(Node):
     def _stamp_of(self, shot):
         """Return the stamp that a shot bears, None while the clock in force has not begun."""
         values = self.parameters.values
-        if values.stamp == "recorded":
-            return shot.recorded
+        if values.stamp == "recorded" or self._is_live_now():
+            return shot.recorded  # of a live source: the moment when it was taken
         if values.publish_clock:
             return conversions.time_of(self._playback_clock.sim_ns(shot))
         now = self.get_clock().now()
@@ -218,6 +220,14 @@ class CameraNode(Node):
                 "this node is to make it"
             )
         return None
+
+    def _is_live_now(self) -> bool:
+        """Tell whether the pictures are of now, by the clock on the wall."""
+        live = getattr(self._prefetcher.source, "is_live", False)
+        return live and not self.parameters.values.publish_clock and not self._uses_sim_time()
+
+    def _uses_sim_time(self) -> bool:
+        return bool(self.get_parameter("use_sim_time").value)
 
     def _publish_clock(self) -> None:
         if self._playback_clock is None:
@@ -264,6 +274,9 @@ class CameraNode(Node):
 
 def main(args=None, make_path=make_camera_path) -> int:
     """Run the node until SIGINT or SIGTERM ends the process; return only if it cannot start."""
+    if asked_for_help(args):
+        print(help_of("camera_node", __doc__, camera_parameters.PARAMETERS))
+        return 0
     return run_node(lambda: CameraNode(make_path), args, "camera_node", "the playing of a picture")
 
 

@@ -19,13 +19,13 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from depthlm_ros.models.device_memory import release_device_memory
 from depthlm_ros.nodes.common.callback_guard import CallbackGuard
 from depthlm_ros.nodes.common.rosout_handler import attach_to_rosout
-from depthlm_ros.nodes.common.run_node import run_node
+from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth.bond import LifecycleBond
 from depthlm_ros.nodes.depth.diagnostics import Diagnostics
 from depthlm_ros.nodes.depth.inference import InferenceScheduler
 from depthlm_ros.nodes.depth.model_loading import ModelLoading
-from depthlm_ros.nodes.depth.parameters import declare
+from depthlm_ros.nodes.depth.parameters import PARAMETERS, declare
 from depthlm_ros.nodes.depth.publishers import DepthPublishers
 from depthlm_ros.nodes.depth.services import Services
 from depthlm_ros.nodes.depth.subscriptions import CameraSubscriber
@@ -281,6 +281,9 @@ class DepthNode(LifecycleNode):
 
 def main(args=None, load_model=load_by_registry) -> int:
     """Run the node until SIGINT or SIGTERM ends the process; return only if it cannot start."""
+    if asked_for_help(args):
+        print(help_of("depth_node", __doc__, PARAMETERS))
+        return 0
     return run_node(lambda: DepthNode(load_model), args)
 
 

@@ -8,9 +8,9 @@ number is plausible is the caller's question.
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from depthlm_ros.prompting.prompts import METRES, SECONDS, SPEED
+from depthlm_ros.prompting.prompts import METRES, SECONDS, SPEED, Prompt
 from depthlm_ros.sanitize import verbatim
 
 _MAX_READ = 20000
@@ -124,6 +124,40 @@ def _value(number: str) -> tuple:
     if not _DECIMAL.fullmatch(number):
         return math.nan, f"{verbatim(number, 40)!r}: must be one non-negative decimal number"
     return float(number), ""
+
+
+_DIVISION = re.compile(r"([0-9.]+) / ([0-9.]+) = ([0-9.]+) ?(?:m/s|s)\b")
+_ROUNDING = 0.011
+"""Both numbers of a division are rounded to two decimals."""
+
+
+def parse_division(text: str, asked: Prompt) -> ParsedAnswer:
+    """Read the reply to a prompt that divides: the answer, if the division before it holds.
+
+    A value that is not the quotient of the distance and the given time or speed, within what
+    rounding allows, is no answer: the model has not done what it says.
+    """
+    read = parse_answer(text, asked.unit)
+    if read.reason:
+        return read
+    found = _DIVISION.findall(text[:_MAX_READ])
+    if len(found) != 1:
+        return replace(
+            read, value=math.nan, reason=f"{len(found)} divisions in the reply: must be one"
+        )
+    values = [_value(number) for number in found[0]]
+    if any(reason for _, reason in values):
+        return replace(read, value=math.nan, reason="the division holds no plain numbers")
+    distance, divisor, quotient = (value for value, _ in values)
+    off = abs(distance / asked.given - quotient) if divisor == asked.given else math.inf
+    if off > _ROUNDING or quotient != read.value:
+        said = " / ".join(found[0][:2]) + f" = {found[0][2]}"
+        return replace(
+            read,
+            value=math.nan,
+            reason=f"{said!r}, answer {read.value:g}: it must divide by {asked.given:g}, rightly",
+        )
+    return read
 
 
 def parse_ray(text: str) -> ParsedRay:

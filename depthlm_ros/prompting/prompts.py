@@ -2,11 +2,13 @@
 
 The distance question in its published form, the paper's plain form and its variants (text
 coordinates, intrinsics in text, ray answer) are formats of the published models and must stay
-literal. The questions of the five other tasks are those of the paper's Figure 7. Its replies to
-speed and time write the distance and the division out before the answer; the one sentence that
-stands for them here is our own, so that a reply holds one number. Parsing is ``parsing.py``'s.
+literal. So are the questions of style MULTITASK, and the divisions in its replies: they are those
+of the paper's Figure 7 (``media/multiTask.jpg`` of its repository); what the figure does not show
+of a reply is our own. The other styles' wording of the five further tasks is our own too. Parsing
+is ``parsing.py``'s.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -41,7 +43,7 @@ class Style(str, Enum):
 
     PUBLISHED: thinking and answer tags, the trained form. PLAIN: the paper's one sentence.
     TEXT_COORDINATES and INTRINSICS: the paper's ablations; the pixel, or the camera, is told in
-    words. RAY: the answer names two angles.
+    words. RAY: the answer names two angles. MULTITASK: the six tasks of Figure 7.
     """
 
     PUBLISHED = "published"
@@ -49,6 +51,7 @@ class Style(str, Enum):
     TEXT_COORDINATES = "text_coordinates"
     INTRINSICS = "intrinsics"
     RAY = "ray"
+    MULTITASK = "multitask"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Prompt:
     ``question``: the user's words, the picture(s) going before them. ``reply``: the trained reply,
     a slot for every number. ``unit``: of the number that answers. ``markers``, ``images``: how
     many of each the question speaks of. ``tags``: the final number stands between answer tags.
+    ``given``: the seconds or metres a second by which the reply divides its distance, else NaN.
     """
 
     question: str
@@ -66,6 +70,12 @@ class Prompt:
     markers: int = 1
     images: int = 1
     tags: bool = False
+    given: float = math.nan
+
+    @property
+    def divides(self) -> bool:
+        """Whether the reply names a distance first and divides it: the last number answers."""
+        return not math.isnan(self.given)
 
     @property
     def lead(self) -> str:
@@ -78,48 +88,83 @@ class Prompt:
         return self.reply.split(SLOT)[1]
 
     def answer(self, value: float) -> str:
-        """Write the trained reply for a value in ``unit``: two decimals, in every slot."""
+        """Write the trained reply for a value in ``unit``: two decimals, in every slot.
+
+        Where it divides, the slots are the distance, twice, and the value, twice.
+        """
+        if self.divides:
+            distance = f"{value * self.given:.2f}"
+            value = float(distance) / self.given  # as the reply works it out
+            return self.reply.format(distance, distance, f"{value:.2f}", f"{value:.2f}")
         return self.reply.replace(SLOT, f"{value:.2f}")
 
 
-_SPEED = (
-    "How many meters per second should we move in order to reach this point in exactly"
-    " {time_s:.1f} seconds?"
-)
-_TIME = (
-    "How many seconds do we need to reach this point if we move towards it with the speed of"
-    " {speed_m_s:.1f}m/s?"
-)
 _WORDING = {
     Task.DISTANCE: (
-        "Given this image, how far is the point pointed by the red arrow from the camera?",
+        "how far is the point pointed by the red arrow from the camera?",
         "How many meters is this point from the camera?",
         "The point is around {} meters away from the camera.",
     ),
     Task.PRINCIPAL_AXIS_DISTANCE: (
-        "How far is this point from the camera in the forward backward direction?",
-        "How far is this point from the camera in the forward backward direction?",
+        "how far is the point pointed by the red arrow from the camera along the principal axis?",
+        "How many meters is this point from the camera along the principal axis?",
         "The point is around {} meters away from the camera along the principal axis.",
     ),
     Task.SPEED: (
-        _SPEED,
-        _SPEED,
+        (
+            "how fast must the camera move to reach the point pointed by the red arrow in"
+            " {time_s:.2f} seconds?"
+        ),
+        (
+            "How many meters per second must the camera move to reach this point in {time_s:.2f}"
+            " seconds?"
+        ),
         "The camera must move at around {} meters per second.",
     ),
     Task.TIME: (
-        _TIME,
-        _TIME,
+        (
+            "how long does the camera take to reach the point pointed by the red arrow at"
+            " {speed_m_s:.2f} meters per second?"
+        ),
+        (
+            "How many seconds does the camera take to reach this point at {speed_m_s:.2f} meters"
+            " per second?"
+        ),
         "The camera takes around {} seconds.",
     ),
     Task.TWO_POINT_DISTANCE: (
-        "How far are these 2 points from each other?",
-        "How far are these 2 points from each other?",
+        "how far apart are the points pointed by the red arrow and the blue arrow?",
+        "How many meters apart are these two points?",
         "The two points are around {} meters apart.",
     ),
     Task.CAMERA_MOTION: (
-        "How many meters has the camera moved between these 2 images?",
-        "How many meters has the camera moved between these 2 images?",
+        "how far did the camera move between them?",
+        "How many meters did the camera move between these two images?",
         "The camera moved around {} meters.",
+    ),
+}
+_MULTITASK = {
+    Task.PRINCIPAL_AXIS_DISTANCE: (
+        "How far is this point from the camera in the forward backward direction?",
+        "The point is around {} meters away from the camera in the forward backward direction.",
+    ),
+    Task.SPEED: (
+        "How many meters per second should we move in order to reach this point in exactly "
+        "{given} seconds?",
+        "The point is around {{}} meters away from the camera. {{}} / {given} = {{}}m/s",
+    ),
+    Task.TIME: (
+        "How many seconds do we need to reach this point if we move towards it with the speed of "
+        "{given}m/s?",
+        "The point is around {{}} meters away from the camera. {{}} / {given} = {{}}s",
+    ),
+    Task.TWO_POINT_DISTANCE: (
+        "How far are these 2 points from each other?",
+        "The points are around {} meters away from each other.",
+    ),
+    Task.CAMERA_MOTION: (
+        "How many meters has the camera moved between these 2 images?",
+        "The camera has moved around {} meters.",
     ),
 }
 _UNITS = {Task.SPEED: SPEED, Task.TIME: SECONDS}
@@ -144,6 +189,8 @@ def prompt(
     style has no form of the task or a needed value is missing.
     """
     task, style = Task(task), Style(style)
+    if style is Style.MULTITASK:
+        return _multitask(task, time_s, speed_m_s)
     if style in (Style.PUBLISHED, Style.PLAIN):
         return _tagged_or_plain(task, style, time_s, speed_m_s)
     if task is not Task.DISTANCE:
@@ -163,6 +210,29 @@ def prompt(
     )
 
 
+def _multitask(task: Task, time_s: float | None, speed_m_s: float | None) -> Prompt:
+    """Return Figure 7's prompt; a given time or speed is written with one decimal."""
+    if task is Task.DISTANCE:
+        return prompt(task)
+    question, reply = _MULTITASK[task]
+    unit, given = _UNITS.get(task, METRES), math.nan
+    if task in _UNITS:
+        name, value = ("time_s", time_s) if task is Task.SPEED else ("speed_m_s", speed_m_s)
+        given = round(_positive(name, value), 1)
+        if not given:
+            raise StatusError(Code.BAD_QUESTION, f"{name} = {value}: must be at least 0.1")
+        question, reply = (text.format(given=f"{given:.1f}") for text in (question, reply))
+    return Prompt(
+        f"{question} {_TAGS.format(unit=_UNIT_WORDS[unit])}",
+        f"<think> {reply} </think>\n\n<answer> {{}} </answer>",
+        unit,
+        _MARKERS.get(task, 1),
+        2 if task is Task.CAMERA_MOTION else 1,
+        tags=True,
+        given=given,
+    )
+
+
 def _tagged_or_plain(
     task: Task, style: Style, time_s: float | None, speed_m_s: float | None
 ) -> Prompt:
@@ -176,7 +246,8 @@ def _tagged_or_plain(
     images = 2 if task is Task.CAMERA_MOTION else 1
     if style is Style.PLAIN:
         return Prompt(plain.format(**values), reply, unit, markers, images)
-    question = f"{tagged.format(**values)} {_TAGS.format(unit=_UNIT_WORDS[unit])}"
+    lead = "Given this image" if images == 1 else "Given these two images"
+    question = f"{lead}, {tagged.format(**values)} {_TAGS.format(unit=_UNIT_WORDS[unit])}"
     return Prompt(
         question,
         f"<think> {reply} </think>\n\n<answer> {{}} </answer>",

@@ -13,6 +13,7 @@ from PIL import Image
 from depthlm_ros.cli import image_input
 from depthlm_ros.cli import main as cli
 from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.image_io.photo_camera import ideal_lens
 from depthlm_ros.models import registry
 from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.status import Code, StatusError
@@ -82,6 +83,12 @@ def photo(tmp_path):
     rgb = np.stack([10 * u, 20 * v, np.full_like(u, 7)], axis=-1).astype(np.uint8)
     Image.fromarray(rgb).save(tmp_path / "photo.png")
     return tmp_path / "photo.png"
+
+
+def speckled(width, height):
+    """Return a picture that is not blank."""
+    pixels = np.random.default_rng(0).integers(60, 190, (height, width, 3))
+    return Image.fromarray(pixels.astype(np.uint8))
 
 
 def run(capsys, *argv):
@@ -159,7 +166,7 @@ def test_fy_cx_cy_are_used_and_the_centre_is_that_of_the_pixels(use, photo, tmp_
     assert cloud["xyz"][0] == pytest.approx([-0.2, -0.8, 2.0])
     told = json.loads(out)["images"][0]["camera"]
     assert (told["fx"], told["fy"], told["cx"], told["cy"]) == (10, 5, 1, 2)
-    lens = image_input.ideal_lens(8, 6, 10.0)
+    lens = ideal_lens(8, 6, 10.0)
     assert lens.k == (10.0, 0.0, 3.5, 0.0, 10.0, 2.5, 0.0, 0.0, 1.0)
 
 
@@ -176,6 +183,8 @@ def test_json_is_all_that_stdout_holds(use, photo, tmp_path, capsys):
     assert record["share_beyond_range"] == pytest.approx(np.isinf(depth).mean())
     assert np.isinf(depth).mean() > 0.2
     assert record["cloud_points"] == len(read_ply(tmp_path / "photo_cloud.ply"))
+    assert "measured" not in err  # that is for --verbose
+    _, _, err = run(capsys, "depth", photo, "--fx", 10, "-o", tmp_path, "--verbose")
     assert "no measured accuracy" in err
 
 
@@ -197,16 +206,15 @@ def test_a_lens_is_straightened_and_the_files_say_so(use, photo, tmp_path, capsy
 def options_of(**given):
     from types import SimpleNamespace
 
-    names = dict(fx=None, fy=None, cx=None, cy=None, camera_info=None, rectified=False)
-    return SimpleNamespace(**{**names, **given})
+    return SimpleNamespace(**{"rectified": False, **given})
 
 
 def test_a_rectified_picture_takes_p_and_stays(photo, tmp_path):
     info = calibration(tmp_path, d=0.1)
-    frame, rectifier, rgb = image_input.frame_of(
+    frame, rectifier, taken = image_input.frame_of(
         photo, options_of(camera_info=info, rectified=True)
     )
-    assert rectifier.is_identity and frame.rgb is rgb
+    assert rectifier.is_identity and frame.rgb is taken.picture.rgb
     assert (frame.camera.fx, frame.camera.fy) == (8.0, 9.0)
 
 
@@ -225,16 +233,20 @@ def test_an_echoed_camera_info_is_a_calibration_too(photo, tmp_path):
     assert (camera.fx, camera.cx, camera.cy) == (10.0, 3.5, 2.5)
 
 
+EYE = "camera_matrix: {data: [9, 0, 3.5, 0, 9, 2.5, 0, 0, 1]}"
+
+
 @pytest.mark.parametrize(
     "content, part",
     [
         ("a: [1, 2", "YAML"),
         ("- 1\n- 2\n", "no table"),
         ("a: 1\n", "camera_calibration"),
-        ("camera_matrix: {data: [1, 2, x]}\nimage_width: 8\nimage_height: 6", "list of numbers"),
-        ("camera_matrix: {data: [1, 2, 3]}\nimage_width: wide\nimage_height: 6", "whole number"),
+        ("camera_matrix: {data: [1, 2, x]}\nimage_width: 8\nimage_height: 6", "must be a number"),
+        (f"{EYE}\nimage_width: wide\nimage_height: 6", "must be a number"),
+        (f"{EYE}\nimage_width: 8.5\nimage_height: 6", "whole number"),
         ("camera_matrix: {data: [1, 2, 3]}\nimage_width: 8\nimage_height: 6", "must be 9"),
-        ("k: [1, 0, 3.5, 0, 1, 2.5, 0, 0, 1]\nwidth: 80\nheight: 60", "80 x 60"),
+        ("k: [50, 0, 39.5, 0, 50, 29.5, 0, 0, 1]\nwidth: 80\nheight: 60", "80 x 60"),
     ],
 )
 def test_a_calibration_that_is_none_is_refused_with_a_reason(photo, tmp_path, content, part):
@@ -254,21 +266,21 @@ def test_several_pictures_where_some_fail(use, photo, tmp_path, capsys):
     (tmp_path / "empty.jpg").write_bytes(b"")
     names = ["missing.png", "cut.png", "text.jpg", "empty.jpg", "photo.png"]
     paths = [tmp_path / name for name in names]
-    argv = ["depth", *paths, tmp_path, "--fx", 10, "-o", tmp_path / "out", "--json"]
+    argv = ["depth", *paths, "--fx", 10, "-o", tmp_path / "out", "--json"]
     code, out, err = run(capsys, *argv)
     records = json.loads(out)["images"]
     assert code == 1
-    assert [record["ok"] for record in records] == [False] * 4 + [True, False]
+    assert [record["ok"] for record in records] == [False] * 4 + [True]
     assert {record["code"] for record in records if not record["ok"]} == {"BAD_IMAGE"}
     assert (tmp_path / "out" / "photo_depth.npy").exists()
-    assert "5 of 6 pictures failed" in err and "ends early" in err
+    assert "4 of 5 pictures failed" in err and "cut.png" in err
 
 
 def test_pictures_of_one_name_do_not_overwrite_each_other(use, photo, tmp_path, capsys):
     use(Plane())
     (tmp_path / "b").mkdir()
     other = tmp_path / "b" / "photo.png"
-    Image.new("RGB", (4, 4)).save(other)
+    Image.open(photo).crop((0, 0, 4, 4)).save(other)
     assert run(capsys, "depth", photo, other, "--fx", 10, "-o", tmp_path / "o")[0] == 0
     shapes = [np.load(tmp_path / "o" / f"{n}_depth.npy").shape for n in ("photo", "photo_2")]
     assert shapes == [(6, 8), (4, 4)]
@@ -323,13 +335,94 @@ def test_range_options_are_kept(use, photo, tmp_path, capsys):
     assert run(capsys, *argv[:-1], 2.5)[0] == 0
 
 
-def test_exif_turns_a_photograph_but_not_a_calibrated_picture(tmp_path):
+def test_exif_tells_the_focal_length_and_the_output_says_so(use, tmp_path, capsys):
+    """26 mm on 35 mm film: 8 x 6 px have a diagonal of 10 px, 26 * 10 / 43.26662 = 6.00925 px."""
+    use(Plane())
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
-    file = tmp_path / "turned.jpg"
-    Image.new("RGB", (8, 6)).save(file, exif=exif)
-    assert image_input.read_rgb(file, upright=True).shape == (8, 6, 3)
-    assert image_input.read_rgb(file, upright=False).shape == (6, 8, 3)
+    exif.get_ifd(0x8769)[0xA405] = 26
+    v, u = np.mgrid[:6, :8]
+    rgb = np.stack([30 * u, 40 * v, u], axis=-1).astype(np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "p.jpg", exif=exif.tobytes())
+    argv = ["depth", tmp_path / "p.jpg", "-o", tmp_path / "o", "--json"]
+    code, out, err = run(capsys, *argv)
+    (record,) = json.loads(out)["images"]
+    assert code == 0 and record["camera"]["fx"] == pytest.approx(6.00925, abs=1e-4)
+    assert record["focal_length_assumed"] is False
+    assert "26 mm on 35 mm film" in record["focal_length"] and "26 mm" in err
+
+
+def test_without_a_focal_length_the_three_ways_are_named(use, photo, tmp_path, capsys):
+    use(Plane())
+    code, out, err = run(capsys, "depth", photo, "-o", tmp_path / "o")
+    assert code == 1 and "--hfov" in err and "--camera-info" in err and "--fx" in err
+    assert "--assume-phone" in err
+
+
+def test_an_assumed_focal_length_is_in_every_output(use, photo, tmp_path, capsys):
+    use(Plane())
+    argv = [photo, "--assume-phone"]
+    code, out, err = run(capsys, "depth", *argv, "-o", tmp_path / "o")
+    assert code == 0 and "ASSUMED" in out and "ASSUMED" in err
+    assert b"comment focal length ASSUMED" in (tmp_path / "o" / "photo_cloud.ply").read_bytes()
+    code, out, _ = run(capsys, "depth", *argv, "-o", tmp_path / "o", "--json")
+    assert json.loads(out)["images"][0]["focal_length_assumed"] is True
+    code, out, _ = run(capsys, "ask", *argv, "How far is the image centre?")
+    assert code == 0 and "ASSUMED" in out
+    code, out, _ = run(capsys, "ask", *argv, "How far is the image centre?", "--json")
+    told = json.loads(out)
+    assert told["focal_length_assumed"] is True and "ASSUMED" in told["focal_length"]
+    with_strip = Image.open(tmp_path / "o" / "photo_depth.png").size[1]
+    run(capsys, "depth", photo, "--fx", 10, "-o", tmp_path / "o")
+    assert with_strip == Image.open(tmp_path / "o" / "photo_depth.png").size[1] + 26
+
+
+def test_a_focal_length_in_millimetres_is_refused(use, photo, tmp_path, capsys):
+    use(Plane())
+    code, _, err = run(capsys, "depth", photo, "--fx", 0.5, "-o", tmp_path)
+    assert code == 1 and "not millimetres" in err
+
+
+def test_folders_and_patterns_are_pictures(use, photo, tmp_path, capsys):
+    use(Plane())
+    (tmp_path / "more").mkdir()
+    for name in ("a_10.png", "a_2.png"):
+        (tmp_path / "more" / name).write_bytes(photo.read_bytes())
+    argv = ["--fx", 10, "-o", tmp_path / "o", "--json"]
+    code, out, _ = run(capsys, "depth", tmp_path / "more", *argv)
+    assert [Path(r["image"]).name for r in json.loads(out)["images"]] == ["a_2.png", "a_10.png"]
+    code, out, _ = run(capsys, "depth", f"{tmp_path}/more/a_1*", *argv)
+    assert [Path(r["image"]).name for r in json.loads(out)["images"]] == ["a_10.png"]
+
+
+def test_a_cloud_is_thinned_to_the_points_asked_for(use, photo, tmp_path, capsys):
+    use(Plane())
+    argv = ["depth", photo, "--fx", 10, "-o", tmp_path]
+    assert run(capsys, *argv, "--max-points", 12)[0] == 0
+    cloud = read_ply(tmp_path / "photo_cloud.ply")
+    # every second row and column from the second: u of 1, 3, 5, 7 and v of 1, 3, 5
+    assert len(cloud) == 12
+    assert cloud["xyz"][0] == pytest.approx([(1 - 3.5) / 5, (1 - 2.5) / 5, 2.0])
+
+
+def test_above_the_limit_pixels_are_asked_about_as_they_were_taken(
+    use, photo, capsys, monkeypatch
+):
+    """Half the size: pixel (7, 5) of 8 x 6 is still 2.177 m away (see above)."""
+    from depthlm_ros.image_io import photo_camera
+
+    use(Plane())
+    monkeypatch.setattr(photo_camera.open_photograph, "__defaults__", (12,))
+    code, out, err = ask(capsys, photo, "How far is this point?", "--at", 7, 5)
+    assert code == 0 and "2.18 m" in out and "scaled down to 4 x 3" in err
+    code, out, _ = ask(capsys, photo, "How far is the image centre?", "--json")
+    assert json.loads(out)["evidence"][0]["pixel"] == [3.5, 2.5]
+
+
+def test_version_and_bare_call(capsys):
+    code, out, _ = run(capsys, "--version")
+    assert code == 0 and out == "depthlm 0.1.0\n"
+    code, out, _ = run(capsys)
+    assert code == 0 and "COMMAND" in out and "doctor" in out
 
 
 # -- ask --------------------------------------------------------------------------------------
@@ -429,12 +522,17 @@ def test_points_are_of_the_picture_as_taken(use, photo, tmp_path, capsys):
 def test_ask_draws_the_points(use, photo, tmp_path, capsys):
     use(Plane())
     big = tmp_path / "big.png"
-    Image.new("RGB", (160, 120), (90, 90, 90)).save(big)
+    seen = np.full((120, 160, 3), 90, np.uint8)
+    seen[:20] = 30
+    Image.fromarray(seen).save(big)
     drawn = tmp_path / "drawn.png"
-    assert ask(capsys, big, "How far is this point?", "--at", 80, 60, "-o", drawn)[0] == 0
+    assert (
+        ask(capsys, big, "How far is this point?", "--at", 80, 60, "-o", drawn, "--fx", 100)[0]
+        == 0
+    )
     pixels = np.asarray(Image.open(drawn))
     assert pixels.shape == (120, 160, 3)
-    assert (pixels[60, 80] == 90).all() and (pixels != 90).any()
+    assert (pixels[60, 80] == 90).all() and (pixels != seen).any()
 
 
 # -- models, fetch ----------------------------------------------------------------------------
@@ -516,9 +614,9 @@ def test_fetch_of_nonsense(capsys):
 @pytest.mark.parametrize(
     "argv",
     [
-        "",
         "frobnicate",
-        "depth a.png -o o",
+        "depth a.png -o o --fx 5 --hfov 60",
+        "depth a.png -o o --fy 5",
         "depth a.png --fx 0 -o o",
         "depth a.png --fx nan -o o",
         "depth a.png --fx five -o o",
@@ -654,8 +752,8 @@ def test_a_real_checkpoint_in_a_process_of_its_own(tmp_path, photo):
     config["measured"] = {"delta1": 0.5}
     checkpoint.write(tmp_path / "tiny", config, module.published_state_dict(), tokenizer)
     big = tmp_path / "big.jpg"
-    Image.new("RGB", (160, 120), (90, 120, 90)).save(big)
-    model = ["--model", tmp_path / "tiny", "--fx", 130]
+    speckled(160, 120).save(big)
+    model = ["--model", tmp_path / "tiny", "--fx", 130, "--verbose"]
     done = process("depth", big, *model, "-o", tmp_path / "o", "--json")
     assert done.returncode == 0, done.stderr
     (record,) = json.loads(done.stdout)["images"]

@@ -24,7 +24,7 @@ class Writes:
 
 @pytest.fixture
 def photo(tmp_path):
-    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "photo.png")
+    Image.linear_gradient("L").resize((8, 6)).save(tmp_path / "photo.png")
     return tmp_path / "photo.png"
 
 
@@ -77,7 +77,7 @@ class Finds(Writes):
 def test_a_model_that_finds_things_has_them_measured(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(registry, "load", lambda *_, **__: Finds())
     photo = tmp_path / "photo.png"
-    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(photo)
+    Image.linear_gradient("L").resize((64, 48)).save(photo)
     code, out, _ = ask(capsys, photo, "What is the depth of the cup?")
     assert code == 0 and out.startswith("Along the camera's axis the cup is at 2.00 m")
     assert "Understood: cup at (" in out

@@ -34,7 +34,7 @@ class Marker:
 @pytest.fixture
 def grid(monkeypatch, capsys, tmp_path):
     """Return a function that runs the command on an 8 x 8 px picture and returns what it left."""
-    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "photo.png")
+    Image.linear_gradient("L").resize((8, 8)).save(tmp_path / "photo.png")
 
     def run(model):
         monkeypatch.setattr(registry, "load", lambda *_, **__: model)
@@ -42,7 +42,7 @@ def grid(monkeypatch, capsys, tmp_path):
             "depth",
             tmp_path / "photo.png",
             "--fx",
-            1000,
+            90,
             "-o",
             tmp_path / "out",
             "--json",
@@ -63,7 +63,7 @@ def test_the_models_interval_is_written_beside_the_depth(grid):
     code, record, files, _ = grid(Marker())
     assert code == 0 and record["complete"] is True
     for name, metres in (("depth", 3.0), ("depth_low", 2.5), ("depth_high", 3.6)):
-        np.testing.assert_allclose(files[f"photo_{name}.npy"], metres, rtol=1e-4)
+        np.testing.assert_allclose(files[f"photo_{name}.npy"], metres, rtol=2e-3)
     assert record["files"]["low"].endswith("photo_depth_low.npy")
 
 
@@ -79,7 +79,7 @@ def test_ctrl_c_writes_what_there_is(grid):
     assert code == 0 and record["complete"] is False
     assert model.calls == 3  # 4, 8 and 16 questions: 28 of 64, every second line and more
     assert "stopping after what is being asked" in err and "every 2. row and column" in err
-    np.testing.assert_allclose(files["photo_depth.npy"], 3.0, rtol=1e-4)
+    np.testing.assert_allclose(files["photo_depth.npy"], 3.0, rtol=2e-3)
     assert signal.getsignal(signal.SIGINT) is handler
 
 

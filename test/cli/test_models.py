@@ -46,7 +46,7 @@ def asked(monkeypatch):
 @pytest.fixture
 def photo(tmp_path):
     """Return the path of a grey picture of 160 x 120 px."""
-    Image.new("RGB", (160, 120), (90, 120, 90)).save(tmp_path / "photo.png")
+    Image.linear_gradient("L").resize((160, 120)).convert("RGB").save(tmp_path / "photo.png")
     return tmp_path / "photo.png"
 
 
@@ -187,7 +187,7 @@ def test_bench_accuracy_takes_them_too(asked, capsys, tmp_path):
     line = {"image": "photo.png", "intrinsics": [100, 100, 79.5, 59.5, 160, 120]}
     line |= {"pixel_coords": [[80, 60]], "depth": [2.0]}
     (tmp_path / "data.jsonl").write_text(json.dumps(line) + "\n")
-    Image.new("RGB", (160, 120)).save(tmp_path / "photo.png")
+    Image.linear_gradient("L").resize((160, 120)).convert("RGB").save(tmp_path / "photo.png")
     more = "--option estimate=mean --option marker=circle:8 --quantize int8 --revision r".split()
     argv = ["bench", "accuracy", "--data", tmp_path / "data.jsonl", "--json", *more]
     code, out, err = run(capsys, *argv)

@@ -13,7 +13,7 @@ from depthlm_ros.client import Reading, Reply
 from depthlm_ros.demo import contact_sheets, context, image_folder_run, tables
 from depthlm_ros.demo import main as demo
 from depthlm_ros.demo.keep_running import instructions
-from depthlm_ros.demo.live_run import Checked, Look, stamp_of_most
+from depthlm_ros.demo.live_run import Checked, QuestionRound, stamp_of_most
 from depthlm_ros.demo.node_processes import DemoError
 from depthlm_ros.demo.questions import questions_about
 from depthlm_ros.demo.subscriber import Inbox, metres_of
@@ -46,7 +46,7 @@ def look(true_m=2.0, said_m=3.0):
     depth = np.full((120, 160), said_m, np.float32)
     true = np.full((120, 160), true_m, np.float32)
     frame, depth_map = Frame(rgb, CAMERA, 7), DepthMap(depth, CAMERA, 7)
-    return Look(answers, np.array([said_m]), np.array([true_m]), frame, depth_map, true)
+    return QuestionRound(answers, np.array([said_m]), np.array([true_m]), frame, depth_map, true)
 
 
 # -- photographs ----------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_scene_sheet_has_a_row_for_each_look_on_one_scale():
 
 
 def test_looks_without_pictures_are_left_out():
-    empty = Look([], np.zeros(0), np.zeros(0))
+    empty = QuestionRound([], np.zeros(0), np.zeros(0))
     assert (
         contact_sheets.scene_sheet([empty, look()]).shape
         == contact_sheets.scene_sheet([look()]).shape

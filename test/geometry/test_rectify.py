@@ -233,7 +233,7 @@ def test_what_does_not_agree_is_refused_with_both_sizes(lens, size, said):
         ({"k": (np.nan, *K[1:])}, "finite"),
         ({"k": (np.inf, *K[1:])}, "finite"),
         ({"k": K[:8]}, "8 values"),
-        ({"k": (500.0, 3.0, *K[2:])}, "skew 3.0"),
+        ({"k": (500.0, 30.0, *K[2:])}, "skew 30.0"),
         ({"p": (*P[:11], np.nan)}, "finite"),
         ({"r": (np.nan,) * 9}, "finite"),
     ],
@@ -294,3 +294,36 @@ def test_a_plane_at_two_metres_is_found_at_two_metres(
     raw = (sensor - [x, y] + 0.5) / [binning_x, binning_y] - 0.5
     pixels = rectifier.source_to_rectified(raw)
     np.testing.assert_allclose(rectifier.camera.unproject(pixels, [2, 2, 2]), points, atol=1e-7)
+
+
+def test_a_small_skew_of_k_is_applied_where_opencv_applies_it():
+    """cv2.fisheye.distortPoints takes the skew as alpha: the independent route."""
+    alpha, d = 0.004, np.array([0.05, -0.01, 0.003, -0.001])
+    lens = CameraModel(640, 480, (500.0, 500.0 * alpha, *K[2:]), "equidistant", tuple(d))
+    rectifier = Rectifier(lens, 640, 480)
+    rays = np.array([[[0.3, -0.4], [-0.2, 0.35], [0.0, 0.0]]])
+    expected = cv2.fisheye.distortPoints(rays, np.reshape(K, (3, 3)), d, alpha=alpha)[0]
+    ideal = rays[0] * (500.0, 400.0) + (319.5, 239.5)
+    shown = rectifier.rectified_to_source(ideal)
+    np.testing.assert_allclose(shown, expected, atol=1e-6)
+    np.testing.assert_allclose(rectifier.source_to_rectified(expected), ideal, atol=1e-6)
+    straight = Rectifier(replace(lens, k=K), 640, 480).rectified_to_source(ideal)
+    assert abs(shown - straight).max() > 0.7
+    # A picture that holds its own column is remapped to where each pixel's ray is shown.
+    columns = np.tile(np.arange(640) / 4.0, (480, 1))[..., None]
+    picture = np.repeat(columns, 3, axis=2).astype(np.uint8)
+    seen = rectifier.rectify(picture)[100, 500, 0] * 4.0
+    np.testing.assert_allclose(seen, rectifier.rectified_to_source([500, 100])[0], atol=4.0)
+    u, v = rectifier._distortion.tables(np.reshape(K, (3, 3)), np.reshape(K, (3, 3)), (640, 480))
+    at = rectifier.rectified_to_source([[500.0, 100.0]])[0]
+    np.testing.assert_allclose([u[100, 500], v[100, 500]], at, atol=1e-3)
+
+
+def test_plumb_bob_with_eight_coefficients_is_what_opencv_makes_of_them():
+    lens = CameraModel(640, 480, K, "plumb_bob", RATIONAL)
+    rays = np.array([[0.3, -0.4, 1.0], [-0.2, 0.35, 1.0]])
+    k, none = np.reshape(K, (3, 3)), np.zeros(3)
+    expected = cv2.projectPoints(rays, none, none, k, np.array(RATIONAL))[0][:, 0]
+    ideal = rays[:, :2] * (500.0, 400.0) + (319.5, 239.5)
+    shown = Rectifier(lens, 640, 480).rectified_to_source(ideal)
+    np.testing.assert_allclose(shown, expected, atol=1e-9)

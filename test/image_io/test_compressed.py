@@ -1,6 +1,7 @@
 """CompressedImage: JPEG and PNG written here, broken in every way; sizes without decoding."""
 
 import struct
+import time
 import zlib
 from array import array
 
@@ -87,7 +88,8 @@ def test_jpeg_rotation_is_not_applied():
         (8, 6, [(1, 2, 3, 255, 4, 5, 6, 0)], [[[1, 2, 3], [4, 5, 6]]]),
         (8, 0, [(9, 8), (7, 6)], [[[9] * 3, [8] * 3], [[7] * 3, [6] * 3]]),
         (16, 0, [(9, 9, 255, 255)], [[[9] * 3, [255] * 3]]),  # 257 * 9 is 0x0909
-        (16, 2, [(1, 1, 2, 2, 3, 3)], [[[1, 2, 3]]]),
+        (16, 2, [(1, 1, 2, 2, 255, 255)], [[[1, 2, 255]]]),
+        (16, 0, [(4, 0, 15, 255)], [[[64] * 3, [255] * 3]]),  # 1024 and 4095: 12 bits in 16
     ],
 )
 def test_png(depth, kind, rows, expected):
@@ -192,3 +194,86 @@ def test_any_damage_gives_a_picture_or_a_refusal(whole, damages, cut):
 def test_any_bytes_give_a_picture_or_a_refusal(head, tail):
     with pytest.raises(StatusError):
         decode_compressed(message(head + tail), max_pixels=10_000)
+
+
+# -- cheap before dear ------------------------------------------------------------------------
+
+
+def refused(data, declared="png", **more):
+    with pytest.raises(StatusError) as refusal:
+        decode_compressed(message(data, declared), **more)
+    return refusal.value
+
+
+@pytest.mark.parametrize(
+    "declared", ["16UC1; png compressed ", "32FC1; compressedDepth png", "32SC1; png", "8UC2; png"]
+)
+def test_what_declares_itself_no_picture_is_refused_as_raw_images_are(declared):
+    refusal = refused(png([(9, 9, 255, 255)], 16, 0), declared)
+    assert refusal.code == Code.BAD_IMAGE and "not a colour or grey picture" in refusal.text
+
+
+def test_another_size_than_camera_infos_is_refused_before_decoding(monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", None)  # would fail
+    refusal = refused(jpeg(picture()), "jpeg", expected=(640, 480))
+    assert refusal.code == Code.BAD_CAMERA_INFO
+    assert "64 x 48" in refusal.text and "640 x 480" in refusal.text
+
+
+def grey_png(width, height, depth=8, kind=0):
+    """Return a PNG of one colour: a few kilobytes, however large."""
+    samples = {0: 1, 2: 3, 6: 4}[kind]
+    return png([bytes(width * samples * depth // 8)] * height, depth, kind)
+
+
+def many_scans(width, height, scans):
+    """Return a progressive JPEG with its last scan repeated."""
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (90, 90, 90)).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    start = data.rindex(b"\xff\xda")
+    return data[:start] + data[start:-2] * scans + data[-2:]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (grey_png(6000, 6000), "check the encoder"),
+        (grey_png(3000, 2900, 16, 6), "8 bits a sample"),
+        (many_scans(640, 480, 100), "progressive"),
+        (many_scans(3840, 2160, 30), "progressive"),
+        (WHOLE_PNG[:33] + bytes(4) + b"tEXt" + struct.pack(">I", zlib.crc32(b"tEXt")) * 1, "ends"),
+        (WHOLE_PNG[:33] + (bytes(4) + b"tEXt" + struct.pack(">I", zlib.crc32(b"tEXt"))) * 80_000,
+         "chunks"),
+        (b"\xff\xd8" + b"\xff\xe0\x00\x02" * 200_000, "ends early"),
+        (b"\xff\xd8" + b"\xff" * 900_000, "ends early"),
+    ],
+)  # fmt: skip
+def test_what_would_cost_too_much_is_refused_in_no_time(data, said):
+    assert len(data) < 1_000_000
+    begin = time.perf_counter()
+    refusal = refused(data, "x")
+    assert time.perf_counter() - begin < 0.15
+    assert said in refusal.text
+
+
+def test_text_beside_a_png_is_not_decompressed(monkeypatch):
+    """A zTXt chunk may hold a thousand times its size: it is dropped before decoding."""
+    text = b"zTXt" + b"a\0\0" + zlib.compress(bytes(5_000_000))
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    seen = []
+    real = cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", lambda b, f: seen.append(b.size) or real(b, f))
+    data = WHOLE_PNG[:33] + chunk * 20 + WHOLE_PNG[33:]
+    rgb = decode_compressed(message(data, "png"))
+    assert rgb.tolist() == [[[1, 2, 3]]] * 4
+    assert seen == [len(WHOLE_PNG)]
+
+
+def test_a_real_progressive_jpeg_of_4k_passes():
+    rgb = decode_compressed(message(many_scans(3840, 2160, 1), "jpeg"))
+    assert rgb.shape == (2160, 3840, 3)

@@ -96,7 +96,16 @@ def test_sixteen_bit(encoding, big, padding):
 
     data, step = bytes_of(encoding, row_of, padding)
     rgb = decode(encoding, WIDTH, HEIGHT, step, big, data)
-    np.testing.assert_array_equal(rgb, expected(encoding))
+    # White is the largest value of the bits in use: with 255 in it, 65535.
+    full = 2 ** (257 * int(expected(encoding).max())).bit_length() - 1
+    stretched = np.rint(expected(encoding) * (257 * 255 / full))
+    np.testing.assert_allclose(rgb, stretched, atol=1)
+
+
+def test_twelve_bits_in_sixteen_are_not_nearly_black():
+    samples = np.array([[0, 1024], [2048, 4095]], "<u2")
+    rgb = decode("mono16", 2, 2, 4, False, samples.tobytes())
+    assert rgb[..., 0].tolist() == [[0, 64], [128, 255]]
 
 
 @pytest.mark.parametrize("padding", [0, 3])

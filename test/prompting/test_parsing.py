@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depthlm_ros.prompting.parsing import parse_answer, parse_ray
-from depthlm_ros.prompting.prompts import prompt, ray_answer
+from depthlm_ros.prompting.parsing import parse_answer, parse_division, parse_ray
+from depthlm_ros.prompting.prompts import Style, Task, prompt, ray_answer
 from depthlm_ros.sanitize import verbatim
 
 CASES = int(os.environ.get("DEPTHLM_FUZZ_CASES", "500"))
@@ -176,3 +176,32 @@ def test_fuzz_never_raises_never_invents(text):
 @given(st.decimals(min_value=0, max_value=9999, places=2), st.sampled_from(["published", "plain"]))
 def test_fuzz_every_trained_reply_is_read_back(value, style):
     assert parse_answer(prompt(style=style).answer(float(value))).value == float(value)
+
+
+SPEED_ASKED = prompt(Task.SPEED, Style.MULTITASK, time_s=4.0)
+DIVIDED = (
+    "<think> The point is around 7.23 meters away from the camera. {} </think>\n\n"
+    "<answer> {} </answer>"
+)
+
+
+def test_the_last_number_of_a_division_answers():
+    read = parse_division(DIVIDED.format("7.23 / 4.0 = 1.81m/s", "1.81"), SPEED_ASKED)
+    assert (read.value, read.reason) == (1.81, "")
+
+
+@pytest.mark.parametrize(
+    "division, answer, reason",
+    [
+        ("7.23 / 4.0 = 2.81m/s", "2.81", "must divide by 4"),
+        ("7.23 / 5.0 = 1.45m/s", "1.45", "must divide by 4"),
+        ("7.23 / 4.0 = 1.81m/s", "7.23", "must divide by 4"),
+        ("It takes long.", "1.81", "0 divisions"),
+        ("7.23 / 4.0 = 1.81m/s 8.0 / 4.0 = 2.0m/s", "1.81", "2 divisions"),
+        ("7.2.3 / 4.0 = 1.81m/s", "1.81", "no plain numbers"),
+        ("7.23 / 4.0 = 1.81m/s", "-1.81", "non-negative"),
+    ],
+)
+def test_a_division_that_does_not_hold_is_no_answer(division, answer, reason):
+    read = parse_division(DIVIDED.format(division, answer), SPEED_ASKED)
+    assert math.isnan(read.value) and reason in read.reason

@@ -63,25 +63,9 @@ def test_every_task_reads_its_own_reply(task, style):
 
 def test_tasks_say_their_units_pictures_and_markers():
     assert prompt(Task.SPEED, time_s=2).unit == "m/s"
-    assert (
-        prompt(Task.SPEED, "plain", time_s=4).question == "How many meters per second should we"
-        " move in order to reach this point in exactly 4.0 seconds?"
-    )
+    assert "in 2.00 seconds" in prompt(Task.SPEED, time_s=2).question
     assert prompt(Task.TIME, speed_m_s=1.5).unit == "s"
-    assert (
-        prompt(Task.TIME, "plain", speed_m_s=6).question == "How many seconds do we need to reach"
-        " this point if we move towards it with the speed of 6.0m/s?"
-    )
-    for task, asked in (
-        (
-            Task.PRINCIPAL_AXIS_DISTANCE,
-            "How far is this point from the camera in the forward backward direction?",
-        ),
-        (Task.TWO_POINT_DISTANCE, "How far are these 2 points from each other?"),
-        (Task.CAMERA_MOTION, "How many meters has the camera moved between these 2 images?"),
-    ):
-        assert prompt(task, "plain").question == asked
-        assert prompt(task).question.startswith(f"{asked} Output the thinking process")
+    assert "at 1.50 meters per second" in prompt(Task.TIME, speed_m_s=1.5).question
     assert prompt(Task.TWO_POINT_DISTANCE).markers == 2
     motion = prompt(Task.CAMERA_MOTION)
     assert (motion.images, motion.markers) == (2, 0)
@@ -97,3 +81,66 @@ def test_missing_values_are_refused():
     ):
         with pytest.raises(StatusError):
             prompt(**arguments)
+
+
+TAGS = (
+    " Output the thinking process in <think> </think> and final answer (the {} number only,"
+    " without the unit) in <answer> </answer> tags."
+)
+
+
+@pytest.mark.parametrize(
+    "task, given, question, unit",
+    [
+        (
+            Task.PRINCIPAL_AXIS_DISTANCE,
+            {},
+            "How far is this point from the camera in the forward backward direction?",
+            "meter",
+        ),
+        (
+            Task.SPEED,
+            {"time_s": 4.0},
+            "How many meters per second should we move in order to reach this point in exactly"
+            " 4.0 seconds?",
+            "meters per second",
+        ),
+        (
+            Task.TIME,
+            {"speed_m_s": 6.0},
+            "How many seconds do we need to reach this point if we move towards it with the"
+            " speed of 6.0m/s?",
+            "second",
+        ),
+        (
+            Task.TWO_POINT_DISTANCE,
+            {},
+            "How far are these 2 points from each other?",
+            "meter",
+        ),
+        (
+            Task.CAMERA_MOTION,
+            {},
+            "How many meters has the camera moved between these 2 images?",
+            "meter",
+        ),
+    ],
+)
+def test_the_six_tasks_are_asked_as_figure_7_words_them(task, given, question, unit):
+    asked = prompt(task, Style.MULTITASK, **given)
+    assert asked.question == question + TAGS.format(unit)
+    assert prompt(Task.DISTANCE, Style.MULTITASK) == prompt()
+
+
+def test_replies_of_speed_and_time_write_the_division_out():
+    # the figure's own: 7.23 / 4.0 = 1.81 and 48.28 / 6.0 = 8.05
+    speed = prompt(Task.SPEED, Style.MULTITASK, time_s=4.0)
+    assert speed.answer(7.23 / 4.0) == (
+        "<think> The point is around 7.23 meters away from the camera. 7.23 / 4.0 = 1.81m/s"
+        " </think>\n\n<answer> 1.81 </answer>"
+    )
+    time = prompt(Task.TIME, Style.MULTITASK, speed_m_s=6.0)
+    assert "48.28 / 6.0 = 8.05s </think>\n\n<answer> 8.05 </answer>" in time.answer(48.28 / 6.0)
+    assert speed.divides and not prompt().divides
+    with pytest.raises(StatusError, match="at least 0.1"):
+        prompt(Task.SPEED, Style.MULTITASK, time_s=0.01)

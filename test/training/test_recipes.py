@@ -105,17 +105,17 @@ def test_depthlm_learns_and_is_served(name, tmp_path, reference_folder, depthlm_
 
 
 def test_depthlm_resumed_equals_uninterrupted(tmp_path, reference_folder, depthlm_data):
-    """Eight steps at once, and four, stopped, and four more: the same weights, bit by bit."""
+    """Four steps at once, and two, stopped, and two more: the same weights, bit by bit."""
     model = reference_folder("depthlm_qwen_tiny")
     more = (
-        "trainer.save_steps=4",
-        "trainer.max_steps=8",
+        "trainer.save_steps=2",
+        "trainer.max_steps=4",
         "label_mask=published",
         "sampling.points=2",
         "trainer.lr_scheduler_type=constant",
     )
     whole = sft.run(depthlm(tmp_path / "whole", model, depthlm_data, *more))
-    first = (*more, "trainer.max_steps=4")
+    first = (*more, "trainer.max_steps=2")
     sft.run(depthlm(tmp_path / "parts", model, depthlm_data, *first))
     parts = sft.run(depthlm(tmp_path / "parts", model, depthlm_data, *more))
     one, two = weights(whole), weights(parts)
@@ -244,7 +244,7 @@ def test_the_papers_other_heads_and_sources_train(more, stock_qwen3, depthvlm_da
     batch = collator([dataset[0], dataset[1]])
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 2e-3)
     found = []
-    for _ in range(6):
+    for _ in range(4):
         loss = model(**batch).loss
         optimiser.zero_grad()
         loss.backward()

@@ -51,6 +51,7 @@ class CompactDepthVLM:
         config = module.config
         self.ratio_90, self.speaks = config.ratio_90, config.speaks
         self.grounding = QWEN3_VL_BOXES if self.speaks else None
+        self.on_token = None  # called after each token of a reply; may look at other images
         self.path = image_patches.ImagePreprocessConfig(
             patch=STRIDE // 2,
             merge=2,
@@ -171,6 +172,8 @@ class CompactDepthVLM:
             if token == end:
                 break
             reply.append(token)
+            if self.on_token is not None:
+                self.on_token()
         return reply
 
     def _image(self, rgb: np.ndarray, view: CanonicalView) -> tuple[torch.Tensor, torch.Tensor]:

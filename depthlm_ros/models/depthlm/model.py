@@ -367,6 +367,7 @@ class DepthLM:
         network = self.network
         layout = network.layout(question.question, grids)
         by_number = self._decoding == "number" and self._style is not Style.RAY
+        by_number = by_number and not question.divides  # its first number is not the answer
         lead = network.lead(question) if by_number else None
         ids = layout.ids[None] if ids is None else ids
         conversation = network.read(ids, layout, features, lead, self._fixed)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.models.depthlm.number_distribution import Number
-from depthlm_ros.prompting.parsing import parse_answer, parse_ray
+from depthlm_ros.prompting.parsing import parse_answer, parse_division, parse_ray
 from depthlm_ros.prompting.prompts import METRES, Prompt, Style
 from depthlm_ros.sanitize import verbatim
 from depthlm_ros.status import Code
@@ -26,7 +26,11 @@ def of_text(text: str, question: Prompt, style: Style) -> DistanceReading:
         ray = parse_ray(text)
         value, reason = ray.distance_m, ray.reason
     else:
-        read = parse_answer(text, question.unit)
+        read = (
+            parse_division(text, question)
+            if question.divides
+            else parse_answer(text, question.unit)
+        )
         value, reason = read.value, read.reason
     if reason:
         return no_number(text, reason)

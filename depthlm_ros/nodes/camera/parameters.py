@@ -16,13 +16,15 @@ PARAMETERS = (
     _fixed(
         "source",
         "scenes",
-        "What is played: 'scenes', a folder of photographs, a .jsonl of annotated photographs, or "
-        "a rosbag2 (folder, .db3 or .mcap).",
+        "What is played: 'scenes', a webcam (/dev/video0 or webcam), a video file, a stream "
+        "(rtsp://, http://), a picture, a folder or pattern of pictures, a .jsonl of annotated "
+        "photographs, or a bag (rosbag2 folder, .db3, .mcap; ROS 1 .bag).",
     ),
     _fixed(
         "rate_hz",
         0.0,
-        "[Hz] Pictures a second; 0: as recorded in a bag, 5 for everything else.",
+        "[Hz] Pictures a second; 0: as recorded in a bag or video, as a webcam gives them, 5 for "
+        "everything else.",
         0.0,
         240.0,
     ),
@@ -74,24 +76,39 @@ PARAMETERS = (
         max_length=200,
     ),
     _fixed("shots_per_scene", 30, "Pictures before the next scene.", 1, 1000000),
-    _fixed("width", 640, "[px] Width of rendered scenes.", 16, 8192),
-    _fixed("height", 480, "[px] Height of rendered scenes.", 16, 8192),
+    _fixed("width", 640, "[px] Width of rendered scenes, and asked of a webcam.", 16, 8192),
+    _fixed("height", 480, "[px] Height of rendered scenes, and asked of a webcam.", 16, 8192),
+    _fixed(
+        "fourcc",
+        "",
+        "Format asked of a webcam, as in MJPG or YUYV; empty: its own choice.",
+        max_length=4,
+    ),
     _fixed(
         "fx",
         0.0,
-        "[px] Focal length. Scenes: 0 is 0.82 widths. Photographs and bags: more than 0 goes "
-        "before what their files say, without lens distortion.",
+        "[px] Focal length. Scenes: 0 is 0.82 widths. Everything else: more than 0 goes before "
+        "what the files say, without lens distortion.",
         0.0,
         1000000.0,
     ),
     _fixed("fy", 0.0, "[px] Vertical focal length; 0: as fx.", 0.0, 1000000.0),
     _fixed("cx", -1.0, "[px] Principal point; -1: the middle of the picture.", -1.0, 16384.0),
     _fixed("cy", -1.0, "[px] Principal point; -1: the middle of the picture.", -1.0, 16384.0),
+    _fixed("hfov", 0.0, "[degrees] Horizontal field of view in place of fx; 0: not.", 0.0, 180.0),
+    _fixed("f35", 0.0, "[mm] Focal length on 35 mm film in place of fx; 0: not.", 0.0, 10000.0),
+    _fixed(
+        "assume_phone",
+        False,
+        "Where nothing tells the focal length, take a typical one (a phone's main camera, 65 "
+        "degrees for a webcam) and warn: all metres may be off by one factor.",
+    ),
     _fixed(
         "camera_info_url",
         "",
-        "Calibration for photographs and bags in the format of camera_calibration: a path or "
-        "file:// URL. Empty: camera_info.yaml in the folder, if there is one.",
+        "Calibration for photographs, videos and bags (camera_calibration, kalibr, OpenCV and "
+        "others: docs/cameras.md): a path or file:// URL; FILE#NAME chooses one of several "
+        "cameras. Empty: camera_info.yaml in the folder, if there is one.",
     ),
     _fixed(
         "labels",
@@ -117,8 +134,9 @@ def cross_field_error(values: dict) -> str:
     for name in ("fy", "cx", "cy"):
         if values["fx"] == 0 and values[name] > 0:
             return f"{name} = {values[name]}: needs fx, the focal length, as well"
-    if values["fx"] > 0 and values["camera_info_url"]:
-        return f"fx = {values['fx']} and camera_info_url: give one of them"
+    given = [name for name in ("fx", "hfov", "f35", "camera_info_url") if values[name]]
+    if len(given) > 1:
+        return f"{given[0]} = {values[given[0]]} and {given[1]}: give one of them"
     kinds = values["scene_kinds"].split(",")
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         return f"scene_kinds: {unknown[0][:80]!r} must be one of {', '.join(KINDS)}"

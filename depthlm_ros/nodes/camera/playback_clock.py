@@ -10,12 +10,14 @@ from depthlm_ros.nodes.camera.sources.source import SECOND_NS, CameraSample
 class PlaybackClock:
     """The pace of one stream.
 
-    ``rate_hz``: 0 keeps the pace of the source. ``keeps_recorded``: the simulated clock is the
+    ``rate_hz``: 0 keeps the pace of the source. ``is_live``: each picture is due when it comes.
+    ``keeps_recorded``: the simulated clock is the
     source's own and jumps back with a new round; else it begins at ``start_ns`` and only goes on.
     """
 
-    def __init__(self, rate_hz: float, keeps_recorded: bool, start_ns: int):
-        self._interval_s = 1.0 / rate_hz if rate_hz else None
+    def __init__(self, rate_hz: float, keeps_recorded: bool, start_ns: int, is_live: bool = False):
+        self._interval_s = 1.0 / rate_hz if rate_hz and not is_live else None
+        self._is_live = is_live
         self._keeps_recorded, self._start_ns = keeps_recorded, start_ns
         self._last: CameraSample | None = None
         self._gap_s = 0.0
@@ -23,7 +25,9 @@ class PlaybackClock:
 
     def due_s(self, shot: CameraSample, now_s: float) -> float:
         """Return the steady time at which a shot is due; the first one at once."""
-        return now_s if self._last is None else self._due_s + self._wait_s(shot)
+        if self._last is None or self._is_live:
+            return now_s
+        return self._due_s + self._wait_s(shot)
 
     def sim_ns(self, shot: CameraSample) -> int:
         """Return the simulated time at which a shot is due."""

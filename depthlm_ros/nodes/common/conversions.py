@@ -55,10 +55,13 @@ def time_of(ns: int) -> Time:
     return Time(sec=sec, nanosec=nanosec)
 
 
-def rgb_of(msg, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Return an Image or CompressedImage as rgb, uint8 (H, W, 3), C-contiguous."""
+def rgb_of(msg, max_pixels: int = MAX_PIXELS, expected: tuple | None = None) -> np.ndarray:
+    """Return an Image or CompressedImage as rgb, uint8 (H, W, 3), C-contiguous.
+
+    ``expected``: (width, height) [px] of its CameraInfo; another size is refused before decoding.
+    """
     if hasattr(msg, "format"):
-        return decode_compressed(msg, max_pixels)
+        return decode_compressed(msg, max_pixels, expected)
     return decode(
         msg.encoding,
         msg.width,
@@ -140,7 +143,7 @@ class FrameMaker:
         live: any change in ``info`` makes a new Rectifier for this very frame.
         """
         stamp = stamp_ns(image.header.stamp)
-        rgb = rgb_of(image, self.max_pixels)
+        rgb = rgb_of(image, self.max_pixels, _image_size(info))
         rectifier = self.rectifier(info, rgb.shape[1], rgb.shape[0])
         frame = Frame(
             rectifier.rectify(rgb),
@@ -233,6 +236,14 @@ def point_depth_msg(point: PointDepth, header: Header) -> PointDepthMsg:
         point=Point(x=float(x), y=float(y), z=float(z)),
         source=point.source,
     )
+
+
+def _image_size(info) -> tuple | None:
+    """Return the size of a CameraInfo's images; None where it has none (told by the rectifier)."""
+    try:
+        return lens_of(info).image_size
+    except StatusError:
+        return None
 
 
 def _floats(values) -> tuple:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import textwrap
 import time
 
 import rclpy
@@ -45,6 +46,27 @@ def run_node(make_node, args=None, name: str = "depth_node", work: str = "an inf
     executor.create_task(node.autostart)
     _spin(executor, node)
     _leave(executor, node, get_logger(name), work)
+
+
+def asked_for_help(args) -> bool:
+    """Tell whether the command line of a node asks what it does, before any ROS argument."""
+    own = list(sys.argv[1:] if args is None else args)
+    return any(
+        word in ("-h", "--help") for word in own[: (own + ["--ros-args"]).index("--ros-args")]
+    )
+
+
+def help_of(executable: str, text: str, table) -> str:
+    """Return what ``--help`` of a node says: what it is, and its parameters with defaults."""
+    lines = [text.strip(), "", f"usage: {executable} [--ros-args -p NAME:=VALUE ...]", ""]
+    lines += ["parameters (default; ros2 param describe tells the same of a running node):"]
+    for one in table:
+        range_text = f", {one.low:g} to {one.high:g}" if one.low is not None else ""
+        choices = f", one of {', '.join(one.choices)}" if one.choices else ""
+        lines.append(f"  {one.name} ({one.default!r}{range_text}{choices})")
+        lines.append(textwrap.fill(one.description, 92, initial_indent=" " * 6,
+                                   subsequent_indent=" " * 6))  # fmt: skip
+    return "\n".join(lines)
 
 
 def sentence_of(error: BaseException) -> str:

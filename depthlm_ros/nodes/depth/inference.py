@@ -10,6 +10,7 @@ import time
 from rclpy.task import Future
 
 from depthlm_ros.estimator import FrameDepth, estimate
+from depthlm_ros.image_io.samples import check_not_blank
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.common.conversions import FrameMaker
@@ -133,7 +134,7 @@ class InferenceScheduler(DepthRequests):
     def _estimate(self, image_pair: ImagePair) -> FrameDepth:
         """Run the model on an image pair: on the worker."""
         begin = self.running_since = time.monotonic()
-        seen = self._frames.frame(image_pair.image, image_pair.info)
+        seen = self._looked_at(image_pair)
         options = (
             *self.ranges,
             image_pair.clock_generation,
@@ -144,6 +145,12 @@ class InferenceScheduler(DepthRequests):
         )
         self.statistics.inference.add(time.monotonic() - begin)
         return frame_depth
+
+    def _looked_at(self, image_pair: ImagePair) -> tuple:
+        """Return an image pair's Frame and Rectifier; StatusError(BAD_IMAGE) for a blank one."""
+        frame, rectifier = self._frames.frame(image_pair.image, image_pair.info)
+        check_not_blank(frame.rgb, f"image of {frame.camera.width} x {frame.camera.height} px")
+        return frame, rectifier
 
     def _estimated(self, image_pair: ImagePair, frame_depth: FrameDepth | None, error) -> None:
         """Hand a result over to the executor, then publish it: on the worker."""

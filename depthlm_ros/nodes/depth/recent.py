@@ -68,7 +68,7 @@ class ImageAges:
 
     def arrived(self, stamp_ns: int) -> None:
         """Note that the image of this stamp has arrived now."""
-        age = max(0.0, age_s(stamp_ns, self._now_ns()))
+        age = age_s(stamp_ns, self._now_ns())  # negative: from the future, and that it stays
         self._arrivals.setdefault(stamp_ns, _Arrival(self._steady_s(), age))
         while len(self._arrivals) > self.MEMORY:
             self._arrivals.popitem(last=False)

@@ -99,7 +99,7 @@ class DepthRequests:
         """Estimate one image pair for a request: on the worker."""
         begin = self.running_since = time.monotonic()
         try:
-            seen = self._frames.frame(pair.image, pair.info)
+            seen = self._looked_at(pair)
             options = (*self.ranges, pair.clock_generation)
             made = call_model(
                 self.model, lambda: estimate(self.model, *seen, *options), self.statistics

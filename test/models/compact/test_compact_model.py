@@ -76,6 +76,19 @@ def test_another_image_is_read_anew(model, network, rgb):
     )
 
 
+def test_other_images_are_looked_at_between_the_tokens_of_a_reply(model, network, rgb):
+    other, view = np.ascontiguousarray(rgb[::-1]), model.view_of(CAMERA)
+    depth, between = model.depth(other, view), []
+    expected = _greedy(network, model, rgb, "Find all chairs.", 8)
+    model.on_token = lambda: between.append(model.depth(other, view))
+    assert model.reply(rgb, CAMERA, "Find all chairs.", max_tokens=8) == expected
+    model.on_token = None
+    assert between and all(np.array_equal(seen, depth, equal_nan=True) for seen in between)
+    assert model.reply(other, CAMERA, "Find all doors.", max_tokens=8) == _greedy(
+        network, model, other, "Find all doors.", 8
+    )
+
+
 def test_a_question_too_long_for_the_context_is_refused(model, rgb):
     with pytest.raises(StatusError, match="fewer words") as refused:
         model.reply(rgb, CAMERA, "why " * 3000)

@@ -6,6 +6,7 @@ import math
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from depthlm_ros.nodes.camera.sources.factory import open_source
 from depthlm_ros.nodes.common.conversions import rgb_of
@@ -179,7 +180,7 @@ def test_what_cannot_be_used_is_skipped_and_told_once(tools, tmp_path):
         ("line 6 is skipped", "expected 6"),
         ("line 7 is skipped", "3 pixel_coords, but depth is (1,)"),
         ("line 8 is skipped", "fx = 0.0: must be positive"),
-        ("cut.png is skipped", "ends early"),
+        ("cut.png is skipped", "damaged"),
         ("gone.png is skipped", "No such file"),
         ("small.png is skipped", "24 x 16 px, its CameraInfo is for 48 x 32"),
     )
@@ -192,14 +193,15 @@ def test_nothing_that_can_be_played_is_an_error(tools, tmp_path):
     def refused(source, **changed):
         return refusal_of(tools, source, **changed)
 
-    assert "no .jpg, .jpeg, .png in it" in refused(tmp_path)
+    assert "no picture in it (.jpg," in refused(tmp_path)
     (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0nothing")
-    assert "no intrinsics: put a .jsonl or camera_info.yaml" in refused(tmp_path)
-    assert "not one can be used, the last: compressed image" in refused(tmp_path, fx=30.0)
+    assert "not one can be used, the last:" in refused(tmp_path, fx=30.0)
+    Image.linear_gradient("L").resize((48, 32)).save(tmp_path / "cut.jpg")
+    assert "camera_info_url FILE (a calibration), fx PIXELS" in refused(tmp_path)
     (tmp_path / "camera_info.yaml").write_text("image_width: 3")
-    assert "KeyError: 'image_height'" in refused(tmp_path)
+    assert "no intrinsics found in it" in refused(tmp_path)
     (tmp_path / "camera_info.yaml").write_text(YAML.replace("[40.0", "[0.0"))
-    assert "fx = 0.0: must be positive" in refused(tmp_path)
+    assert "fx = 0 px: must be positive" in refused(tmp_path)
     assert "must be a path or begin with file://" in refused(tmp_path, camera_info_url="http://x")
     empty = write_lines(tmp_path)
     assert "points.jsonl: empty" in refused(tmp_path)
@@ -207,4 +209,51 @@ def test_nothing_that_can_be_played_is_an_error(tools, tmp_path):
     assert "line after line is broken" in refused(empty)
     write_lines(tmp_path, name="other.jsonl")
     assert "2 .jsonl files (other.jsonl, points.jsonl)" in refused(tmp_path)
-    assert "for one photograph take its folder" in refused(tmp_path / "cut.jpg")
+    (tmp_path / "some.pdf").touch()
+    assert "a folder or pattern of pictures" in refused(tmp_path / "some.pdf")
+
+
+def first(tools, **values):
+    """Return (rgb, CameraInfo, warnings) of a source's first sample."""
+    warnings = []
+    source = open_source(tools.camera_values(**values), warnings.append)
+    sample = next(iter(source.shots()))
+    return rgb_of(sample.image), sample.info, warnings
+
+
+def with_exif(path, size=(48, 36), orientation=1, f35=26):
+    """Write a picture with a gradient to the right, as a phone does. 48 x 36: diagonal 60 px."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif.get_ifd(0x8769)[0xA405] = f35
+    turned = size if orientation < 5 else size[::-1]
+    Image.linear_gradient("L").resize(turned).save(path, exif=exif.tobytes())
+
+
+def test_exif_tells_the_camera_of_a_picture_without_calibration(tools, tmp_path):
+    """26 mm on film: 26 * 60 / 43.26662 = 36.0555 px; one picture and a pattern are sources."""
+    with_exif(tmp_path / "a.jpg", orientation=6)
+    for source in (tmp_path, tmp_path / "a.jpg", tmp_path / "*.jpg"):
+        rgb, info, warnings = first(tools, source=str(source))
+        assert rgb.shape == (36, 48, 3) and (info.width, info.height) == (48, 36)
+        assert info.k[0] == pytest.approx(36.0555, abs=1e-3)
+        assert "26 mm on 35 mm film" in warnings[0]
+
+
+def test_a_picture_that_tells_nothing_needs_a_parameter(tools, tmp_path):
+    Image.linear_gradient("L").resize((48, 36)).save(tmp_path / "a.png")
+    assert first(tools, source=str(tmp_path), hfov=90.0)[1].k[0] == pytest.approx(24.0)
+    info, warnings = first(tools, source=str(tmp_path), assume_phone=True)[1:]
+    assert info.k[0] == pytest.approx(36.0555, abs=1e-3) and "ASSUMED" in warnings[0]
+    said = refusal_of(tools, tmp_path, fx=4.2)
+    assert "not millimetres" in said
+
+
+def test_a_picture_above_the_limit_is_scaled_down(tools, tmp_path, monkeypatch):
+    from depthlm_ros.image_io import pictures
+
+    with_exif(tmp_path / "a.jpg")
+    monkeypatch.setattr(pictures.decode, "__defaults__", (432,))
+    rgb, info, _ = first(tools, source=str(tmp_path))
+    assert rgb.shape == (18, 24, 3) and (info.width, info.height) == (24, 18)
+    assert info.k[0] == pytest.approx(36.0555 / 2, abs=1e-3)

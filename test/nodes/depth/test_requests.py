@@ -308,6 +308,13 @@ def test_a_clock_that_is_set_back_makes_nothing_young(bench):
     bench.scheduler.check_fresh(made)
 
 
+def test_a_picture_from_the_future_stays_one(bench):
+    bench.scheduler.image_arrived(int(1000 * S))
+    bench.wait(60.0)
+    with pytest.raises(StatusError, match="BAD_STAMP.*in the future"):
+        bench.scheduler._check_stamp(int(1000 * S))
+
+
 def test_stamps_since_boot_are_named_as_such(bench):
     bench.ns = 1_764_000_000 * S
     with pytest.raises(StatusError, match="BAD_STAMP.*1234.500 s, as if counted since boot"):

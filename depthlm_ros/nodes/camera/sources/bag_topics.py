@@ -1,5 +1,6 @@
 """Which topics of a bag are played: the ones named, or the only ones that it can be."""
 
+import re
 from dataclasses import dataclass
 
 from depthlm_ros.status import Code, StatusError
@@ -7,6 +8,13 @@ from depthlm_ros.status import Code, StatusError
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
+VIDEOS = {
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": "ffmpeg",
+    "theora_image_transport/msg/Packet": "theora",
+    "foxglove_msgs/msg/CompressedVideo": "foxglove",
+}
+"""Video transports by their types: what comes in is no single picture."""
+_NO_COLOUR = re.compile(r"(^|[/_])(depth|disparity|infra\d*|ir|confidence|mask|thermal)([/_]|$)")
 _OTHER_TRANSPORTS = ("/compressedDepth", "/zstd", "/theora", "/ffmpeg")  # no images in there
 
 
@@ -20,6 +28,12 @@ class Topic:
 
     def __str__(self):
         return f"{self.name} ({self.kind.split('/')[-1]}, {self.messages})"
+
+
+def type_of(name: str) -> str:
+    """Return a type's name of today: ``sensor_msgs/Image`` is sensor_msgs/msg/Image."""
+    package, _, kind = name.partition("/")
+    return name if "/" in kind or not kind else f"{package}/msg/{kind}"
 
 
 def choose_images(topics: list[Topic], wanted: str, compressed: bool) -> Topic:
@@ -37,9 +51,9 @@ def choose_images(topics: list[Topic], wanted: str, compressed: bool) -> Topic:
         return _named(images, wanted, "bag_image_topic", "Image or CompressedImage")
     filled = [t for t in images if t.messages]
     if not filled:
-        raise StatusError(
-            Code.NO_FRAME, f"no images in the bag; its topics: {_listed(topics) or 'none'}"
-        )
+        raise StatusError(Code.NO_FRAME, _no_images(topics))
+    if len({base_of(t) for t in filled}) > 1:
+        filled = _only_colour_with_info(filled, topics) or filled
     cameras = {base_of(t) for t in filled}
     if len(cameras) > 1:
         raise StatusError(
@@ -51,6 +65,36 @@ def choose_images(topics: list[Topic], wanted: str, compressed: bool) -> Topic:
     return (fitting or filled)[0]
 
 
+def _only_colour_with_info(images: list[Topic], topics: list[Topic]) -> list[Topic]:
+    """Return the images of the one colour camera that has CameraInfo beside; else none.
+
+    A depth camera's bag holds depth and infrared pictures as well, which nobody means.
+    """
+    infos = {t.name for t in topics if t.kind == INFO and t.messages}
+    colour = [t for t in images if not _NO_COLOUR.search(t.name)]
+    with_info = [t for t in colour if _beside(t) in infos]
+    for found in (with_info, colour):
+        if len({base_of(t) for t in found}) == 1:
+            return found
+    return []
+
+
+def _beside(images: Topic) -> str:
+    return base_of(images).rpartition("/")[0] + "/camera_info"
+
+
+def _no_images(topics: list[Topic]) -> str:
+    for topic in topics:
+        if topic.kind in VIDEOS and topic.messages:
+            base, _, _ = topic.name.rpartition("/")
+            return (
+                f"no images in the bag, but video: {topic}. Decode it while playing, and record "
+                f"again: ros2 run image_transport republish {VIDEOS[topic.kind]} raw "
+                f"--ros-args -r in/{VIDEOS[topic.kind]}:={topic.name} -r out:={base or '/image'}"
+            )
+    return f"no images in the bag; its topics: {_listed(topics) or 'none'}"
+
+
 def choose_infos(topics: list[Topic], wanted: str, images: Topic) -> Topic | None:
     """Return the topic of CameraInfo: the one beside the images, else the only one; None: none.
 
@@ -60,7 +104,7 @@ def choose_infos(topics: list[Topic], wanted: str, images: Topic) -> Topic | Non
     if wanted:
         return _named(infos, wanted, "bag_camera_info_topic", "CameraInfo")
     filled = [t for t in infos if t.messages]
-    beside = base_of(images).rpartition("/")[0] + "/camera_info"
+    beside = _beside(images)
     for topic in filled:
         if topic.name == beside:
             return topic

@@ -1,10 +1,11 @@
-"""Photographs as a source: a folder with intrinsics, or a .jsonl with intrinsics and labels.
+"""Photographs as a source: pictures of any format, or a .jsonl with intrinsics and labels.
 
-JPEG and PNG. EXIF rotation is not applied: intrinsics describe the sensor as it is.
+A picture is turned upright as its EXIF says, except where a calibration or a line of a .jsonl
+describes the sensor as it is. Its camera comes from the parameters, a calibration in its folder,
+EXIF, or a stated assumption: as on the command line.
 """
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from depthlm_ros.datasets.annotations import read_annotations
+from depthlm_ros.image_io import pictures
+from depthlm_ros.image_io.photo_camera import picture_files, with_camera
 from depthlm_ros.nodes.camera.sources import calibration
 from depthlm_ros.nodes.camera.sources.ground_truth import LabelTruth
 from depthlm_ros.nodes.camera.sources.image_messages import FRAME_ID, Outgoing
@@ -20,17 +23,13 @@ from depthlm_ros.nodes.common import conversions
 from depthlm_ros.status import Code, StatusError
 
 DEFAULT_RATE_HZ = 5.0
-ENDINGS = (".jpg", ".jpeg", ".png")
 CALIBRATION = "camera_info.yaml"
-NO_INTRINSICS = (
-    f"no intrinsics: put a .jsonl or {CALIBRATION} into the folder, or set camera_info_url, or fx"
-)
 _NO_LABELS = np.zeros((0, 2)), np.zeros(0)
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture file, what is known of its camera (None: the parameters tell), and its labels."""
+    """A picture file, its camera where a .jsonl tells it, and its labels."""
 
     path: Path
     info: CameraInfo | None
@@ -47,8 +46,9 @@ class Photographs:
         """``warn(sentence)`` logs. StatusError when there is nothing to play."""
         self._values, self._warn, self._told = values, warn, set()
         self._outgoing, self._given = Outgoing(values), calibration.GivenCamera(values)
+        self._choice = calibration.choice_of(values)
         self._rate_hz = values.rate_hz or DEFAULT_RATE_HZ
-        jsonl = path if path.is_file() else _only_jsonl(path)
+        jsonl = path if path.suffix == ".jsonl" else _only_jsonl(path)
         found = self._annotated(jsonl) if jsonl else self._plain(path)
         self._pictures = found[: values.count or None]
         self._frames = conversions.FrameMaker()
@@ -73,9 +73,10 @@ class Photographs:
             )
 
     def _shot(self, picture: Photograph, time_ns: int) -> CameraSample:
-        image, width, height = self._outgoing.of_file(picture.path.read_bytes())
-        info = self._given.info(width, height) if self._given.is_given else picture.info
+        rgb, info, data = self._read(picture)
+        height, width = rgb.shape[:2]
         rectifier = self._frames.rectifier(info, width, height)  # refuses a size that disagrees
+        image = self._outgoing.of_picture(rgb, data)
         image.header.frame_id = info.header.frame_id = self._outgoing.frame_id(FRAME_ID)
         truth = LabelTruth(
             picture.pixels,
@@ -86,6 +87,27 @@ class Photographs:
         )
         known = truth if len(picture.metres) else None
         return CameraSample(image, info, time_ns, conversions.time_of(time_ns), known)
+
+    def _read(self, picture: Photograph) -> tuple:
+        """Return (rgb, CameraInfo, the file's bytes where they are a picture as rgb is)."""
+        told = picture.info is not None and not self._given.is_given
+        upright = self._choice.upright and picture.info is None
+        data = pictures.bytes_of(picture.path)
+        found = pictures.decode(data, str(picture.path), upright)
+        plain = data if found.as_in_file else None
+        if told or picture.info is not None:
+            width, height = found.size
+            if found.rgb.shape[1::-1] != found.size:
+                raise StatusError(
+                    Code.BAD_IMAGE,
+                    f"{width} x {height} px: at most {pictures.MAX_PIXELS} in all where a .jsonl "
+                    "labels them",
+                )
+            return found.rgb, picture.info if told else self._given.info(width, height), plain
+        photo = with_camera(found, self._choice, picture.path.name)
+        for remark in photo.remarks:
+            self._say("an assumption" if photo.assumed else "a remark", remark)
+        return found.rgb, calibration.info_of(photo.lens), plain
 
     def _annotated(self, path: Path) -> list[Photograph]:
         return [
@@ -98,22 +120,19 @@ class Photographs:
             for line in read_annotations(path, self._skip)
         ]
 
-    def _plain(self, folder: Path) -> list[Photograph]:
-        files = [f for f in folder.iterdir() if f.suffix.lower() in ENDINGS and f.is_file()]
-        if not files:
-            raise StatusError(
-                Code.NO_FRAME,
-                f"source {folder}: no {', '.join(ENDINGS)} in it, no .jsonl and no bag",
-            )
-        info = self._folder_info(folder)
-        return [Photograph(file, info, *_NO_LABELS) for file in sorted(files, key=_in_order)]
+    def _plain(self, path: Path) -> list[Photograph]:
+        folder = path if path.is_dir() else path.parent
+        beside = folder / CALIBRATION
+        if not self._given.is_given and beside.exists():
+            self._choice = replace(self._choice, camera_info=str(beside))
+        if self._choice.camera_info:  # a broken one is no fault of each picture
+            calibration.check_file(self._choice.camera_info)
+        return [Photograph(Path(file), None, *_NO_LABELS) for file in picture_files([path])]
 
-    def _folder_info(self, folder: Path) -> CameraInfo | None:
-        if self._given.is_given:
-            return None
-        if not (folder / CALIBRATION).exists():
-            raise StatusError(Code.NO_CAMERA_INFO, f"source {folder}: {NO_INTRINSICS}")
-        return calibration.read_camera_info(folder / CALIBRATION)
+    def _say(self, about: str, sentence: str) -> None:
+        if about not in self._told:
+            self._told.add(about)
+            self._warn(sentence)
 
     def _skip(self, where, error: Exception) -> None:
         if where not in self._told:
@@ -123,6 +142,8 @@ class Photographs:
 
 def _only_jsonl(folder: Path) -> Path | None:
     """Return the .jsonl of a folder, None if there is none; StatusError for several."""
+    if not folder.is_dir():
+        return None
     found = sorted(folder.glob("*.jsonl"))
     if len(found) > 1:
         raise StatusError(
@@ -131,11 +152,6 @@ def _only_jsonl(folder: Path) -> Path | None:
             " name one as the source",
         )
     return found[0] if found else None
-
-
-def _in_order(file: Path) -> list:
-    """Sort picture_2 before picture_10; text and numbers take turns, so they never meet."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.name)]
 
 
 def _words(error: Exception) -> str:

@@ -36,16 +36,14 @@ class Outgoing:
             return message
         return self.of_rgb(conversions.rgb_of(message))
 
-    def of_file(self, data: bytes):
-        """Return (message, width, height) of the bytes of a JPEG or PNG file.
+    def of_picture(self, rgb: np.ndarray, data: bytes | None = None):
+        """Return a picture as the message that goes out; ``data``: of a JPEG or PNG file of it.
 
-        Compressed, the file goes out as it is. Raises StatusError(BAD_IMAGE) for a broken one.
+        Compressed, the file goes out as it is.
         """
-        name = "png" if data[:4] == b"\x89PNG" else "jpeg"
-        message = compressed_image(data, name)
-        rgb = conversions.rgb_of(message)  # decoded either way: nothing broken goes out
-        height, width = rgb.shape[:2]
-        return (message if self.compressed else self.of_rgb(rgb)), width, height
+        if self.compressed and data is not None:
+            return compressed_image(data, "png" if data[:4] == b"\x89PNG" else "jpeg")
+        return self.of_rgb(rgb)
 
 
 def compress(rgb: np.ndarray, kind: str, quality: int) -> CompressedImage:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from depthlm_ros.status import Code, StatusError
 
 QUEUE_LENGTH = 4
-"""Shots that are kept ready."""
+"""Shots that are kept ready; of a live source only the newest one."""
 
 
 class Prefetcher:
@@ -51,6 +51,8 @@ class Prefetcher:
         with self._change:
             self._stopping = True
             self._change.notify_all()
+        if (close := getattr(self.source, "close", None)) is not None:
+            close()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -85,6 +87,8 @@ class Prefetcher:
     def _put(self, shot) -> bool:
         """Queue a shot as soon as there is room; False: stopping."""
         with self._change:
+            if getattr(self.source, "is_live", False):
+                self._shots.clear()  # a picture of a moment ago is of no use
             while len(self._shots) >= QUEUE_LENGTH and not self._stopping:
                 self._change.wait()
             if self._stopping:

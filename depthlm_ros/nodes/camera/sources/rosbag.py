@@ -1,4 +1,4 @@
-"""A rosbag2 as a source: sqlite3 or mcap, plain or zstd, read by rosbags."""
+"""A bag as a source: rosbag2 (sqlite3 or mcap, plain or zstd) or ROS 1, read by rosbags."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from depthlm_ros.nodes.camera.sources.bag_topics import (
     Topic,
     choose_images,
     choose_infos,
+    type_of,
 )
 from depthlm_ros.nodes.camera.sources.camera_info_pairing import RecordedPairs
 from depthlm_ros.nodes.camera.sources.image_messages import Outgoing, size_of
@@ -22,7 +23,9 @@ from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 TYPES = {IMAGE: Image, COMPRESSED: CompressedImage, INFO: CameraInfo}
-STORAGES = (".db3", ".mcap")
+STORAGES = (".db3", ".mcap", ".bag")
+ROS1 = ".bag"
+_ZSTD = (".db3.zstd", ".mcap.zstd")
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,11 @@ class _Recorded:
 
 def open_reader(path: Path):
     """Return an opened reader of a bag; StatusError when it is broken."""
-    from rosbags.rosbag2 import Reader
+    from rosbags import rosbag1, rosbag2
 
     try:
-        reader = Reader(_storage_of(path))
+        is_old = path.suffix == ROS1
+        reader = rosbag1.Reader(path) if is_old else rosbag2.Reader(_storage_of(path))
         reader.open()
     except StatusError:
         raise
@@ -59,7 +63,7 @@ class Bag:
         self._given = calibration.GivenCamera(values)
         reader = open_reader(path)
         try:
-            topics = [Topic(c.topic, c.msgtype, c.msgcount) for c in reader.connections]
+            topics = [Topic(c.topic, type_of(c.msgtype), c.msgcount) for c in reader.connections]
         finally:
             reader.close()
         self._images = choose_images(topics, values.bag_image_topic, self._outgoing.compressed)
@@ -122,7 +126,7 @@ class Bag:
             for connection, time_ns, data in reader.messages(wanted):
                 message = self._message(connection, data)
                 if message is not None:
-                    yield connection.msgtype, message, time_ns
+                    yield type_of(connection.msgtype), message, time_ns
         except (GeneratorExit, StatusError):
             raise
         except Exception as error:  # as in open_reader
@@ -133,7 +137,9 @@ class Bag:
     def _message(self, connection, data):
         """Return a message, None for one that cannot be read."""
         try:
-            return deserialize_message(bytes(data), TYPES[connection.msgtype])
+            if self._path.suffix == ROS1:
+                return _of_ros1(connection.msgtype, data)
+            return deserialize_message(bytes(data), TYPES[type_of(connection.msgtype)])
         except Exception as error:  # what the middleware raises for broken data is not named
             self._say(connection.topic, f"a message of {connection.topic} is skipped: {error}")
             return None
@@ -158,10 +164,33 @@ class Bag:
             self._warn(clean(sentence))
 
 
+def _of_ros1(kind: str, data: bytes):
+    """Return a message of ROS 1 as one of ROS 2."""
+    from rosbags.typesys import Stores, get_typestore
+
+    old = get_typestore(Stores.ROS1_NOETIC).deserialize_ros1(data, type_of(kind))
+    new = TYPES[type_of(kind)]()
+    stamp = old.header.stamp
+    new.header.stamp.sec, new.header.stamp.nanosec = int(stamp.sec), int(stamp.nanosec)
+    new.header.frame_id = old.header.frame_id
+    for name in new.get_fields_and_field_types():
+        value = getattr(old, name, getattr(old, name.upper(), None))
+        if name == "data":
+            new.data.frombytes(memoryview(value).cast("B"))
+        elif name == "roi":
+            for part in ("x_offset", "y_offset", "height", "width", "do_rectify"):
+                setattr(new.roi, part, type(getattr(new.roi, part))(getattr(value, part)))
+        elif name != "header":
+            plain = getattr(new, name)
+            setattr(new, name, value if not isinstance(plain, int | bool | str) else
+                    type(plain)(value))  # fmt: skip
+    return new
+
+
 def is_bag(path: Path) -> bool:
     """Return whether a path is a rosbag2: a storage file, or a folder of one."""
     if path.is_file():
-        return path.suffix in STORAGES
+        return path.name.endswith((*STORAGES, *_ZSTD))
     return (path / "metadata.yaml").exists() or bool(_storages(path))
 
 
@@ -170,6 +199,12 @@ def _storage_of(path: Path) -> Path:
 
     A recorder that was killed leaves such a folder behind.
     """
+    if path.name.endswith(_ZSTD):
+        raise StatusError(
+            Code.NO_FRAME,
+            f"source {path}: one compressed file of a bag: name its folder, whose metadata.yaml "
+            f"says how it is compressed; or decompress it: zstd -d {path.name}",
+        )
     if path.is_file() or (path / "metadata.yaml").exists():
         return path
     found = _storages(path)
@@ -188,4 +223,11 @@ def _storages(folder: Path) -> list[Path]:
 
 def _broken(path: Path, error: Exception) -> StatusError:
     why = f"{type(error).__name__}: {error}"
-    return StatusError(Code.NO_FRAME, f"source {path}: not a bag that can be read ({why})")
+    remedy = "ros2 bag reindex FOLDER"
+    if path.suffix == ".mcap" or (path.is_dir() and any(path.glob("*.mcap"))):
+        remedy = "a recorder that was killed leaves it cut: mcap recover FILE -o NEW"
+    elif path.suffix == ROS1:
+        remedy = "rosbag reindex, or convert it: rosbags-convert --src FILE --dst FOLDER"
+    return StatusError(
+        Code.NO_FRAME, f"source {path}: not a bag that can be read ({why}); {remedy}"
+    )

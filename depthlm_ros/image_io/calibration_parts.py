@@ -1,0 +1,153 @@
+"""Parts that all forms of calibrations share: size, camera matrix, distortion.
+
+A distortion that is missing or misspelt is never silently none: a remark says what was assumed.
+"""
+
+import difflib
+
+from depthlm_ros.image_io.calibration_fields import FieldError, Fields, numbers_of, plain
+
+_MODELS = {
+    "plumb_bob": (
+        "plumbbob",
+        "radtan",
+        "radialtangential",
+        "brownconrady",
+        "brown",
+        "pinhole",
+        "radialtangential8",
+    ),
+    "rational_polynomial": ("rationalpolynomial", "rational", "pinholefull"),
+    "equidistant": (
+        "equidistant",
+        "equi",
+        "fisheye",
+        "kannalabrandt",
+        "kannalabrandt4",
+        "kannalabrandt8",
+    ),
+    "none": ("none", "nodistortion", "rectified", "undistorted", "perfect"),
+}
+OTHER_MODELS = (
+    "fov",
+    "omni",
+    "mei",
+    "ds",
+    "eucm",
+    "scaramuzza",
+    "ftheta",
+    "division",
+    "polynomial",
+    "thinprismfisheye",
+    "atan",
+    "ucm",
+    "doublesphere",
+)
+DISTORTION_NAMES = (
+    "distortion_coefficients",
+    "d",
+    "dist_coeffs",
+    "distortion_coeffs",
+    "distortion_coeff",
+    "distCoefs",
+    "distortion",
+    "dist",
+    "coeffs",
+    "d1",
+    "distortion_parameters",
+    "distortion_model_coefficients",
+)
+_WIDTH, _HEIGHT = ("image_width", "width", "w"), ("image_height", "height", "h")
+_SIZE = ("resolution", "image_size", "camera_resolution", "image_resolution", "size")
+_BY_NAME = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
+
+
+def size_in(fields: Fields) -> tuple | None:
+    """Return (width, height), None where the table states none."""
+    listed = next((name for name in _SIZE if isinstance(fields.raw(name), list)), None)
+    if listed:
+        size = fields.numbers(listed)
+        if len(size) != 2 or any(v != int(v) or v < 1 for v in size):
+            raise FieldError(f"{listed} = {list(size)}: must be a width and a height in pixels")
+        return int(size[0]), int(size[1])
+    has = [any(name in fields for name in names) for names in (_WIDTH, _HEIGHT)]
+    if not any(has):
+        wide = fields.misspelt("image_width"), fields.misspelt("image_height")
+        if None in wide:
+            return None
+        fields = Fields({"width": wide[0], "height": wide[1]}, fields.remarks)
+    size = fields.whole(*_WIDTH), fields.whole(*_HEIGHT)
+    if not min(size):
+        raise FieldError(f"the size is {size[0]} x {size[1]} px: must be positive")
+    return size
+
+
+def matrix_k(fx: float, fy: float, cx: float, cy: float, skew: float = 0.0) -> tuple:
+    """Return the nine numbers of a camera matrix."""
+    return fx, skew, cx, 0.0, fy, cy, 0.0, 0.0, 1.0
+
+
+def model_name(said: str, remarks: list[str]) -> str:
+    """Return CameraInfo's name of a distortion model; an unknown name as it is."""
+    key = plain(said).removeprefix("distortion.").removeprefix("rs2distortion")
+    if not key:
+        return ""
+    for name, others in _MODELS.items():
+        if key in others:
+            return name
+    known = {other: name for name, others in _MODELS.items() for other in others}
+    near = difflib.get_close_matches(key, list(known), 1, 0.85)
+    if near and key not in OTHER_MODELS:
+        remarks.append(f"distortion model {said!r} is taken for {known[near[0]]}")
+        return known[near[0]]
+    return said
+
+
+def model_by_count(d: tuple, remarks: list[str]) -> str:
+    """Return the model that coefficients without a name can only be, with a remark."""
+    if not any(d):
+        return "plumb_bob" if d else ""
+    name = {4: "plumb_bob", 5: "plumb_bob"}.get(len(d), "rational_polynomial")
+    if len(d) not in (4, 5, 8, 12, 14):
+        raise FieldError(f"{len(d)} distortion coefficients and no distortion_model: name it")
+    more = "; if it is a fisheye, add distortion_model: equidistant" if len(d) == 4 else ""
+    remarks.append(f"no distortion_model: {len(d)} coefficients are taken for {name}{more}")
+    return name
+
+
+def no_distortion(fields: Fields) -> tuple:
+    """Remark that nothing is said about distortion."""
+    fields.remarks.append(
+        "it says nothing about lens distortion: the lens is taken for ideal; if the picture is "
+        "not rectified, distances towards its edges are off"
+    )
+    return ()
+
+
+def coefficients(fields: Fields) -> tuple:
+    """Return the distortion coefficients in OpenCV's order; misspelt or missing: a remark."""
+    value = next(
+        (v for n in DISTORTION_NAMES if (v := fields.raw(n)) is not None and not is_word(v)), None
+    )
+    if value is None and any(name in fields for name in ("k1", "k2", "p1", "radial")):
+        return by_name(fields)
+    if value is None:
+        value = fields.misspelt("distortion_coefficients", "dist_coeffs", "distortion_coeffs")
+    if value is None:
+        return no_distortion(fields)
+    if isinstance(value, dict) and "data" not in Fields(value, []):
+        return by_name(Fields(value, fields.remarks))
+    return numbers_of(value, "distortion coefficients")
+
+
+def is_word(value) -> bool:
+    """Tell whether a value under ``distortion`` is the model's name."""
+    return isinstance(value, str) and plain(value)[:1].isalpha()
+
+
+def by_name(fields: Fields, prefix: str = "") -> tuple:
+    """Return coefficients that stand under k1, k2, p1, p2, k3 ...; those missing are 0."""
+    if not any(prefix + name in fields for name in _BY_NAME):
+        return no_distortion(fields)
+    d = [fields.number(prefix + name, default=0.0) for name in _BY_NAME]
+    return tuple(d if any(d[5:]) else d[:5])

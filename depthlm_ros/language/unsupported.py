@@ -1,0 +1,149 @@
+"""What is not offered: the English patterns of it, and the reason that people are given."""
+
+import re
+
+from depthlm_ros.language.phrases import METRES
+
+SIZES = "sizes of things are not offered: ask for the distance between two points at its ends"
+ABOUT_THE_WAY = re.compile(
+    r"\b(?:clear|clearance|free|safe|safely|passable|traversable|drivable|walkable|blocked|"
+    r"pass|passes|fit|fits|squeeze|collid\w*|collision|hit|bump|obstacle\w*|obstructed)\b|"
+    r"\b(?:enough|any) (?:space|room)\b|\b(?:get|go|drive|walk|move|fly) (?:through|past|between|"
+    r"on|ahead|forward)\b|\b(?:get|go|drive|walk|move|fly) <a>|"
+    r"\b(?:should|must|may|can|could|shall|do|would|let) (?:i|we|you|us|it|the robot|the car) "
+    r"(?:\w+ )?"
+    r"(?:go|turn|drive|move|walk|steer|stop|brake|proceed|continue|cross|approach|wait|reverse|"
+    r"accelerate|enter|leave|overtake|land|take off|slow down|speed up|keep)\b|\bdanger\w*\b|"
+    r"\bsafety\b"
+)
+ABOUT_A_MEASURE = re.compile(
+    r"\b(?:far|farther|further|close|closer|closest|near|nearer|nearest|nearby|distan\w*|"
+    r"metres?|meters?|depth|deep|tall\w*|high\w*|wide\w*|long\w*|big\w*|small\w*|larg\w*|"
+    r"fast\w*|slow\w*|speed)\b|\d ?(?:m|cm|mm|km|ft|feet|inch\w*|s|seconds?|m/s)\b"
+)
+WAY_REASON = (
+    "whether a way is free is for geometry to say, not for a model's words: ask for distances, or "
+    "the service check_clearance"
+)
+NOT_FREELY = (
+    (ABOUT_THE_WAY, WAY_REASON),
+    (
+        ABOUT_A_MEASURE,
+        "a measure is for geometry to take, not for a model's words: ask how far a point is",
+    ),
+)
+"""What a robot might act on by moving: no model's words may settle it."""
+BEHIND_REASON = "the camera does not see what is behind it: ask about what is ahead, left or right"
+UNSUPPORTED = [
+    (re.compile(pattern), reason)
+    for pattern, reason in (
+        (
+            r"\b(?:camera|ego)[ -]?(?:motion|movement|translation|rotation|pose)\b|"
+            r"\bhow far (?:did|has|have) (?:the |this |my )?(?:camera|robot|i|we|you|it)\b|"
+            r"\b(?:camera|robot)\b.{0,20}\b(?:moved?|moving|travel+ed|rotated?|turned)\b.{0,20}\b"
+            r"(?:between|since|from)\b|"
+            r"\b(?:between|across) (?:the |these |both |two |2 )*(?:images|frames|pictures|"
+            r"photos)\b|"
+            r"\b(?:second|other|previous|next|last) (?:image|frame|picture|photo)\b",
+            r"camera motion between images is not offered: ask about points of the newest image",
+        ),
+        (
+            r"\bhow (?:big|large|thick|small|heavy|old|warm|hot|cold|bright|steep|flat)\b|"
+            r"\b(?:the|what|its) (?:size|thickness|area|volume|weight|length|diameter|radius|"
+            r"circumference|"
+            r"perimeter|slope|temperature|mass|diagonal)\b|"
+            r"\bhow long (?:is|are|was) (?:the|this|that|a|an|my)\b(?! "
+            r"(?:way|path|trip|drive|walk|journey|time|route))|\bhow deep (?:is|are) (?:the|a|an|"
+            r"my)\b"
+            r"(?! (?:point|pixel))",
+            SIZES,
+        ),
+        (
+            r"\b(?:is|are|was|were)(?: \w+){1,3} (?:moving|approaching|driving|walking|coming|"
+            r"running)\b"
+            r"(?! to)|"
+            r"\bhow fast (?:is|are|does|do|was|did) (?!i\b|we\b|you\b|the robot\b|my\b)|"
+            r"\b(?:speed|velocity) of (?:the|a|an|this|that) (?!robot|light|camera)",
+            r"motion of things is not offered: ask how fast to go to reach a point in a given "
+            r"time",
+        ),
+        (
+            r"\bhow (?:far|close|near|deep)\b.{0,40}\b(?:was|were|will|had been|used to)\b|"
+            r"\b(?:distance|depth|range) (?:was|were|will)\b|\b(?:yesterday|tomorrow|ago)\b",
+            r"only the newest image is measured, not the past or the future: ask how far it is "
+            r"now",
+        ),
+        (
+            r"\b(?:twice|thrice|double|triple|squared?|cubed|half(?:way)?|sum|product|ratio|"
+            r"midpoint|times as|percent(?:age)?|plus|minus)\b(?! <n>)",
+            "arithmetic with distances is not done here: ask for the distances themselves",
+        ),
+        (
+            r"\b(?:and|then|way|come|go|drive|get) back\b|\bround trip\b|\breturn(?:ing)?\b|"
+            r"\bback and forth\b",
+            "only the way to a point is measured, not the way back: ask for one way",
+        ),
+        (
+            r"\b(?:will|does|do|can|could|would|must|should) (?:the|a|an|that|this|these|those) "
+            r"(?!robot|camera|drone|rover)(?:[\w-]+ ){1,3}?(?:reach|arrive|get|hit|pass|be|come|"
+            r"move|drive|catch)\b",
+            "motion of things is not offered: ask how fast to go to reach a point in a given time",
+        ),
+        (
+            r"\b(?:elevation|pitch|vertical) angle\b|\bangle of elevation\b|"
+            r"\bdegrees (?:above|below|up|down|higher|lower)\b",
+            "only the angle to the side is offered: ask for the bearing, or the vertical distance",
+        ),
+        (
+            r"\b(?:not|without(?! distortion)|except|other than|besides|instead of|rather than|"
+            r"never|no longer|excluding)\b|n't\b",
+            r"a question that leaves something out cannot be read with certainty: ask for what is "
+            r"meant",
+        ),
+        (
+            r"\b(?:edge|border|corner|bottom|top|margin)s? of (?:the |this )?(?:image|picture|"
+            r"frame|photo|screen)\b|"
+            r"\b(?:image|picture|frame|screen) (?:edge|border|corner|margin|bottom|top)\b",
+            r"parts of the image other than its centre are not places in the scene: give a pixel",
+        ),
+        (
+            r"\b(?:average|mean|median|maximum|minimum|maximal|minimal|max|deepest|shallowest|"
+            r"typical)"
+            r"(?: \w+)? (?:depth|distance|range)\b|\b(?:depth|distance) map\b",
+            r"statistics of the depth are not answered here: subscribe to depth/image",
+        ),
+        (
+            r"\bhow many (?:pixels|steps|paces|times|chairs away|car lengths|floors|stories|"
+            r"storeys)\b|\b(?:in|of) (?:pixels|steps|paces|car lengths)\b"
+            r"|\bpixel distance\b",
+            r"this unit is not offered: distances are in metres, or in feet, inches, yards and "
+            r"miles",
+        ),
+        (
+            r"\b(?:above|over|off|from) (?:the )?(?:sea|ground level)\b|\b(?:altitude|elevation) "
+            r"of\b|"
+            r"\bhow high (?:above|over|off)\b",
+            r"heights above the ground are not offered: ask for the vertical distance of two "
+            r"points",
+        ),
+    )
+]
+"""Measures that nobody here can take, and why."""
+CONDITION = re.compile(
+    r"\b(?:if|once|after|suppose|supposing|assuming|imagine|when|as soon as) (?:i|we|you|it|one|"
+    r"the|this|my|he|she|they)\b"
+)
+CONDITION_REASON = (
+    "the newest image is measured as it is, not as it would be: ask without the condition"
+)
+YES_OR_NO = re.compile(
+    r"^\W*(?:is|are|can|could|will|would|does|do|am|should|has|have|did|was|were) (?!you (?:tell|"
+    r"say|give|"
+    r"estimate|measure|compute|please|calculate|let|show|determine|find out)"
+    r"|i (?:know|ask))(?!.*\bhow\b)(?!.*\bwhat (?:is|the)\b)"
+)
+YES_OR_NO_REASON = "yes-or-no questions are not offered: ask for the distance itself"
+COUNTING = re.compile(
+    rf"\bhow many (?!{METRES}|(?:milli)?seconds?|minutes?|hours?|degrees?|<|kmh|km/h|mph|m/s)"
+)
+COUNTING_REASON = "counting is not offered: ask for a distance, a speed or a time"

@@ -1,0 +1,265 @@
+"""The page: picture, depth, cloud in 3-D, view from above; click for metres, ask, drop a photo.
+
+Built with NiceGUI, whose scripts and fonts are served from this machine: nothing is loaded from
+the internet. A browser is sent the next state only after it has taken the last one, so that a slow
+one costs neither memory nor the others' rate.
+"""
+
+import asyncio
+import contextlib
+from html import escape
+
+from fastapi import Response
+from nicegui import app, run, ui
+
+from depthlm_ros.client import ServiceTimeoutError
+from depthlm_ros.status import Code
+from depthlm_ros.web import drawing
+from depthlm_ros.web.live import LiveView
+from depthlm_ros.web.photos import MAX_BYTES, Measured, PhotoDesk
+
+PERIOD_S = 0.1
+CLOUD_PERIOD_S = 0.5
+SILENT_S = 2.0
+ACK_TIMEOUT_S = 30.0
+KEPT_LINES = 50
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+def build(live: LiveView, desk: PhotoDesk) -> None:
+    """Declare the page and the pictures that it loads."""
+    photos: dict[str, Measured] = {}
+    _serve(live, photos)
+
+    @ui.page("/", title="depthlm")
+    async def index(client=None):
+        await _Page(live, desk, photos, ui.context.client).show()
+
+
+def _serve(live: LiveView, photos: dict) -> None:
+    @app.get("/live/{kind}.jpg")
+    def live_picture(kind: str):
+        seen = {"image": live.picture, "depth": live.depth}.get(kind, lambda: None)()
+        return _jpeg(seen.jpeg if seen else b"")
+
+    @app.get("/photo/{client}/{kind}.jpg")
+    def photo(client: str, kind: str):
+        found = photos.get(client)
+        return _jpeg(getattr(found, "depth_jpeg" if kind == "depth" else "jpeg", b""))
+
+
+def _jpeg(data: bytes) -> Response:
+    if not data:
+        return Response(status_code=404, headers=_NO_STORE)
+    return Response(data, media_type="image/jpeg", headers=_NO_STORE)
+
+
+class _Page:
+    """One browser's page."""
+
+    def __init__(self, live: LiveView, desk: PhotoDesk, photos: dict, client):
+        self._live, self._desk, self._photos, self._client = live, desk, photos, client
+        self._last: list = []  # pixels that were clicked, at most two
+        self._stamp = None
+
+    async def show(self) -> None:
+        """Lay the page out and keep it going until the browser leaves."""
+        ui.dark_mode(True)
+        ui.colors(primary="#3b6fb6")
+        with ui.row().classes("w-full items-baseline"):
+            ui.label("depthlm").classes("text-xl font-bold")
+            self._state = ui.label("waiting for the first picture").mark("state")
+        with ui.row().classes("w-full no-wrap items-start"):
+            with ui.column().classes("w-2/3"):
+                self._lay_pictures()
+                self._lay_space()
+            with ui.column().classes("w-1/3"):
+                self._lay_questions()
+                self._lay_photo()
+        await self._client.connected()
+        self._live.look()
+        try:
+            await self._keep_going()
+        finally:
+            self._live.leave()
+            self._photos.pop(self._client.id, None)
+
+    # -- layout -------------------------------------------------------------------------------
+
+    def _lay_pictures(self) -> None:
+        with ui.row().classes("w-full no-wrap"):
+            with ui.column().classes("w-1/2"):
+                self._image = self._clickable("image")
+                ui.label("click: metres; a second click: between both").classes("text-xs")
+            with ui.column().classes("w-1/2"):
+                self._depth = self._clickable("depth")
+                self._scale = ui.label("").classes("text-xs")
+
+    def _clickable(self, name: str):
+        async def clicked(event) -> None:
+            await self._click(event.image_x, event.image_y)
+
+        image = ui.interactive_image(on_mouse=clicked, events=["click"], cross=True)
+        return image.classes("w-full").props(f'id="picture-{name}" data-what="{name}"')
+
+    def _lay_space(self) -> None:
+        with ui.row().classes("w-full no-wrap"):
+            with ui.scene(
+                width=520, height=340, background_color="#15181d", grid=(10, 10)
+            ) as scene:
+                self._cloud = scene.point_cloud([], point_size=0.03)
+                scene.move_camera(x=-2.5, y=0, z=2.0, look_at_x=3.0, look_at_z=0.0)
+            self._top = ui.html(drawing.top_view([], None), sanitize=False).classes("w-1/3")
+
+    def _lay_questions(self) -> None:
+        with ui.row().classes("w-full no-wrap items-center"):
+            self._words = ui.input("Ask, as in: how far is this point?").classes("w-full")
+            self._words.on("keydown.enter", self._ask).mark("question")
+            ui.button("Ask", on_click=self._ask).mark("ask")
+        self._log = ui.column().classes("w-full gap-1 text-sm")
+
+    def _lay_photo(self) -> None:
+        ui.upload(
+            label="drop a photo here", auto_upload=True, max_file_size=MAX_BYTES,
+            on_upload=self._photo, on_rejected=lambda: self._say("photo", "it is too large"),
+        ).classes("w-full").props('accept="image/*,.heic"')  # fmt: skip
+        self._photo_box = ui.column().classes("w-full")
+
+    # -- going on -----------------------------------------------------------------------------
+
+    async def _keep_going(self) -> None:
+        """Send what is new, wait until the browser has it, and again."""
+        loop = asyncio.get_running_loop()
+        shown, cloud_due, silent_since = {"image": -1, "depth": -1, "cloud": -1}, 0.0, loop.time()
+        while not self._client.is_deleted:
+            new = {name for name in ("image", "depth") if self._live.number(name) != shown[name]}
+            if new:
+                silent_since = loop.time()
+            for name in new:
+                shown[name] = await self._update(name)
+            if loop.time() >= cloud_due and self._live.number("depth") > max(0, shown["cloud"]):
+                shown["cloud"] = self._live.number("depth")
+                cloud_due = loop.time() + CLOUD_PERIOD_S
+                await self._update_space()
+            self._tell_state(loop.time() - silent_since, shown)
+            with contextlib.suppress(TimeoutError):
+                await self._client.run_javascript("return 1", timeout=ACK_TIMEOUT_S)
+            await asyncio.sleep(PERIOD_S)
+
+    async def _update(self, name: str) -> int:
+        seen = await run.io_bound(self._live.picture if name == "image" else self._live.depth)
+        if seen is None:
+            return -1
+        widget = self._image if name == "image" else self._depth
+        widget.set_source(f"/live/{name}.jpg?n={seen.number}")
+        if name == "depth":
+            self._scale.set_text(seen.text)
+        else:
+            self._size, self._stamp = seen.size, self._live.stamp("depth")
+        return seen.number
+
+    async def _update_space(self) -> None:
+        points, colours = await run.io_bound(self._live.cloud)
+        self._cloud.set_points(points, colours)
+        self._top.set_content(drawing.top_view(self._live.beams(), None))
+
+    def _tell_state(self, silent_s: float, shown: dict) -> None:
+        if shown["image"] < 0:
+            text = "waiting for the first picture: is a camera running?"
+        elif shown["depth"] < 0:
+            text = "pictures arrive, no depth yet: is the depth node active?"
+        elif silent_s > SILENT_S:
+            text = f"nothing new for {silent_s:.0f} s: did the camera or the node stop?"
+        else:
+            text = f"live: picture {shown['image']}, depth {shown['depth']}"
+        self._state.set_text(text)
+
+    # -- asking -------------------------------------------------------------------------------
+
+    async def _click(self, x: float, y: float) -> None:
+        if self._live.number("image") < 1:
+            return
+        width, height = self._size
+        u, v = drawing.shown_to_image(x, y, width, height)
+        u, v = min(max(u, 0.0), width - 1.0), min(max(v, 0.0), height - 1.0)
+        self._last = [*self._last[-1:], (u, v)]
+        what, text = await self._call(lambda: self._read(u, v))
+        self._mark(x, y, what)
+        self._say(f"({u:.0f}, {v:.0f})", text)
+
+    def _read(self, u: float, v: float) -> tuple[str, str]:
+        readings = self._live.client.query_points([(u, v)])
+        if readings.code != Code.OK or not readings.points:
+            return "?", f"{readings.code.name}: {readings.text}"
+        point = readings.points[0]
+        if point.code != Code.OK:
+            return "?", f"{point.code.name}: {point.text}"
+        metres = f"{point.distance_m:.2f} m"
+        return metres, f"{metres} away, {point.depth_m:.2f} m ahead ({_interval(point)})"
+
+    async def _ask(self) -> None:
+        question = (self._words.value or "").strip()
+        if not question:
+            return
+        pixels = [] if "(" in question else self._last
+        _, text = await self._call(lambda: self._answer(question, pixels))
+        self._say(question, text)
+
+    def _answer(self, question: str, pixels: list) -> tuple[str, str]:
+        reply = self._live.client.ask(question, pixels)
+        good = reply.code == Code.OK
+        return "", reply.answer if good else f"{reply.code.name}: {reply.text}"
+
+    async def _call(self, call) -> tuple[str, str]:
+        """Call a service on another thread; what fails is said."""
+        try:
+            return await run.io_bound(call)
+        except ServiceTimeoutError as error:
+            return "?", f"no reply: {error}"
+
+    def _mark(self, x: float, y: float, text: str) -> None:
+        drawn = (
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="white" '
+            f'stroke-width="2"/><text x="{x + 9:.1f}" y="{y - 6:.1f}" font-size="20" fill="white" '
+            f'stroke="black" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
+        )
+        for widget in (self._image, self._depth):
+            widget.set_content(drawn)
+
+    def _say(self, what: str, text: str) -> None:
+        with self._log:
+            line = ui.label(f"{what}: {text}").mark("answer")
+            line.move(target_index=0)
+        for old in list(self._log)[KEPT_LINES:]:
+            self._log.remove(old)
+
+    # -- photographs --------------------------------------------------------------------------
+
+    async def _photo(self, event) -> None:
+        name, data = event.file.name, await event.file.read()
+        self._say(name, "is being measured ...")
+        try:
+            measured = await self._desk.measure(name, data)
+        except ValueError as error:
+            self._say(name, str(error))
+            return
+        self._photos[self._client.id] = measured
+        self._say(name, measured.text)
+        self._photo_box.clear()
+        with self._photo_box:
+            for kind in ("photo", "depth"):
+                self._photo_widget(kind, measured)
+
+    def _photo_widget(self, kind: str, measured: Measured) -> None:
+        def clicked(event) -> None:
+            u, v = drawing.shown_to_image(event.image_x, event.image_y, *measured.size)
+            self._say(f"photo ({u:.0f}, {v:.0f})", measured.at(u, v))
+
+        source = f"/photo/{self._client.id}/{kind}.jpg?n={id(measured)}"
+        widget = ui.interactive_image(source, on_mouse=clicked, events=["click"], cross=True)
+        widget.classes("w-full").props(f'data-what="photo-{kind}"')
+
+
+def _interval(point) -> str:
+    low, high = point.low_m, point.high_m
+    return f"{low:.2f} to {high:.2f} m" if low == low and high == high else "interval unknown"

@@ -1,0 +1,289 @@
+"""The page in a real browser (Chromium, headless), over the real web_node, on a robot made here.
+
+The robot publishes a picture and a depth map that say their own column and row, and serves the
+depth node's services from the same numbers: what the page shows can be worked out by hand.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import CameraInfo, Image, LaserScan
+from std_msgs.msg import Header
+
+from depthlm_msgs.msg import PointDepth
+from depthlm_msgs.srv import Ask, QueryPoints
+from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.nodes.common import conversions
+from depthlm_ros.status import Code
+
+pytestmark = pytest.mark.browser
+DOMAIN = 61
+CAMERA = PinholeCamera(500.0, 500.0, 319.5, 239.5, 640, 480)
+
+
+def depth_at(u, v):
+    """Return the robot's depth [m] at a pixel: 1 m at the left, more to the right and below."""
+    return 1.0 + u / 100.0 + v / 1000.0
+
+
+class Robot:
+    """A camera and a depth node of the tests' making; ``close`` and a new one are a restart."""
+
+    def __init__(self, rate_hz=10.0):
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=DOMAIN)
+        self.node = rclpy.create_node("robot", context=self._context)
+        make = self.node.create_publisher
+        self._image, self._depth = make(Image, "image", 5), make(Image, "/depthlm/depth/image", 5)
+        self._info = make(CameraInfo, "/depthlm/depth/camera_info", 5)
+        self._scan = make(LaserScan, "/depthlm/scan", 5)
+        self.node.create_service(QueryPoints, "/depthlm/query_points", self._query)
+        self.node.create_service(Ask, "/depthlm/ask", self._ask)
+        self.node.create_timer(1 / rate_hz, self._publish)
+        self.asked, self._header = [], Header()
+        v, u = np.mgrid[:480, :640]
+        self._metres = depth_at(u, v).astype(np.float32)
+        self._rgb = np.stack([u * 0.39, v * 0.5, np.full_like(u, 90)], axis=-1).astype(np.uint8)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        """End, as a node that is stopped."""
+        self._executor.shutdown()
+        self._thread.join(5)
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    def _publish(self):
+        now = self.node.get_clock().now().to_msg()
+        self._header = Header(stamp=now, frame_id="camera")
+        self._image.publish(conversions.rgb_image(self._rgb, self._header))
+        self._info.publish(conversions.camera_info(CAMERA, self._header))
+        depth = Image(header=self._header, width=640, height=480, encoding="32FC1", step=2560)
+        depth.data.frombytes(self._metres.tobytes())
+        self._depth.publish(depth)
+        scan = LaserScan(angle_min=-0.5, angle_increment=0.5, ranges=[2.0, 3.0, float("inf")])
+        self._scan.publish(scan)
+
+    def _query(self, request, response):
+        for pixel in request.pixels:
+            z = depth_at(pixel.u, pixel.v)
+            point = PointDepth(header=self._header, pixel=pixel, depth=z, distance=z + 0.5)
+            point.low, point.high = z - 0.1, z + 0.9
+            response.points.append(point)
+        return response
+
+    def _ask(self, request, response):
+        self.asked.append((request.question, [(p.u, p.v) for p in request.pixels]))
+        response.status.code = int(Code.OK)
+        response.answer = "It is 2.50 m away <b>."
+        response.success = True
+        return response
+
+
+@pytest.fixture(scope="module")
+def web():
+    """Return (process, address) of a running web_node."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    words = ["--ros-args", "-p", f"port:={port}"]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)}
+    environment.pop("PYTEST_CURRENT_TEST", None)  # NiceGUI would take the process for a test
+    process = subprocess.Popen(
+        [sys.executable, "-m", "depthlm_ros.web.main", *words],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if "open http" in line:
+            break
+    threading.Thread(target=process.stderr.read, daemon=True).start()
+    address = f"http://127.0.0.1:{port}/"
+    wait_for(lambda: answers(port), "the web server")
+    yield process, address
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15) == 0
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_for(condition, what, seconds=40.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not come within {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Return a browser that can reach this machine only, and notes what it asks for."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium.browser
+    for word in (
+        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,1000",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader", "--disable-background-networking", "--disable-sync",
+    ):  # fmt: skip
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(options, Service(chromium.driver))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def robot():
+    found = Robot()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def page(browser, web, robot):
+    """Return the browser with the page opened, pictures shown."""
+    browser.get(web[1])
+    wait_for(
+        lambda: "live: picture" in text_of(browser) and shown(browser, "depth"), "the picture"
+    )
+    return browser
+
+
+def text_of(browser):
+    return browser.execute_script("return document.body.innerText")
+
+
+def shown(browser, name):
+    """Return the natural width of a picture, 0 while it is not loaded."""
+    return browser.execute_script(
+        f"const i = document.querySelector('[data-what={name}] img');"
+        "return i && i.complete ? i.naturalWidth : 0"
+    )
+
+
+def click(browser, name, u, v):
+    """Click where the picture shows a pixel: a browser counts from the picture's corner."""
+    from selenium.webdriver import ActionChains
+
+    image = browser.find_element("css selector", f"[data-what={name}] img")
+    wide, high = image.size["width"], image.size["height"]
+    x, y = (u + 0.5) * wide / 640 - wide / 2, (v + 0.5) * high / 480 - high / 2
+    ActionChains(browser).move_to_element_with_offset(image, round(x), round(y)).click().perform()
+    return (round(x) + wide / 2) * 640 / wide - 0.5, (round(y) + high / 2) * 480 / high - 0.5
+
+
+READING = re.compile(r"^\((\d+), (\d+)\): ([\d.]+) m away, .*\(([\d.]+) to ([\d.]+) m\)$", re.M)
+
+
+def reading_near(browser, u, v):
+    """Return (u, v, metres, low, high) of a reading within 2 px of a pixel, else None."""
+    found = [tuple(float(word) for word in words) for words in READING.findall(text_of(browser))]
+    return next((r for r in found if abs(r[0] - u) <= 2 and abs(r[1] - v) <= 2), None)
+
+
+def line_with(browser, words):
+    """Return the first line of the page that holds words, None while there is none."""
+    return next((line for line in text_of(browser).splitlines() if words in line), None)
+
+
+@pytest.mark.parametrize(("name", "u", "v"), [("image", 100, 200), ("depth", 500, 300)])
+def test_a_click_shows_the_metres_of_that_pixel(page, name, u, v):
+    at = click(page, name, u, v)
+    u, v, metres, low, high = wait_for(lambda: reading_near(page, *at), "the reading")
+    z = depth_at(u, v)  # the page rounds the pixel: half a pixel is 5 mm
+    assert metres == pytest.approx(z + 0.5, abs=0.012)
+    assert (low, high) == (pytest.approx(z - 0.1, abs=0.012), pytest.approx(z + 0.9, abs=0.012))
+
+
+def test_a_question_is_answered_about_the_clicked_points(page, robot):
+    at = click(page, "image", 320, 240)
+    wait_for(lambda: reading_near(page, *at), "the reading")
+    box = page.find_element("css selector", "input[aria-label^='Ask']")
+    box.send_keys("How far is this point?\n")
+    line = wait_for(lambda: line_with(page, "How far is this point?:"), "the answer")
+    assert line.endswith("It is 2.50 m away <b>.")  # as text, not as HTML
+    question, pixels = robot.asked[-1]
+    assert question == "How far is this point?" and pixels[0] == pytest.approx(at, abs=2)
+
+
+def test_cloud_and_view_from_above_are_drawn(page):
+    wait_for(lambda: page.find_elements("css selector", "canvas"), "the scene")
+    top = wait_for(
+        lambda: page.execute_script(
+            "const t = document.querySelector('[data-what=top-view]');"
+            "return [...t.querySelectorAll('circle[fill=\"#ffb454\"]')]"
+            ".map(c => [+c.getAttribute('cx'), +c.getAttribute('cy')])"
+        ),
+        "the scan",
+    )
+    # 2 m at -0.5 rad lies to the right (y < 0), 3 m straight ahead; up is forward.
+    assert top == [[pytest.approx(0.96, abs=0.01), pytest.approx(-1.76, abs=0.01)], [0.0, -3.0]]
+
+
+def test_nothing_is_loaded_from_elsewhere_and_nothing_fails(page, web):
+    asked = [
+        json.loads(entry["message"])["message"]["params"]["request"]["url"]
+        for entry in page.get_log("performance")
+        if '"Network.requestWillBeSent"' in entry["message"]
+    ]
+    assert asked
+    outside = [url for url in asked if not url.startswith((web[1], "data:", "blob:"))]
+    assert outside == []
+    severe = [e["message"] for e in page.get_log("browser") if e["level"] == "SEVERE"]
+    assert [m for m in severe if "favicon" not in m] == []
+
+
+def test_the_page_goes_on_after_the_node_has_restarted(browser, web):
+    first = Robot()
+    browser.get(web[1])
+    wait_for(lambda: "live: picture" in text_of(browser), "the picture")
+    first.close()
+    wait_for(lambda: "nothing new for" in text_of(browser), "the word of silence")
+    second = Robot()
+    try:
+        wait_for(lambda: "live: picture" in text_of(browser), "the picture after the restart")
+        at = click(browser, "image", 200, 100)
+        wait_for(lambda: reading_near(browser, *at), "a reading")
+    finally:
+        second.close()
+
+
+def test_a_slow_browser_costs_no_memory(page, web):
+    """A browser that takes nothing for 6 s at 10 pictures a second is sent nothing more."""
+    pid = web[0].pid
+
+    def resident_mb():
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    time.sleep(2)
+    before = resident_mb()
+    page.execute_script("const end = Date.now() + 6000; while (Date.now() < end) {}")
+    assert resident_mb() - before < 25
+    wait_for(lambda: "live: picture" in text_of(page), "the picture")
