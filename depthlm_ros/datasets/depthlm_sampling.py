@@ -175,10 +175,11 @@ def _asked(sample, view: View, index: int, config: SamplingConfig, rng) -> list[
     if task is Task.TWO_POINT_DISTANCE and not others:
         return []
     other = int(rng.choice(others)) if task is Task.TWO_POINT_DISTANCE else None
-    asked, value = depthlm_tasks.ask(task, depthlm_tasks.points_3d(sample), index, other, rng)
+    points = depthlm_tasks.points_3d(sample)
+    asked, value = depthlm_tasks.ask(task, points, index, other, rng, config.style)
     pixel = tuple(int(v) for v in view.pixels[index])
     second = None if other is None else tuple(int(v) for v in view.pixels[other])
-    rgb = depthlm_tasks.marked(view.rgb, asked, config.marker, pixel, second)
+    rgb = depthlm_tasks.marked(view.rgb, asked, config.marker, pixel, second, config.style)
     return [TextSample(np.ascontiguousarray(rgb), asked, asked.answer(value), pixel, value)]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from depthlm_ros.datasets.base import LabelKind, Sample, convert
 from depthlm_ros.prompting.marker import BLUE, Marker, draw, draw_all, place
-from depthlm_ros.prompting.prompts import Prompt, Task, prompt
+from depthlm_ros.prompting.prompts import Prompt, Style, Task, prompt
 from depthlm_ros.status import Code, StatusError
 
 TIME_S, SPEED_M_S = (1.0, 10.0), (0.5, 10.0)
@@ -42,28 +42,36 @@ def points_3d(sample: Sample) -> np.ndarray:
     return camera.unproject(pixels, z)
 
 
-def ask(task: Task, points: np.ndarray, index: int, other: int | None, rng) -> tuple:
+def ask(task: Task, points: np.ndarray, index: int, other: int | None, rng, style: Style) -> tuple:
     """Return (prompt, value in its unit) of a task about a point (and another one).
 
-    ``points``: (N, 3) [m].
+    ``points``: (N, 3) [m]. ``style``: "multitask" is the paper's Figure 7, "published" and "plain"
+    are ours in the manner of the distance question.
     """
     point = points[index]
     distance = float(np.linalg.norm(point))
     if task is Task.SPEED:
         time = round(float(rng.uniform(*TIME_S)), 1)
-        return prompt(task, time_s=time), distance / time
+        return prompt(task, style, time_s=time), distance / time
     if task is Task.TIME:
         speed = round(float(rng.uniform(*SPEED_M_S)), 1)
-        return prompt(task, speed_m_s=speed), distance / speed
+        return prompt(task, style, speed_m_s=speed), distance / speed
     if task is Task.TWO_POINT_DISTANCE:
-        return prompt(task), float(np.linalg.norm(point - points[other]))
-    return prompt(task), float(point[2]) if task is Task.PRINCIPAL_AXIS_DISTANCE else distance
+        return prompt(task, style), float(np.linalg.norm(point - points[other]))
+    by_axis = task is Task.PRINCIPAL_AXIS_DISTANCE
+    return prompt(task, style), float(point[2]) if by_axis else distance
 
 
-def marked(rgb: np.ndarray, asked: Prompt, marker: Marker, first: tuple, second) -> np.ndarray:
-    """Return the image with the question's arrows: the first point's red, the second's blue."""
+def marked(
+    rgb: np.ndarray, asked: Prompt, marker: Marker, first: tuple, second, style: Style
+) -> np.ndarray:
+    """Return the image with the question's arrows.
+
+    Two points: in Figure 7's style two arrows of one look, else the second one is blue.
+    """
     size = rgb.shape[1], rgb.shape[0]
     if asked.markers == 2:
-        blue = Marker(marker.shape, marker.length_px, marker.thickness_px, BLUE)
-        return draw_all(rgb, (marker, blue), (first, second))
+        colour = marker.colour if Style(style) is Style.MULTITASK else BLUE
+        other = Marker(marker.shape, marker.length_px, marker.thickness_px, colour)
+        return draw_all(rgb, (marker, other), (first, second))
     return draw(rgb, marker, place(marker, first, *size))

@@ -159,14 +159,17 @@ def chart(bench: str, model: str, found: list[SetFigures]) -> np.ndarray:
         values = (figures.delta1, paper.delta1.get(figures.name), figures.always)
         for index, (value, colour) in enumerate(zip(values, _COLOURS, strict=True)):
             if value is not None and np.isfinite(value):
-                _bar(drawn, value, top + index * _BAR // 2, colour)
+                beyond = figures.high if index == 0 and np.isfinite(figures.high) else value
+                _bar(drawn, value, top + index * _BAR // 2, colour, beyond)
         if np.isfinite([figures.low, figures.high]).all():
             ends = [(_ROOM + round(560 * v), top + _BAR // 4) for v in (figures.low, figures.high)]
             cv2.line(drawn, *ends, (0, 0, 0), 2)
     return drawn
 
 
-def _bar(drawn: np.ndarray, value: float, top: int, colour: tuple) -> None:
+def _bar(drawn: np.ndarray, value: float, top: int, colour: tuple, beyond: float) -> None:
+    """Draw a bar; its number stands right of ``beyond``, where an interval ends."""
     right = _ROOM + max(1, round(560 * value))
     cv2.rectangle(drawn, (_ROOM, top), (right, top + _BAR // 2 - 2), colour, cv2.FILLED)
-    write_text(drawn, f"{value:.3f}", (right + 6, top + _BAR // 2 - 3), 0.38, (0, 0, 0))
+    at = (_ROOM + round(560 * max(value, beyond)) + 6, top + _BAR // 2 - 3)
+    write_text(drawn, f"{value:.3f}", at, 0.38, (0, 0, 0))

@@ -180,11 +180,11 @@ class MarkerOption(Option):
             raise self.refusal(text, self._rule())
         names = ("shape", "length_px", "thickness_px", "colour")
         read = (str, int, int, lambda word: tuple(bytes.fromhex(word.removeprefix("#"))))
-        parse_pairs = {
+        values = {
             name: families(part) for name, families, part in zip(names, read, parts, strict=False)
         }
         try:
-            return replace(self.default, **parse_pairs)
+            return replace(self.default, **values)
         except StatusError as refusal:
             raise self.refusal(text, f"{refusal.text}, as in arrow:20:3:ff0000") from refusal
 

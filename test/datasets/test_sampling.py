@@ -232,6 +232,19 @@ def test_the_other_tasks(annotated, task):
     assert f"{made.metres:.2f}" in made.reply
 
 
+def test_tasks_in_the_words_of_the_papers_figure(annotated):
+    """Speed: the distance first, then the division written out; two points: arrows of one look."""
+    file = annotated(pixels=((79.5, 29.5), (19.5, 29.5)), metres=(4.0, 4.0))
+    config = SamplingConfig(tasks=("speed",), style="multitask")
+    (made,) = make_samples(file[0], config, np.random.default_rng(0))
+    given = made.prompt.given
+    assert f"{4 * np.sqrt(1 + 0.06**2):.2f} / {given:.1f} = " in made.reply
+    assert f"exactly {given:.1f} seconds" in made.prompt.question
+    config = SamplingConfig(tasks=("two_point_distance",), style="multitask")
+    (made,) = make_samples(file[0], config, np.random.default_rng(0))
+    assert (made.rgb == (255, 0, 0)).all(axis=-1).sum() == 18 and "0.48" in made.reply
+
+
 def test_tasks_are_drawn_evenly_and_known_ones_alone(annotated):
     file = annotated()
     config = SamplingConfig(tasks=check_tasks(["distance", "speed", "time"]))

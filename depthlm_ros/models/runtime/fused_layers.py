@@ -60,11 +60,9 @@ class FusedVisionBlock:
     def __call__(self, x: torch.Tensor, tables: tuple) -> torch.Tensor:
         """Map (B, patches, width) to the same shape; every image attends to itself alone."""
         block, attention = self._block, self._block.attn
-        fused_linear = attention.qkv(block.norm1(x)).unflatten(-1, (3 * self._heads, -1))
-        query, key = (
-            rotated(fused_linear[:, :, : 2 * self._heads], tables).transpose(1, 2).chunk(2, 1)
-        )
-        value = fused_linear[:, :, 2 * self._heads :].transpose(1, 2)
+        qkv = attention.qkv(block.norm1(x)).unflatten(-1, (3 * self._heads, -1))
+        query, key = rotated(qkv[:, :, : 2 * self._heads], tables).transpose(1, 2).chunk(2, 1)
+        value = qkv[:, :, 2 * self._heads :].transpose(1, 2)
         seen = F.scaled_dot_product_attention(query, key, value)
         x = x + attention.proj(seen.transpose(1, 2).flatten(2))
         return x + block.mlp(block.norm2(x))
