@@ -28,7 +28,7 @@ FREE = "free"
 
 
 _MEASURE = re.compile(
-    r"\d\s*(?:m|cm|mm|km|ft|met(?:er|re)s?|centimet(?:er|re)s?|kilomet(?:er|re)s?|feet|foot|yards?|"
+    r"\d\s*(?:m|cm|mm|km|ft|met(?:er|re)s?|(?:centi|milli|kilo)met(?:er|re)s?|feet|foot|yards?|"
     r"inch(?:es)?)\b",
     re.IGNORECASE,
 )
