@@ -26,6 +26,7 @@ from rclpy.qos import QoSProfile
 
 from depthlm_msgs.msg import Pixel
 from depthlm_msgs.srv import Ask, QueryPoints
+from depthlm_ros.client_geometry import GeometryCalls
 from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.status import Code
 
@@ -94,8 +95,8 @@ class Reply:
     interval: Interval
 
 
-class DepthClient:
-    """Calls ``<node>/ask`` and ``<node>/query_points``; safe to use from several threads."""
+class DepthClient(GeometryCalls):
+    """Calls the services of a node; safe to use from several threads."""
 
     def __init__(self, node: str = "/depthlm", args=None):
         """Connect to the node of this (absolute or relative) name; ``args``: ROS arguments."""
@@ -107,6 +108,7 @@ class DepthClient:
         self._query = self._node.create_client(
             QueryPoints, f"{node}/query_points", qos_profile=QUEUE
         )
+        self._open_geometry(node)
         self._closing = threading.Event()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)

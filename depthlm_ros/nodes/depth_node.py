@@ -23,12 +23,14 @@ from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth.bond import LifecycleBond
 from depthlm_ros.nodes.depth.diagnostics import Diagnostics
+from depthlm_ros.nodes.depth.geometry_parts import GeometryParts
 from depthlm_ros.nodes.depth.inference import InferenceScheduler
 from depthlm_ros.nodes.depth.model_loading import ModelLoading
 from depthlm_ros.nodes.depth.parameters import PARAMETERS, declare
 from depthlm_ros.nodes.depth.publishers import DepthPublishers
 from depthlm_ros.nodes.depth.services import Services
 from depthlm_ros.nodes.depth.subscriptions import CameraSubscriber
+from depthlm_ros.nodes.depth.transforms import Transforms
 
 JUMP_FORWARD_S = 10.0
 TICK_S = 0.02
@@ -86,7 +88,9 @@ class DepthNode(LifecycleNode):
         )
         self._bond = LifecycleBond(self, self.guard)
         self.subscriber = CameraSubscriber(self, self.scheduler, self.guard)
+        self.transforms = Transforms(self, self.scheduler.wait_for)
         self.services_offered = Services(self, self.scheduler, self.depth_publishers, self.guard)
+        self.geometry = GeometryParts(self, self.scheduler, self.depth_publishers, self.guard)
         self._diagnostics = Diagnostics(self, self.scheduler, self.subscriber, self.guard)
         self._replies = ServiceReplyRetrier(self.guard)
         self._take_over_change_state()
@@ -117,6 +121,7 @@ class DepthNode(LifecycleNode):
         self.get_logger().warning("the clock jumped: images and results so far are forgotten")
         self.subscriber.forget()
         self.services_offered.forget()
+        self.geometry.forget()
         self.scheduler.flush()
 
     # -- lifecycle ----------------------------------------------------------------------------
@@ -199,6 +204,7 @@ class DepthNode(LifecycleNode):
         name = getattr(model, "name", self.parameters.values.model)
         self.get_logger().info(f"model {name!r} is ready after {seconds:.1f} s")
         self.scheduler.model = model
+        self.geometry.recall_scale()
 
     def _model_failed(self, sentence: str) -> None:
         """Log it, and clean up after a configure that was answered before."""
@@ -213,7 +219,7 @@ class DepthNode(LifecycleNode):
             reason = self.loading.error or "use the service change_state"
             self.get_logger().error(f"cannot configure: {reason}")
             return TransitionCallbackReturn.FAILURE
-        self.services_offered.transforms.listen()  # so that there is a past when it is asked for
+        self.transforms.listen()  # so that there is a past when it is asked for
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

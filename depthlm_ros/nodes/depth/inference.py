@@ -5,6 +5,7 @@ object's state. The worker computes and hands its result over through ``executor
 which also wakes the executor.
 """
 
+import contextlib
 import time
 
 from rclpy.task import Future
@@ -14,9 +15,10 @@ from depthlm_ros.image_io.samples import check_not_blank
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.common.conversions import FrameMaker
+from depthlm_ros.nodes.depth.applied_scale import scaled_frame
+from depthlm_ros.nodes.depth.depth_requests import DepthRequests
 from depthlm_ros.nodes.depth.pending_requests import PendingRequests
 from depthlm_ros.nodes.depth.recent import ImageAges, RecentByStamp
-from depthlm_ros.nodes.depth.requests import DepthRequests
 from depthlm_ros.nodes.depth.statistics import Statistics
 from depthlm_ros.nodes.depth.time_sync import ImagePair, age_s
 from depthlm_ros.status import Code, StatusError
@@ -43,6 +45,8 @@ class InferenceScheduler(DepthRequests):
         self.worker: LatestWorker | None = None
         self.model = None
         self.clock_generation = 0
+        self.scale = 1.0
+        self.turn = contextlib.nullcontext()  # held while the model works, by one of several
         self.active = False
         self.image_pair: ImagePair | None = None
         self.frame_depth: FrameDepth | None = None
@@ -127,9 +131,18 @@ class InferenceScheduler(DepthRequests):
             return
         self._submitted = image_pair
         self.worker.set_latest(
-            lambda: self._estimate(image_pair),
+            self._in_turn(lambda: self._estimate(image_pair)),
             lambda frame_depth, error: self._estimated(image_pair, frame_depth, error),
         )
+
+    def _in_turn(self, job):
+        """Return the job so that it waits for its turn of a model that several share."""
+
+        def run():
+            with self.turn:
+                return job()
+
+        return run
 
     def _estimate(self, image_pair: ImagePair) -> FrameDepth:
         """Run the model on an image pair: on the worker."""
@@ -144,7 +157,7 @@ class InferenceScheduler(DepthRequests):
             self.model, lambda: estimate(self.model, *seen, *options), self.statistics
         )
         self.statistics.inference.add(time.monotonic() - begin)
-        return frame_depth
+        return scaled_frame(frame_depth, self.scale)
 
     def _looked_at(self, image_pair: ImagePair) -> tuple:
         """Return an image pair's Frame and Rectifier; StatusError(BAD_IMAGE) for a blank one."""
@@ -173,7 +186,7 @@ class InferenceScheduler(DepthRequests):
         if image_pair.clock_generation != self.clock_generation:
             return
         if error is None:
-            self.frame_depth = frame_depth
+            self.frame_depth = frame_depth = scaled_frame(frame_depth, self.scale)
             self._recent_depths.add(frame_depth.frame.stamp_ns, frame_depth)
             self._note_success()
             self._pending.resolve_all(frame_depth, "depth")

@@ -7,6 +7,7 @@ from depthlm_ros.nodes.common.parameters import (
     Parameter,
     Parameters,
 )
+from depthlm_ros.nodes.depth.geometry_parameters import GEOMETRY_PARAMETERS, geometry_error
 
 PARAMETERS = (
     Parameter(
@@ -157,6 +158,7 @@ PARAMETERS = (
         "the image's time; empty: none.",
         max_length=200,
     ),
+    *GEOMETRY_PARAMETERS,
 )
 
 
@@ -167,7 +169,7 @@ def cross_field_error(values: dict) -> str:
             f"min_range_m = {values['min_range_m']}, max_range_m = {values['max_range_m']}: the "
             "first must be less than the second"
         )
-    return ""
+    return geometry_error(values)
 
 
 def declare(node, state) -> "Parameters":

@@ -1,327 +1,69 @@
-"""What a request waits for: the newest result, that of one image by its stamp, its turn.
+"""What all requests have in common: a deadline, a frame, a status whatever happens, an age."""
 
-The part of ``InferenceScheduler`` (``inference.py``) that requests speak to. Only the executor's
-thread touches its state.
-"""
-
-import inspect
 import time
-from functools import partial
 
-from rclpy.task import Future
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.qos import QoSProfile
 
-from depthlm_ros.estimator import FrameDepth, estimate, sample
-from depthlm_ros.models.oom_retry import call_model
-from depthlm_ros.nodes.depth.pending_requests import PendingRequest
-from depthlm_ros.nodes.depth.time_sync import ImagePair, check_age
+from depthlm_ros.nodes.depth import responses
 from depthlm_ros.status import Code, StatusError
-from depthlm_ros.worker import LatestWorker, QueueFullError
 
-LARGE_REQUEST = 64
-"""Pixels from which a request is read on the worker: the executor has others to serve."""
-HASTE = 1.3
-"""A newer image is waited for where its result is expected this much before the deadline."""
+SERVICE_QOS = QoSProfile(depth=1000)
+"""No burst may be lost: at the default depth of 10 only ten of 200 were answered."""
+MAX_DEADLINE_S = 600.0
 
 
-class DepthRequests:
-    """Coroutines that requests await, each until its own deadline."""
+class RequestHandler:
+    """Base of what answers requests from the scheduler's depth; never blocks, never raises."""
 
-    async def sample(self, pixels_of, until: float, stamp_ns: int = 0):
-        """Return a FrameDepth and the readings (PointDepth) at its pixels.
+    def __init__(self, node, scheduler, guard):
+        self._node, self._scheduler, self._guard = node, scheduler, guard
+        # A request that waits must not hold the others up.
+        self._group = ReentrantCallbackGroup()
 
-        ``pixels_of(frame_depth)`` gives the pixels (N, 2) of the subscribed image, or a coroutine
-        of them. ``until``: monotonic time of the deadline. ``stamp_ns``: of the image it is about;
-        0: the newest that can be had. Raises StatusError.
-        """
-        frame_depth = await self.frame_depth_for(until, stamp_ns)
-        pixels = pixels_of(frame_depth)
-        if inspect.isawaitable(pixels):
-            pixels = await pixels
-
-        def read(seen=frame_depth):
-            return sample(self.model, seen, pixels, *self.ranges)
-
-        if self.is_dense and len(pixels) <= LARGE_REQUEST:
-            return frame_depth, read()
-        if self.is_dense:
-            return frame_depth, await self.compute(read, until)
-        ask = partial(self._estimate_and_ask, read, frame_depth)
-        return await self._on_worker(ask, until)
-
-    async def frame_depth_for(self, until: float, stamp_ns: int = 0) -> FrameDepth:
-        """Return the FrameDepth of an image by its stamp, 0: of the newest that can be had.
-
-        A point model's has no depth map. Raises StatusError.
-        """
-        self.check_active()
-        if stamp_ns:
-            return await self._of_stamp(stamp_ns, until)
-        if self.is_dense:
-            return await self._newest_depth(until)
-        pair = await self.newest_image_pair(until)
-        return await self._on_worker(partial(self._see, pair), until)
-
-    def keeps(self, stamp_ns: int) -> bool:
-        """Tell whether the image of this stamp can still be asked about."""
-        kept = (self._recent_depths.get(stamp_ns), self._recent_pairs.get(stamp_ns))
-        return any(item is not None for item in kept)
-
-    async def _of_stamp(self, stamp_ns: int, until: float) -> FrameDepth:
-        """Return the FrameDepth of one image; NO_FRAME when it is gone or does not come."""
-        while True:
-            kept = self._recent_depths.get(stamp_ns)
-            if kept is not None:
-                return kept
-            pair = self._recent_pairs.get(stamp_ns)
-            if pair is not None:
-                frame_depth = await self._on_worker(partial(self._see, pair), until)
-                if self.is_dense and pair.clock_generation == self.clock_generation:
-                    self._recent_depths.add(stamp_ns, frame_depth)
-                return frame_depth
-            if self.image_pair is not None and self.image_pair.stamp_ns > stamp_ns:
-                raise self._no_frame(stamp_ns, "is not kept any more, or never came")
-            try:
-                await self._wait("image", until)
-            except StatusError as refusal:
-                if refusal.code not in (Code.DEADLINE, Code.STALE):
-                    raise
-                raise self._no_frame(stamp_ns, "has not come within the deadline") from refusal
-
-    def _no_frame(self, stamp_ns: int, why: str) -> StatusError:
-        newest = "none yet" if self.image_pair is None else f"{self.image_pair.stamp_ns} ns"
-        return StatusError(
-            Code.NO_FRAME,
-            f"the image of stamp {stamp_ns} ns {why}; the newest is {newest}: ask sooner, or with "
-            "stamp zero for the newest",
+    def _serve(self, kind, name: str, handler) -> None:
+        """Offer a service whose handler is a coroutine."""
+        self._node.create_service(
+            kind, name, handler, qos_profile=SERVICE_QOS, callback_group=self._group
         )
 
-    def _see(self, pair: ImagePair) -> FrameDepth:
-        """Estimate one image pair for a request: on the worker."""
-        begin = self.running_since = time.monotonic()
-        try:
-            seen = self._looked_at(pair)
-            options = (*self.ranges, pair.clock_generation)
-            made = call_model(
-                self.model, lambda: estimate(self.model, *seen, *options), self.statistics
-            )
-        finally:
-            self.running_since = None
-        if self.is_dense:
-            self.statistics.inference.add(time.monotonic() - begin)
-        return made
+    def _until(self, begin: float, deadline) -> float:
+        """Return the monotonic time at which a request that came at ``begin`` gives up."""
+        return begin + self._deadline_s(deadline)
 
-    def check_active(self) -> None:
-        """Raise StatusError when the node is not serving."""
-        if self.model is None and (reason := self.why_no_model()):
-            raise StatusError(Code.MODEL_NOT_READY, reason)
-        if not self.active:
-            raise StatusError(Code.NOT_ACTIVE, self._how_to_activate())
-
-    def _how_to_activate(self) -> str:
-        state, name = self._state_label(), self._node.get_fully_qualified_name()
-        if state == "finalized":
-            return "the node was shut down: start it again"
-        first = "configure`, then `" if state == "unconfigured" else ""
-        return f"the node is {state}: `ros2 lifecycle set {name} {first}activate`"
-
-    def check_fresh(self, frame_depth: FrameDepth, margin_s: float = 0.0) -> None:
-        """Raise StatusError(STALE) for a result too old to answer from.
-
-        Or older than a clock jump. ``margin_s``: what sending the reply will take.
-        """
-        self.check_active()
-        if frame_depth.clock_generation != self.clock_generation:
+    def _deadline_s(self, deadline) -> float:
+        """Return how long a request may wait [s]; the node's default for zero."""
+        seconds = deadline.sec + deadline.nanosec * 1e-9
+        if seconds < 0 or seconds > MAX_DEADLINE_S:
             raise StatusError(
-                Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
+                Code.BAD_QUESTION,
+                f"deadline of {seconds:g} s: must be from 0 (the node's default) to "
+                f"{MAX_DEADLINE_S:g} s",
             )
-        self._check_stamp(frame_depth.frame.stamp_ns, margin_s)
+        return seconds or self._node.parameters.values.deadline
 
-    def age_s(self, stamp_ns: int) -> float:
-        """Return how old the image of a stamp is now [s]."""
-        return self._ages.age_s(stamp_ns)
+    def _status_of(self, where: str, error: Exception) -> StatusError:
+        """Return an error as a status that can be sent; one of our own making as it is."""
+        if isinstance(error, StatusError):
+            return error
+        if isinstance(error, ValueError):  # a box without volume, a mask of the wrong size
+            return StatusError(Code.BAD_QUESTION, str(error))
+        sentence = self._guard.record(where, error)
+        return StatusError(Code.MODEL_ERROR, f"the request failed inside the node: {sentence}")
 
-    def _now_ns(self) -> int:
-        return self._node.get_clock().now().nanoseconds
+    def _stamp(self, response, frame_depth, begin: float, code: Code) -> None:
+        """Fill ``age`` and ``latency``, and count the answer."""
+        response.age = responses.duration(self._age_s(frame_depth))
+        response.latency = responses.duration(time.monotonic() - begin)
+        self._scheduler.statistics.answers[Code(code).name] += 1
 
-    def _check_stamp(self, stamp: int, margin_s: float = 0.0) -> None:
-        values = self._values
-        age = self._ages.age_s(stamp) + margin_s
-        check_age(stamp, self._now_ns(), values.max_age, values.future_tolerance, age)
+    def _age_s(self, frame_depth) -> float:
+        return 0.0 if frame_depth is None else self._scheduler.age_s(frame_depth.frame.stamp_ns)
 
-    def _is_fresh(self, stamp: int) -> bool:
-        try:
-            self._check_stamp(stamp)
-        except StatusError:
-            return False
-        return True
+    async def _transform(self, target: str, source: str, frame_depth, until: float):
+        """Return the function that takes points of ``source`` to ``target`` at the image's time.
 
-    async def _newest_depth(self, until: float) -> FrameDepth:
-        """Return the result of the newest image, or the newest that comes within the deadline.
-
-        An image that was young enough when inference began may be too old when it ends: then the
-        next one is waited for, unless the model alone takes longer than max_age.
+        "" stands for the camera's own frame.
         """
-        known = self.frame_depth if self._has_fresh_depth() else None
-        pair = self.image_pair
-        if known is not None and not self._is_worth_waiting(pair, known, until):
-            return known
-        wanted = 0 if pair is None else pair.stamp_ns
-        while True:
-            if self.image_pair is not None and self._is_fresh(self.image_pair.stamp_ns):
-                self._submit_latest(self.image_pair)
-            try:
-                got = await self._wait("depth", until)
-            except StatusError:
-                if known is None:
-                    raise
-                return known
-            known, stamp = got, got.frame.stamp_ns
-            too_slow = self.statistics.inference.percentile(50) >= self._values.max_age
-            if too_slow or stamp >= wanted and self._is_fresh(stamp):
-                return known
-
-    def _has_fresh_depth(self) -> bool:
-        found = self.frame_depth
-        return found is not None and self._is_fresh(found.frame.stamp_ns)
-
-    def _is_worth_waiting(self, pair, known: FrameDepth, until: float) -> bool:
-        """Tell whether a newer image's result can be had in time; not when the room is full."""
-        newer = pair is not None and pair.stamp_ns > known.frame.stamp_ns
-        if not newer or not self._is_fresh(pair.stamp_ns) or self._pending.is_full:
-            return False
-        takes = self.statistics.inference.percentile(95)
-        turns = 1 if self.running_since is None else 2
-        return not time.monotonic() + turns * HASTE * takes > until
-
-    async def newest_image_pair(self, until: float) -> ImagePair:
-        """Return the newest image pair, or the next one when that is too old.
-
-        Raises StatusError.
-        """
-        self.check_active()
-        if self.image_pair is not None and self._is_fresh(self.image_pair.stamp_ns):
-            return self.image_pair
-        return await self._wait("image", until)
-
-    @property
-    def ranges(self) -> tuple[float, float]:
-        """(min_range_m, max_range_m) as the parameters are now [m]."""
-        return self._values.min_range_m, self._values.max_range_m
-
-    async def run_on_depth(self, call, until: float, after_token, stamp_ns: int = 0):
-        """Return a FrameDepth and what ``call(it)`` gives on the worker. Raises StatusError.
-
-        A dense model is asked about the last image it has processed, which it still remembers if
-        no other came between. ``after_token``: called while the model writes; frames that wait are
-        processed then too, so that depth goes on; it may raise StatusError to end the reply.
-        ``stamp_ns``: as in ``sample``.
-        """
-        frame_depth = await self.frame_depth_for(until, stamp_ns)
-
-        def listening(seen):
-            return self._with_listener(lambda: call(seen), after_token)
-
-        return await self._on_worker(
-            partial(self._estimate_and_ask, listening, frame_depth), until
-        )
-
-    def _with_listener(self, call, after_token):
-        """Call the model with a listener to its tokens, where it takes one: on the worker."""
-        if not hasattr(self.model, "on_token"):
-            return call()
-
-        def between():
-            after_token()
-            begin = self.running_since
-            self.worker.run_frame_between()
-            self.running_since = begin
-
-        self.model.on_token = between
-        try:
-            return call()
-        finally:
-            self.model.on_token = None
-
-    async def run_beside(self, call, until: float, worker: LatestWorker, stamp_ns: int = 0):
-        """Return a FrameDepth and what ``call(it)`` gives on another worker.
-
-        For what does not touch the model: a server is waited for there while depth goes on.
-        """
-        frame_depth = await self.frame_depth_for(until, stamp_ns)
-        return await self._on_worker(lambda: (frame_depth, call(frame_depth)), until, worker)
-
-    async def compute(self, call, until: float):
-        """Return what a call gives on the worker, when its turn comes. Raises StatusError."""
-        return await self._on_worker(call, until, is_result=False)
-
-    async def _on_worker(
-        self, job, until: float, worker: LatestWorker | None = None, is_result: bool = True
-    ):
-        """Return what a job gives on the worker (the model's own), when its turn comes.
-
-        ``is_result``: whether it counts as one of the model's.
-        """
-        request = self._pending.add("job", until)
-
-        def run():
-            if request.future.done():
-                raise StatusError(Code.DEADLINE, "the deadline passed while waiting for the model")
-            return job()
-
-        try:
-            (worker or self.worker).submit(
-                run, self._hand_over(lambda *r: self._job_done(request, is_result, *r))
-            )
-        except QueueFullError as error:
-            self._pending.remove(request)
-            raise StatusError(Code.BUSY, f"{error}: ask again later") from error
-        return await self._pending.outcome(request)
-
-    def _estimate_and_ask(self, ask, frame_depth: FrameDepth):
-        """Return a FrameDepth and ``ask(it)``: on the worker."""
-        begin = self.running_since = time.monotonic()
-        try:
-            answer = call_model(self.model, lambda: ask(frame_depth), self.statistics)
-        finally:
-            self.running_since = None
-        self.statistics.inference.add(time.monotonic() - begin)
-        return frame_depth, answer
-
-    def _job_done(self, request: PendingRequest, is_result: bool, result, error) -> None:
-        if error is None and is_result:
-            self._note_success()
-        elif error is not None:
-            result = self._refusal_of(error, "a question")
-            self._note_refusal(result)
-        self._pending.resolve(request, result)
-
-    # -- waiting ------------------------------------------------------------------------------
-
-    async def _wait(self, wants: str, until: float):
-        return await self._pending.outcome(self._pending.add(wants, until))
-
-    async def wait_for(self, future: Future, until: float):
-        """Wait for a future of somebody else.
-
-        StatusError(DEADLINE) when it does not come in time.
-        """
-        request = self._pending.add("job", until)
-        future.add_done_callback(lambda done: self._pending.resolve(request, done))
-        return await self._pending.outcome(request)
-
-    def expire(self, why_no_input) -> None:
-        """Resolve the requests whose deadline has passed: called by a steady timer.
-
-        ``why_no_input()``: the StatusError for a request that waited for an image in vain.
-        """
-        self._pending.expire(lambda request: self._why_not(request) or why_no_input())
-
-    def _why_not(self, request: PendingRequest) -> StatusError | None:
-        """Return why a request got nothing within its deadline; None: no image came."""
-        if request.wants == "job" or self.running_since is not None:
-            return StatusError(
-                Code.DEADLINE,
-                "the model was not ready within the deadline: allow more time, or take a faster "
-                "model",
-            )
-        return None
+        own, stamp = frame_depth.frame.frame_id, frame_depth.frame.stamp_ns
+        return await self._node.transforms.into(target or own, source or own, stamp, until)
