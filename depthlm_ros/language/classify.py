@@ -87,6 +87,7 @@ _CUES = re.compile(
     r"\b(?:along|on|over|across|in) (?:the )?(?:ground|floor|z|optical axis|principal axis|camera "
     r"axis|forward direction|"
     r"forward backward direction|depth|height|x|y)\b|"
+    r"\bby how much\b|\b(?:closer|nearer|farther|further)\b|"
     r"\bas the crow flies\b|\b(?:in a |as a )?straight line\b|\bignoring (?:the )?height\b|"
     r"\bdegrees (?:to the )?(?:left|right|up|down|above|below)\b|"
     r"\b(?:further|farther|more) (?:left|right|up|down|away|off)\b|"

@@ -105,6 +105,7 @@ APART = _one(
 )
 """Speaks of two points, whatever else."""
 DIFFERENCE = _one(
+    r"\bby how much\b.*\b(?:closer|nearer|farther|further)\b",
     r"\bhow (?:much|many \w+|far) (?:closer|nearer|farther|further)(?: away)?\b(?! (?:left|right|"
     r"up|down))",
     r"\bdifference (?:in|of|between the) (?:distance|range)s?\b|\bdistance difference\b",
@@ -144,6 +145,8 @@ WAY = _one(
     r"\bhow much (?:free |clear |open |empty )?(?:space|room|clearance|distance)\b(?! (?:between|"
     r"separates))",
     r"\bclearance\b(?! between)",
+    r"\bhow far (?:is it possible|am i able|are we able) to\b",
+    r"\bfree (?:<a>|in front|to the (?:left|right))",
     rf"\b(?:nearest|closest|first|next) {_HINDRANCE}\b",
     rf"\b(?:how far|distance|how close|how near)\b.*\b(?:nearest|closest|first) {_HINDRANCE}\b",
     rf"\b(?:until|before|till) {_SELF} (?:\w+ )?(?:hit|collide|bump|crash|touch|reach(?:es)? "
@@ -192,6 +195,7 @@ COUNT = re.compile(
     r"|\b(?:count|number of) (?:all )?(?:the )?(?P<counted>(?!pixels|points).+)$"
 )
 EXISTS = re.compile(
+    r"^\W*are there (?!enough|more|less|fewer|many|two|three|four|\d)[a-z]|"
     r"^\W*(?:is|are) there (?:an?|any|some|the)\b|^\W*(?:do|can|could) you (?:see|find|detect|"
     r"spot|recogni[sz]e) (?!how|what|where)|"
     r"^\W*(?:is|are) (?:the |an? |any )?.{1,60}\b(?:visible|(?:in|on) (?:the |this )?(?:image|"
@@ -204,10 +208,12 @@ EXISTS_WORDS = re.compile(
     r"\b(?:visible|present|anywhere|somewhere|around|here)\b\W*$"
 )
 HEIGHT = re.compile(
+    rf"\bhow many {METRES} (?:tall|high)\b|"
     r"\bhow (?:tall|high)\b|\b(?:the|what|whats|what's) height\b(?! (?:difference|offset|gap))|"
     r"\bheight of\b|'s height\b"
 )
 WIDTH = re.compile(
+    rf"\bhow many {METRES} (?:wide|broad)\b|"
     r"\bhow (?:wide|broad)\b|\b(?:the|what|whats|what's) (?:width|breadth)\b|\bwidth of\b|'s "
     r"width\b"
 )

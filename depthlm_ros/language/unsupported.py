@@ -74,6 +74,11 @@ UNSUPPORTED = [
             r"now",
         ),
         (
+            r"\boff(?:set from)?(?: of)?(?: the| its)? (?:\w+ )?(?:axis|cent(?:re|er)|<c>)|"
+            r"\b(?:off|from) the (?:\w+ )?axis\b",
+            "the distance from the axis is not offered: ask for the lateral or vertical offset",
+        ),
+        (
             r"\b(?:twice|thrice|double|triple|squared?|cubed|half(?:way)?|sum|product|ratio|"
             r"midpoint|times as|percent(?:age)?|plus|minus)\b(?! <n>)",
             "arithmetic with distances is not done here: ask for the distances themselves",
