@@ -79,7 +79,8 @@ class InferenceScheduler(DepthRequests):
 
     def activate(self, image_is_rectified: bool) -> None:
         """Start serving."""
-        self._frames = FrameMaker(image_is_rectified)
+        blank = self._values.refuse_blank
+        self._frames = FrameMaker(image_is_rectified, refuse_blank=blank)
         self.statistics = Statistics()
         self.flush()
         self.active = True

@@ -75,6 +75,12 @@ PARAMETERS = (
         when=INACTIVE,
     ),
     Parameter(
+        "refuse_blank",
+        True,
+        "Whether a black or blank image is refused as BAD_IMAGE; false: estimated like any other.",
+        when=INACTIVE,
+    ),
+    Parameter(
         "max_age",
         1.0,
         "[s] Oldest image, by its stamp, that an answer may rest on; older is STALE.",
