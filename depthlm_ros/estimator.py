@@ -85,7 +85,7 @@ class DepthEstimator:
         if raw.shape != (view.height, view.width) or raw.dtype.kind not in "fiu":
             raise StatusError(
                 Code.MODEL_ERROR,
-                f"{self.model.name} gave a map of {raw.dtype} {raw.shape}: must be real numbers "
+                f"{self.model.name} gave a map of {raw.shape} {raw.dtype}: must be real numbers "
                 f"{view.height, view.width}",
             )
         depth = apply_range(view.depth_to_source(raw), self.min_range_m, self.max_range_m)

@@ -29,7 +29,7 @@ ROSDEP_KEYS = {
     "transformers": "python3-transformers-pip",
     "yaml": "python3-yaml",
 }
-OPTIONAL = {"nicegui", "fastapi"}
+OPTIONAL = {"bondpy", "fastapi", "nicegui"}
 """Of the extra ``web`` in setup.py: rosdep does not know them."""
 
 
