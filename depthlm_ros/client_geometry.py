@@ -162,31 +162,7 @@ class GeometryCalls:
             target=_xyz(Point, (0.0, 0.0, 0.0) if target is None else target),
             headings=[float(yaw) for yaw in headings_rad],
         )
-        r = self._call(self._geometry["check_clearance"], request, deadline_s)
-        return ClearanceReply(
-            Code(r.status.code),
-            r.status.text or r.text,
-            r.clear,
-            VERDICTS[r.verdict],
-            r.distance,
-            r.low,
-            r.p10,
-            _tuple(r.nearest),
-            r.free,
-            r.visible_from,
-            r.drop,
-            r.valid_fraction,
-            r.outside_view,
-            r.hidden,
-            r.invalid,
-            tuple(r.free_headings),
-            r.camera_height,
-            r.header.frame_id,
-            _ns(r.header.stamp),
-            r.source,
-            _ns(r.age) * 1e-9,
-            _ns(r.latency) * 1e-9,
-        )
+        return _clearance(self._call(self._geometry["check_clearance"], request, deadline_s))
 
     def measure_regions(
         self,
@@ -264,6 +240,33 @@ class GeometryCalls:
             r.samples,
             _ns(r.latency) * 1e-9,
         )
+
+
+def _clearance(r: CheckClearance.Response) -> ClearanceReply:
+    return ClearanceReply(
+        Code(r.status.code),
+        r.status.text or r.text,
+        r.clear,
+        VERDICTS[r.verdict],
+        r.distance,
+        r.low,
+        r.p10,
+        _tuple(r.nearest),
+        r.free,
+        r.visible_from,
+        r.drop,
+        r.valid_fraction,
+        r.outside_view,
+        r.hidden,
+        r.invalid,
+        tuple(r.free_headings),
+        r.camera_height,
+        r.header.frame_id,
+        _ns(r.header.stamp),
+        r.source,
+        _ns(r.age) * 1e-9,
+        _ns(r.latency) * 1e-9,
+    )
 
 
 def _region(m: RegionDepth) -> RegionReply:
