@@ -50,6 +50,7 @@ setup(
     entry_points={
         "console_scripts": [
             "depth_node = depthlm_ros.nodes.depth_node:main",
+            "multi_depth_node = depthlm_ros.nodes.multi_depth_node:main",
             "camera_node = depthlm_ros.nodes.camera_node:main",
             "web_node = depthlm_ros.web.main:main",
             "depthlm = depthlm_ros.cli.main:main",

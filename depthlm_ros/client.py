@@ -22,6 +22,7 @@ from rclpy.qos import QoSProfile
 
 from depthlm_msgs.msg import Pixel
 from depthlm_msgs.srv import Ask, QueryPoints
+from depthlm_ros.client_geometry import GeometryCalls
 from depthlm_ros.status import Code
 
 QUEUE = QoSProfile(depth=1000)
@@ -84,8 +85,8 @@ class Reply:
     latency_s: float
 
 
-class DepthClient:
-    """Calls ``<node>/ask`` and ``<node>/query_points``; safe to use from several threads."""
+class DepthClient(GeometryCalls):
+    """Calls the services of a node; safe to use from several threads."""
 
     def __init__(self, node: str = "/depthlm", args=None):
         """Connect to the node of this (absolute or relative) name; ``args``: ROS arguments."""
@@ -97,6 +98,7 @@ class DepthClient:
         self._query = self._node.create_client(
             QueryPoints, f"{node}/query_points", qos_profile=QUEUE
         )
+        self._open_geometry(node)
         self._closing = threading.Event()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)

@@ -267,13 +267,15 @@ def _check_range(min_range_m: float, max_range_m: float) -> None:
 class FrameDepth:
     """A frame that questions can be answered from; ``depth_map`` is None for a marker model.
 
-    ``epoch``: counts jumps of the clock, where there is a clock.
+    ``epoch``: counts jumps of the clock, where there is a clock. ``scale``: what the model's own
+    depth was multiplied by.
     """
 
     frame: Frame
     rectifier: Rectifier
     depth_map: DepthMap | None
     clock_generation: int = 0
+    scale: float = 1.0
 
 
 def estimate(

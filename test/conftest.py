@@ -13,7 +13,23 @@ NODES = {"ros", "start_node", "start_camera", "start_lasting_camera"}
 """Fixtures that start ROS, or nodes as processes."""
 PROCESSES = ("demo/test_demo.py", "demo/test_node_processes.py", "env", "test_client_exit.py")
 """Files and folders whose tests start other processes of this package."""
-SLOW = ("test_style.py", "test_types.py", "test_import_walls.py")
+SLOW = (
+    "test_style.py",
+    "test_types.py",
+    "test_import_walls.py",
+    "benchmarks",
+    "training",
+    "examples",
+    "web",
+    "models/compact",
+    "models/depthlm/test_number_decoding.py",
+    "models/depthlm/test_reference_values.py",
+    "models/depthvlm/test_reference_values.py",
+    "models/runtime/test_static_kv_cache.py",
+    "models/test_loading.py",
+    "models/test_loading_memory.py",
+    "models/weights/test_hub.py",
+)
 """Files and folders whose tests take most of the time of those without nodes."""
 
 

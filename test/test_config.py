@@ -59,11 +59,13 @@ def test_fast_dds_profile_has_room_for_images():
 
 
 def test_rviz_view_shows_the_topics_of_the_node():
+    from depthlm_ros.nodes.depth.obstacle_streams import OBSTACLES, SCAN
     from depthlm_ros.nodes.depth.publishers import TOPICS
 
     view = yaml.safe_load((CONFIG / "depthlm.rviz").read_text(encoding="utf-8"))
     displays = view["Visualization Manager"]["Displays"]
     shown = {display["Topic"]["Value"] for display in displays if "Topic" in display}
-    offered = {topic.replace("~", "/depthlm") for _, topic in TOPICS.values()}
+    names = [*(topic for _, topic in TOPICS.values()), OBSTACLES, SCAN]
+    offered = {topic.replace("~", "/depthlm") for topic in names}
     assert {"/depthlm/depth/image", "/depthlm/points", "/depthlm/markers"} <= shown & offered
     assert shown - offered == {"/image"}

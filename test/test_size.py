@@ -9,7 +9,6 @@ PACKAGE = Path(__file__).resolve().parent.parent / "depthlm_ros"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULE_LINES, FUNCTION_LINES = 350, 50
 LONGER = {  # what is longer still may not grow: (lines, lines of the longest function)
-    "client_geometry.py": (350, 58),
     "estimator.py": (350, 60),
     "models/depthlm/model.py": (400, 50),
     "models/depthvlm/model.py": (360, 50),

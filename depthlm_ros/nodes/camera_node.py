@@ -28,7 +28,7 @@ from depthlm_ros.nodes.common.qos_publisher import create_publisher
 from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node, sentence_of
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth import responses
-from depthlm_ros.nodes.depth.services import SERVICE_QOS
+from depthlm_ros.nodes.depth.requests import SERVICE_QOS
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 

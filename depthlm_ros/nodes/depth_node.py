@@ -19,11 +19,13 @@ from depthlm_ros.nodes.common.rosout_handler import attach_to_rosout
 from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth.diagnostics import Diagnostics
+from depthlm_ros.nodes.depth.geometry_parts import GeometryParts
 from depthlm_ros.nodes.depth.inference import InferenceScheduler
 from depthlm_ros.nodes.depth.parameters import PARAMETERS, declare
 from depthlm_ros.nodes.depth.publishers import DepthPublishers
 from depthlm_ros.nodes.depth.services import Services
 from depthlm_ros.nodes.depth.subscriptions import CameraSubscriber
+from depthlm_ros.nodes.depth.transforms import Transforms
 from depthlm_ros.status import StatusError
 
 JUMP_FORWARD_S = 10.0
@@ -77,7 +79,9 @@ class DepthNode(LifecycleNode):
             self.state_label,
         )
         self.subscriber = CameraSubscriber(self, self.scheduler, self.guard)
+        self.transforms = Transforms(self, self.scheduler.wait_for)
         self.services_offered = Services(self, self.scheduler, self.depth_publishers, self.guard)
+        self.geometry = GeometryParts(self, self.scheduler, self.depth_publishers, self.guard)
         self._diagnostics = Diagnostics(self, self.scheduler, self.subscriber, self.guard)
         self._replies = ServiceReplyRetrier(self.guard)
         self._take_over_change_state()
@@ -108,6 +112,7 @@ class DepthNode(LifecycleNode):
         self.get_logger().warning("the clock jumped: images and results so far are forgotten")
         self.subscriber.forget()
         self.services_offered.forget()
+        self.geometry.forget()
         self.scheduler.flush()
 
     # -- lifecycle ----------------------------------------------------------------------------
@@ -211,6 +216,7 @@ class DepthNode(LifecycleNode):
             )
             return TransitionCallbackReturn.FAILURE
         self.scheduler.model, self._fresh_model = self._fresh_model, None
+        self.geometry.recall_scale()
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

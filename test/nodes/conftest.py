@@ -316,6 +316,8 @@ def start_node(ros, tmp_path_factory):
 
     def start(wait=True, **settings):
         namespace = f"/test_{os.getpid()}_{next(_numbers)}"
+        if settings.get("script", SCRIPT) == SCRIPT:
+            settings.setdefault("refuse_blank", False)  # the tests' images are of one colour
         node, robot = NodeProcess(folder, namespace, **settings), Robot(namespace)
         started.append((node, robot))
         if wait:

@@ -55,6 +55,27 @@ class Plane:
             matrix @ matrix
 
 
+class Room(Plane):
+    """A floor ``height_m`` below a camera that looks ``pitch`` down at a wall ``wall_m`` ahead."""
+
+    name = "room"
+
+    def __init__(self, height_m=0.5, pitch=0.3, wall_m=3.0, **plane):
+        super().__init__(**plane)
+        self.height_m, self.pitch, self.wall_m = height_m, pitch, wall_m
+
+    def depth(self, rgb, view):
+        """Return the nearer of floor and wall."""
+        v, u = np.mgrid[: view.height, : view.width]
+        rays = view.camera.unproject(np.stack([u, v], axis=-1), np.ones(u.shape))
+        ahead = rays[..., 2] * np.cos(self.pitch) - rays[..., 1] * np.sin(self.pitch)
+        down = rays[..., 1] * np.cos(self.pitch) + rays[..., 2] * np.sin(self.pitch)
+        with np.errstate(divide="ignore"):
+            floor = np.where(down > 0, self.height_m / down, np.inf)
+        metres = np.minimum(floor, self.wall_m / ahead)
+        return (metres / view.depth_scale).astype(np.float32)
+
+
 class Picture(Plane):
     """Reads the true depth out of the image: red 0 to 255 is ``near_m`` to ``far_m``."""
 
@@ -168,7 +189,7 @@ def load(name, device, dtype, quantize, revision, options):
         )
     settings = json.loads(os.environ.get("NODE_MODEL", "{}"))
     time.sleep(settings.pop("load_s", 0.0))
-    kinds = (Plane, Marker, Picture, Speaking, Finding, Failing)
+    kinds = (Plane, Marker, Picture, Room, Speaking, Finding, Failing)
     made = {kind.__name__.lower(): kind for kind in kinds}[settings.pop("kind", "plane")]
     return made(**settings)
 

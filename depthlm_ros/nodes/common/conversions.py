@@ -22,6 +22,7 @@ from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.rectify import CameraModel, Rectifier
 from depthlm_ros.image_io.compressed import decode_compressed
 from depthlm_ros.image_io.encodings import MAX_PIXELS, decode
+from depthlm_ros.image_io.samples import check_not_blank
 from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
@@ -97,8 +98,14 @@ class FrameMaker:
         image_is_rectified: bool = False,
         max_pixels: int = MAX_PIXELS,
         kept_lenses: int = 4,
+        refuse_blank: bool = False,
     ):
-        """Say whether the subscribed images are rectified already (``image_rect`` topics)."""
+        """Say whether the subscribed images are rectified already (``image_rect`` topics).
+
+        ``refuse_blank``: a black or blank image is BAD_IMAGE, since a number about it would be
+        made up.
+        """
+        self._refuse_blank = refuse_blank
         self.image_is_rectified, self.max_pixels = image_is_rectified, max_pixels
         self._kept, self._rectifiers = kept_lenses, OrderedDict()
 
@@ -110,6 +117,8 @@ class FrameMaker:
         """
         stamp = stamp_ns(image.header.stamp)
         rgb = rgb_of(image, self.max_pixels, _image_size(info))
+        if self._refuse_blank:
+            check_not_blank(rgb, f"image {rgb.shape[1]} x {rgb.shape[0]} px")
         rectifier = self.rectifier(info, rgb.shape[1], rgb.shape[0])
         frame = Frame(
             rectifier.rectify(rgb),

@@ -21,9 +21,10 @@ BAD_START = 2
 def run_node(make_node, args=None, name: str = "depth_node", work: str = "an inference") -> int:
     """Run a node until the process ends; return only when it could not be made, with exit code 2.
 
-    The node has ``autostart`` (a coroutine), ``stop`` (True: its worker has ended), ``faults``,
-    and ``cannot_start``: "", or the sentence with which the process ends with exit code 2.
-    ``name``: in the log. ``work``: what a worker that has not ended was at.
+    The node has ``autostart`` (a coroutine), ``stop`` (True: its worker has ended), ``guard``,
+    and ``cannot_start``: "", or the sentence with which the process ends with exit code 2; several
+    run as one list themselves as ``nodes``. ``name``: in the log. ``work``: what a worker that has
+    not ended was at.
     """
     started = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -42,7 +43,8 @@ def run_node(make_node, args=None, name: str = "depth_node", work: str = "an inf
         get_logger(name).fatal(f"cannot start: {sentence_of(error)}")
         return BAD_START
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    for one in getattr(node, "nodes", (node,)):
+        executor.add_node(one)
     executor.create_task(node.autostart)
     _spin(executor, node)
     _leave(executor, node, get_logger(name), work)

@@ -91,6 +91,7 @@ class Diagnostics:
                 "90 % of depths within a factor of": _figure(
                     getattr(scheduler.model, "ratio_90", float("nan"))
                 ),
+                "scale applied": f"{scheduler.scale:.4f}",
                 "inference p50 [ms]": _ms(statistics.inference.percentile(50)),
                 "inference p95 [ms]": _ms(statistics.inference.percentile(95)),
                 "device memory used [MiB]": "no GPU" if memory is None else memory[0] >> 20,

@@ -5,6 +5,7 @@ object's state. The worker computes and hands its result over through ``executor
 which also wakes the executor.
 """
 
+import contextlib
 import time
 
 from rclpy.task import Future
@@ -13,6 +14,11 @@ from depthlm_ros.estimator import FrameDepth, estimate, sample
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.common.conversions import FrameMaker
+from depthlm_ros.nodes.depth.applied_scale import (
+    named_readings,
+    scaled_frame,
+    scaled_readings,
+)
 from depthlm_ros.nodes.depth.pending_requests import PendingRequest, PendingRequests
 from depthlm_ros.nodes.depth.statistics import Statistics
 from depthlm_ros.nodes.depth.time_sync import ImagePair, age_s, check_age
@@ -40,6 +46,8 @@ class InferenceScheduler:
         self.worker: LatestWorker | None = None
         self.model = None
         self.clock_generation = 0
+        self.scale = 1.0
+        self.turn = contextlib.nullcontext()  # held while the model works, by one of several
         self.active = False
         self.image_pair: ImagePair | None = None
         self.frame_depth: FrameDepth | None = None
@@ -69,7 +77,8 @@ class InferenceScheduler:
 
     def activate(self, image_is_rectified: bool) -> None:
         """Start serving."""
-        self._frames = FrameMaker(image_is_rectified)
+        blank = self._values.refuse_blank
+        self._frames = FrameMaker(image_is_rectified, refuse_blank=blank)
         self.statistics = Statistics()
         self.flush()
         self.active = True
@@ -118,9 +127,18 @@ class InferenceScheduler:
             return
         self._submitted = image_pair
         self.worker.set_latest(
-            lambda: self._estimate(image_pair),
+            self._in_turn(lambda: self._estimate(image_pair)),
             lambda frame_depth, error: self._estimated(image_pair, frame_depth, error),
         )
+
+    def _in_turn(self, job):
+        """Return the job so that it waits for its turn of a model that several share."""
+
+        def run():
+            with self.turn:
+                return job()
+
+        return run
 
     def _estimate(self, image_pair: ImagePair) -> FrameDepth:
         """Run the model on an image pair: on the worker."""
@@ -135,7 +153,7 @@ class InferenceScheduler:
             self.model, lambda: estimate(self.model, *seen, *options), self.statistics
         )
         self.statistics.inference.add(time.monotonic() - begin)
-        return frame_depth
+        return scaled_frame(frame_depth, self.scale)
 
     def _estimated(self, image_pair: ImagePair, frame_depth: FrameDepth | None, error) -> None:
         """Hand a result over to the executor, then publish it: on the worker."""
@@ -159,7 +177,7 @@ class InferenceScheduler:
         if image_pair.clock_generation != self.clock_generation:
             return
         if error is None:
-            self.frame_depth = frame_depth
+            self.frame_depth = frame_depth = scaled_frame(frame_depth, self.scale)
             self._note_success()
             self._pending.resolve_all(frame_depth, "depth")
         else:
@@ -202,15 +220,41 @@ class InferenceScheduler:
         self.check_active()
         if self.is_dense:
             frame_depth = await self._fresh_depth(until)
-            return frame_depth, sample(
-                self.model, frame_depth, pixels_of(frame_depth), *self.ranges
-            )
+            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self.ranges)
+            return frame_depth, named_readings(readings, frame_depth.scale)
         await self.newest_image_pair(until)
 
         def call(frame_depth):
-            return sample(self.model, frame_depth, pixels_of(frame_depth), *self.ranges)
+            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self.ranges)
+            return scaled_readings(readings, self.scale)
 
-        return await self._on_worker(lambda: self._estimate_and_ask(call), until)
+        job = self._in_turn(lambda: self._estimate_and_ask(call))
+        return await self._on_worker(job, until)
+
+    async def fresh_depth(self, until: float) -> FrameDepth:
+        """Return a fresh sight with a depth map; StatusError(UNSUPPORTED) where there is none."""
+        self._check_dense()
+        return await self._fresh_depth(until)
+
+    async def next_depth(self, until: float) -> FrameDepth:
+        """Return the depth map of a picture that comes from now on. Raises StatusError."""
+        self._check_dense()
+        return await self._wait("depth", until)
+
+    def apply_scale(self, scale: float) -> None:
+        """Multiply the model's depth by a scale from now on, that of the newest result too."""
+        self.scale = scale
+        if self.frame_depth is not None:
+            self.frame_depth = scaled_frame(self.frame_depth, scale)
+
+    def _check_dense(self) -> None:
+        self.check_active()
+        if not self.is_dense:
+            raise StatusError(
+                Code.UNSUPPORTED,
+                f"the model {self.model.name!r} gives single distances and no depth map: "
+                "clearance, regions and scale need a dense model such as 'embedded'",
+            )
 
     def check_active(self) -> None:
         """Raise StatusError when the node is not serving."""
@@ -300,7 +344,8 @@ class InferenceScheduler:
         def listening(seen):
             return self._with_listener(lambda: call(seen), after_token)
 
-        return await self._on_worker(lambda: self._estimate_and_ask(listening, frame_depth), until)
+        job = self._in_turn(lambda: self._estimate_and_ask(listening, frame_depth))
+        return await self._on_worker(job, until)
 
     def _with_listener(self, call, after_token):
         """Call the model with a listener to its tokens, where it takes one: on the worker."""

@@ -7,6 +7,7 @@ from depthlm_ros.nodes.common.parameters import (
     Parameter,
     Parameters,
 )
+from depthlm_ros.nodes.depth.geometry_parameters import GEOMETRY_PARAMETERS, geometry_error
 
 PARAMETERS = (
     Parameter(
@@ -74,6 +75,12 @@ PARAMETERS = (
         when=INACTIVE,
     ),
     Parameter(
+        "refuse_blank",
+        True,
+        "Whether a black or blank image is refused as BAD_IMAGE; false: estimated like any other.",
+        when=INACTIVE,
+    ),
+    Parameter(
         "max_age",
         1.0,
         "[s] Oldest image, by its stamp, that an answer may rest on; older is STALE.",
@@ -135,6 +142,7 @@ PARAMETERS = (
         False,
         "Keep the cloud's points at depth steps, which may float between two surfaces.",
     ),
+    *GEOMETRY_PARAMETERS,
 )
 
 
@@ -145,7 +153,7 @@ def cross_field_error(values: dict) -> str:
             f"min_range_m = {values['min_range_m']}, max_range_m = {values['max_range_m']}: the "
             "first must be less than the second"
         )
-    return ""
+    return geometry_error(values)
 
 
 def declare(node, state) -> "Parameters":

@@ -38,10 +38,15 @@ class DepthPublishers:
         self._node, self._parameters, self._guard = node, parameters, guard
         self._packer = CloudPacker()
         self._shown: list = []
+        self._streams: list = []
         self._publishers = {
             name: create_publisher(node, guard, kind, topic)
             for name, (kind, topic) in TOPICS.items()
         }
+
+    def add_stream(self, stream) -> None:
+        """Let an object with ``wanted()`` and ``publish(frame_depth)`` publish results too."""
+        self._streams.append(stream)
 
     def has_listener(self, name: str) -> bool:
         """Tell whether anybody subscribes to one of TOPICS."""
@@ -49,7 +54,7 @@ class DepthPublishers:
 
     def wanted(self) -> bool:
         """Tell whether anybody listens to what needs a depth map."""
-        return any(self.has_listener(name) for name in DENSE)
+        return any(map(self.has_listener, DENSE)) or any(s.wanted() for s in self._streams)
 
     def cloud_request(self) -> CloudRequest | None:
         """Say what cloud is to be packed while the depth map is still on the model's device."""
@@ -64,6 +69,8 @@ class DepthPublishers:
             self._publish_depth(frame_depth)
             self._publish_points(frame_depth)
             self._publish_annotated(frame_depth)
+            for stream in self._streams:
+                stream.publish(frame_depth)
         except Exception as error:  # counted: one bad message must not stop the rest
             if self._node.context.ok():  # else the node is leaving, and that is no fault
                 self._guard.record("publishing", error)

@@ -8,7 +8,6 @@ import math
 import time
 
 from geometry_msgs.msg import PointStamped
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import QoSProfile
 
 from depthlm_msgs.msg import PointDepthArray
@@ -18,37 +17,27 @@ from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.ask import Asker, Progress
 from depthlm_ros.nodes.depth.ask_action import AskAction
 from depthlm_ros.nodes.depth.deadline import Deadline
-from depthlm_ros.nodes.depth.time_sync import age_s
-from depthlm_ros.nodes.depth.transforms import Transforms
+from depthlm_ros.nodes.depth.requests import RequestHandler
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
-SERVICE_QOS = QoSProfile(depth=1000)
-"""No burst may be lost: at the default depth of 10 only ten of 200 were answered."""
-MAX_DEADLINE_S = 600.0
 
-
-class Services:
+class Services(RequestHandler):
     """Answers requests from the engine's sights."""
 
     def __init__(self, node, scheduler, depth_publishers, guard):
-        self._node, self._scheduler, self._depth_publishers = node, scheduler, depth_publishers
-        self._guard = guard
-        self._transforms = Transforms(node, scheduler.wait_for)
+        super().__init__(node, scheduler, guard)
+        self._depth_publishers, self._transforms = depth_publishers, node.transforms
         self._asker = Asker(node, scheduler)
-        group = ReentrantCallbackGroup()  # a request that waits must not hold the others up
-        for kind, name, handler in (
-            (QueryPoints, "~/query_points", self._on_query),
-            (Ask, "~/ask", self._on_ask),
-        ):
-            node.create_service(kind, name, handler, qos_profile=SERVICE_QOS, callback_group=group)
-        self._action = AskAction(node, self, guard, group)
+        self._serve(QueryPoints, "~/query_points", self._on_query)
+        self._serve(Ask, "~/ask", self._on_ask)
+        self._action = AskAction(node, self, guard, self._group)
         node.create_subscription(
             PointStamped,
             "~/query_points",
             guard.wrap("receiving ~/query_points", self._on_point),
             QoSProfile(depth=10),
-            callback_group=group,
+            callback_group=self._group,
         )
 
     def forget(self) -> None:
@@ -62,7 +51,7 @@ class Services:
         try:
             pixels = responses.pixels_of(request.pixels)
             self._scheduler.check_active()
-            until = begin + self._deadline_s(request.deadline)
+            until = self._until(begin, request.deadline)
             frame_depth, readings = await self._scheduler.sample(lambda frame_depth: pixels, until)
             to_frame = await self._to_frame(request.frame_id, frame_depth, until)
             self._scheduler.check_fresh(frame_depth)
@@ -71,12 +60,12 @@ class Services:
             self._depth_publishers.show(frame_depth, readings)
             refusal = StatusError(Code.OK, "")
         except Exception as error:  # every request gets a reply
-            refusal = self._as_refusal("~/query_points", error)
+            refusal = self._status_of("~/query_points", error)
             header = responses.header_in(frame_depth, request.frame_id)
             empty = responses.without_numbers(pixels, refusal)
             response.points = responses.point_messages(empty, header)
         response.status = responses.conversions.status_msg(refusal.code, refusal.text)
-        self._stamp_reply(response, frame_depth, begin, refusal.code)
+        self._stamp(response, frame_depth, begin, refusal.code)
         return response
 
     async def _on_ask(self, request, response):
@@ -109,40 +98,17 @@ class Services:
             points = responses.point_messages(answer.evidence, header, to_frame)
             self._depth_publishers.show(frame_depth, answer.evidence)
         except Exception as error:  # every request gets a reply
-            refusal = self._as_refusal("~/ask", error)
+            refusal = self._status_of("~/ask", error)
             answer: Answer = refused(refusal.code, refusal.text)
             header = responses.header_in(frame_depth, request.frame_id)
         responses.fill_answer(response, answer, header, points)
-        self._stamp_reply(response, frame_depth, begin, answer.code)
+        self._stamp(response, frame_depth, begin, answer.code)
         self._guard.wrap("publishing an answer", self._publish_answer)(request, response)
         return response
 
     def _publish_answer(self, request, response) -> None:
         message = responses.answer_message(clean(request.question), response)
         self._depth_publishers.publish_message("answers", message)
-
-    def _as_refusal(self, where: str, error: Exception) -> StatusError:
-        if isinstance(error, StatusError):
-            return error
-        sentence = self._guard.record(where, error)
-        return StatusError(Code.MODEL_ERROR, f"the request failed inside the node: {sentence}")
-
-    def _stamp_reply(self, response, frame_depth, begin: float, code: Code) -> None:
-        now = self._node.get_clock().now().nanoseconds
-        age = 0.0 if frame_depth is None else age_s(frame_depth.frame.stamp_ns, now)
-        response.age = responses.duration(age)
-        response.latency = responses.duration(time.monotonic() - begin)
-        self._scheduler.statistics.answers[Code(code).name] += 1
-
-    def _deadline_s(self, deadline) -> float:
-        seconds = deadline.sec + deadline.nanosec * 1e-9
-        if seconds < 0 or seconds > MAX_DEADLINE_S:
-            raise StatusError(
-                Code.BAD_QUESTION,
-                f"deadline of {seconds:g} s: must be from 0 (the node's default) to "
-                f"{MAX_DEADLINE_S:g} s",
-            )
-        return seconds or self._node.parameters.values.deadline
 
     async def _to_frame(self, frame_id: str, frame_depth, until: float):
         """Return the function that takes points to the wanted frame, None for the camera's."""
@@ -166,7 +132,7 @@ class Services:
             self._scheduler.check_fresh(frame_depth)
             self._depth_publishers.show(frame_depth, readings)
         except Exception as error:  # every question gets a reply
-            refusal = self._as_refusal("~/query_points topic", error)
+            refusal = self._status_of("~/query_points topic", error)
             readings = responses.without_numbers([pixel], refusal)
         self._guard.wrap("publishing ~/point_depths", self._publish_points)(frame_depth, readings)
 

@@ -399,3 +399,14 @@ def test_headers_are_those_of_what_they_are_made_from():
     assert conversions.header_of(frame).stamp.nanosec == 6
     late = conversions.header_of(replace(frame, stamp_ns=7_000_000_000))
     assert late.stamp.sec == 7
+
+
+@pytest.mark.parametrize(("level", "said"), [(0, "black"), (100, "blank")])
+def test_a_black_or_blank_image_is_refused_where_that_is_asked_for(level, said):
+    message = image()
+    message.data = array("B", [level]) * len(message.data)
+    with pytest.raises(StatusError, match=said) as error:
+        FrameMaker(refuse_blank=True).frame(message, info())
+    assert error.value.code == Code.BAD_IMAGE
+    assert FrameMaker().frame(message, info())[0].rgb.max() == level
+    assert FrameMaker(refuse_blank=True).frame(image(), info())[0].rgb.max() > 40

@@ -1,0 +1,260 @@
+"""Clearance for planners: the service, the standing corridor and the clicked target.
+
+``~/check_clearance`` answers from the newest depth. ``~/clearance`` is published for every
+result, at most ``clearance_rate_hz``, while somebody listens; a PointStamped on
+``~/clearance_target`` (RViz's Publish Point) is answered there too.
+"""
+
+import math
+import time
+
+import numpy as np
+from geometry_msgs.msg import Point, PointStamped
+from rclpy.qos import QoSProfile
+
+from depthlm_msgs.msg import Clearance as ClearanceMsg
+from depthlm_msgs.msg import Pixel
+from depthlm_msgs.srv import CheckClearance
+from depthlm_ros.geometry.clearance import (
+    Clearance,
+    ClearanceRules,
+    Verdict,
+    check_clearance,
+    free_distances,
+)
+from depthlm_ros.geometry.swept_box import SweptBox
+from depthlm_ros.nodes.common import conversions
+from depthlm_ros.nodes.common.qos_publisher import create_publisher
+from depthlm_ros.nodes.depth import responses
+from depthlm_ros.nodes.depth.applied_scale import named_source
+from depthlm_ros.nodes.depth.clearance_markers import clearance_markers
+from depthlm_ros.nodes.depth.requests import RequestHandler
+from depthlm_ros.sanitize import encodable
+from depthlm_ros.status import Code, StatusError
+
+MOST_HEADINGS = 32
+MOST_M = 100.0
+NAN = math.nan
+
+
+class ClearanceServices(RequestHandler):
+    """Answers what is asked about clearance, and publishes the standing corridor."""
+
+    def __init__(self, node, scheduler, depth_publishers, guard, surroundings):
+        super().__init__(node, scheduler, guard)
+        self._depth_publishers, self._surroundings = depth_publishers, surroundings
+        self._last = -math.inf
+        self._publisher = create_publisher(node, guard, ClearanceMsg, "~/clearance")
+        self._serve(CheckClearance, "~/check_clearance", self._on_check)
+        node.create_subscription(
+            PointStamped,
+            "~/clearance_target",
+            guard.wrap("receiving ~/clearance_target", self._on_target),
+            QoSProfile(depth=10),
+            callback_group=self._group,
+        )
+
+    # -- service ------------------------------------------------------------------------------
+
+    async def _on_check(self, request, response):
+        begin, frame_depth = time.monotonic(), None
+        try:
+            _check_request(request)
+            until = self._until(begin, request.deadline)
+            frame_depth = await self._scheduler.fresh_depth(until)
+            obstacles = self._surroundings.obstacles(frame_depth.depth_map)
+            into = await self._transform("", request.frame_id, frame_depth, until)
+            back = await self._transform(request.frame_id, "", frame_depth, until)
+            self._scheduler.check_fresh(frame_depth)
+            box = self._box(obstacles, request, into)
+            found, rules = self._checked(obstacles, box), self._rules()
+            if box is not None:
+                response.free_headings = free_distances(obstacles, box, request.headings, rules)
+            self._fill(response, found, obstacles, back)
+            response.source = named_source("dense", frame_depth.scale)
+            self._show(frame_depth, box, found)
+            status = StatusError(Code.OK, "")
+        except Exception as error:  # every request gets a reply
+            status = self._status_of("~/check_clearance", error)
+            self._fill(response, Clearance(Verdict.UNKNOWN, status.text), None, None)
+        response.status = conversions.status_msg(status.code, status.text)
+        response.header = responses.header_in(frame_depth, request.frame_id)
+        self._stamp(response, frame_depth, begin, status.code)
+        return response
+
+    def _box(self, obstacles, request, into) -> SweptBox | None:
+        """Return the box of a request; None where it needs a ground and there is none."""
+        start = into(_xyz(request.start))
+        direction, length = self._way(request, into, start)
+        size = (length, request.width, request.height, request.begin)
+        ground = obstacles.ground_plane
+        if request.airborne:
+            up = (0.0, -1.0, 0.0) if ground is None else ground.up
+            return SweptBox.floating(start, direction, *size, up=up).grown(request.margin)
+        if ground is None:
+            return None
+        lowest = float(obstacles.rules.over(ground)[0])
+        if request.to_target:  # the way is measured on the ground
+            length = float(np.linalg.norm(ground.level_axes()[:2] @ (direction * length)))
+            size = (length, *size[1:])
+        box = SweptBox.standing(ground, start, direction, *size, clearance_m=lowest)
+        return box.grown(request.margin)
+
+    def _way(self, request, into, start) -> tuple[np.ndarray, float]:
+        """Return the direction, a unit vector in the optical frame, and how far it goes [m]."""
+        if request.to_target:
+            way = into(_xyz(request.target)) - start
+            length = float(np.linalg.norm(way))
+            if not length > 0:
+                raise StatusError(Code.BAD_QUESTION, "target and start are one point: give a way")
+            return way / length, length
+        direction = _xyz(request.direction)
+        if not np.any(direction):
+            direction = (1.0, 0.0, 0.0) if request.frame_id else (0.0, 0.0, 1.0)
+        direction = into(direction) - into((0.0, 0.0, 0.0))
+        return direction / np.linalg.norm(direction), request.length
+
+    def _rules(self) -> ClearanceRules:
+        values = self._node.parameters.values
+        return ClearanceRules(
+            assumed_ratio_90=values.assumed_ratio_90,
+            max_range_m=values.max_range_m,
+            max_unseen=values.clearance_max_unseen,
+        )
+
+    def _checked(self, obstacles, box: SweptBox | None) -> Clearance:
+        if box is None:
+            return Clearance(Verdict.UNKNOWN, self._surroundings.why_no_ground())
+        return check_clearance(obstacles, box, self._rules())
+
+    def _fill(self, message, found: Clearance, obstacles, back) -> None:
+        """Put what was found into a reply or a message; ``back``: optical to its frame."""
+        near = found.obstacle
+        point = near.point_m if back is None else back(near.point_m)
+        ground = None if obstacles is None else obstacles.ground_plane
+        message.clear, message.verdict = found.clear, int(found.verdict)
+        message.text = encodable(found.text)
+        message.distance, message.low, message.p10 = near.distance_m, near.low_m, near.p10_m
+        message.nearest = Point(**dict(zip("xyz", map(float, point), strict=True)))
+        message.nearest_pixel = Pixel(u=near.pixel[0], v=near.pixel[1])
+        message.free, message.visible_from = found.free_m, found.visible_from_m
+        message.drop, message.valid_fraction = found.drop_m, found.valid_fraction
+        message.outside_view, message.hidden = found.outside_view, found.hidden
+        message.invalid = found.invalid
+        message.camera_height = NAN if ground is None else ground.height_m
+        message.ground_confidence = NAN if ground is None else ground.confidence
+
+    # -- standing corridor --------------------------------------------------------------------
+
+    def wanted(self) -> bool:
+        """Tell whether anybody listens to the standing corridor."""
+        return self._publisher.get_subscription_count() > 0
+
+    def publish(self, frame_depth) -> None:
+        """Publish the corridor as this frame shows it; on the worker."""
+        values, now = self._node.parameters.values, time.monotonic()
+        markers = self._depth_publishers.has_listener("markers")
+        if not (self.wanted() or markers) or now - self._last < _period(values.clearance_rate_hz):
+            return
+        self._last = now
+        obstacles = self._surroundings.obstacles(frame_depth.depth_map)
+        message = self._corridor(values)
+        box = self._box(obstacles, _Corridor(message), np.asarray)
+        found = self._checked(obstacles, box)
+        self._send(message, found, obstacles, frame_depth)
+        self._show(frame_depth, box, found)
+
+    def _corridor(self, values) -> ClearanceMsg:
+        return ClearanceMsg(
+            begin=values.clearance_begin_m,
+            length=values.clearance_length_m,
+            width=values.clearance_width_m,
+            height=values.clearance_height_m,
+            margin=values.clearance_margin_m,
+        )
+
+    def _send(self, message, found: Clearance, obstacles, frame_depth) -> None:
+        self._fill(message, found, obstacles, None)
+        message.header = conversions.header_of(frame_depth.frame)
+        message.source = named_source("dense", frame_depth.scale)
+        message.status = conversions.status_msg(Code.OK)
+        message.age = responses.duration(self._age_s(frame_depth))
+        self._publisher.publish(message)
+
+    def _show(self, frame_depth, box: SweptBox | None, found: Clearance) -> None:
+        if box is not None and self._depth_publishers.has_listener("markers"):
+            header = conversions.header_of(frame_depth.frame)
+            markers = clearance_markers(box, found, header)
+            self._depth_publishers.publish_message("markers", markers)
+
+    # -- clicked target -----------------------------------------------------------------------
+
+    def _on_target(self, message: PointStamped) -> None:
+        if self.wanted() or self._depth_publishers.has_listener("markers"):
+            self._node.executor.create_task(self._answer_target, message)
+
+    async def _answer_target(self, target: PointStamped) -> None:
+        message, frame_depth = self._corridor(self._node.parameters.values), None
+        try:
+            until = time.monotonic() + self._node.parameters.values.deadline
+            frame_depth = await self._scheduler.fresh_depth(until)
+            obstacles = self._surroundings.obstacles(frame_depth.depth_map)
+            into = await self._transform("", target.header.frame_id, frame_depth, until)
+            self._scheduler.check_fresh(frame_depth)
+            corridor = _Corridor(message, target=into(_xyz(target.point)))
+            box = self._box(obstacles, corridor, np.asarray)
+            found = self._checked(obstacles, box)
+            if box is not None:
+                message.length = box.end_m - message.margin
+            self._send(message, found, obstacles, frame_depth)
+            self._show(frame_depth, box, found)
+        except Exception as error:  # every target gets an answer
+            status = self._status_of("~/clearance_target", error)
+            self._fill(message, Clearance(Verdict.UNKNOWN, status.text), None, None)
+            message.status = conversions.status_msg(status.code, status.text)
+            message.header = responses.header_in(frame_depth, "")
+            message.age = responses.duration(self._age_s(frame_depth))
+            self._guard.wrap("publishing ~/clearance", self._publisher.publish)(message)
+
+
+class _Corridor:
+    """A ``Clearance`` message read as a request in the camera's own frame."""
+
+    frame_id, airborne = "", False
+
+    def __init__(self, message: ClearanceMsg, target=None):
+        self.start = self.direction = Point()
+        self.to_target = target is not None
+        if target is not None:
+            self.target = Point(**dict(zip("xyz", map(float, target), strict=True)))
+        for name in ("begin", "length", "width", "height", "margin"):
+            setattr(self, name, getattr(message, name))
+
+
+def _xyz(message) -> np.ndarray:
+    return np.array([message.x, message.y, message.z])
+
+
+def _period(rate_hz: float) -> float:
+    return 1.0 / rate_hz if rate_hz > 0 else 0.0
+
+
+def _check_request(request) -> None:
+    """Refuse sizes that make no box, with the rule."""
+    sizes = {name: getattr(request, name) for name in ("width", "height", "length", "margin")}
+    for name, value in sizes.items():
+        least_ok = value >= 0 if name == "margin" or request.to_target else value > 0
+        if not (math.isfinite(value) and least_ok and value <= MOST_M):
+            raise StatusError(
+                Code.BAD_QUESTION,
+                f"{name} = {value:g} m: must be positive and at most {MOST_M:g} m, as in "
+                "{width: 0.6, height: 1.0, length: 2.0, begin: 0.8}",
+            )
+    points = (request.start, request.direction, request.target)
+    numbers = [request.begin, *request.headings, *(x for p in points for x in (p.x, p.y, p.z))]
+    if not all(map(math.isfinite, numbers)) or len(request.headings) > MOST_HEADINGS:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            f"begin, headings, start, direction and target must be finite numbers, and headings "
+            f"at most {MOST_HEADINGS}",
+        )

@@ -1,0 +1,120 @@
+"""Three cameras at different rates on one model: loaded once, served fairly, told apart."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sensor_msgs.msg import Image
+
+from depthlm_ros.nodes.multi_depth_node import FairTurn, SharedModels
+
+SCRIPT = Path(__file__).parents[1] / "multi_node_under_test.py"
+NAMES = [f"cam_{os.getpid()}_{side}" for side in ("front", "left", "right")]
+
+
+class Model:
+    """A model that can be held weakly."""
+
+
+def test_the_same_model_is_loaded_once_and_freed_with_its_last_holder():
+    loads = []
+
+    def load(*names):
+        loads.append(names)
+        return Model()
+
+    shared = SharedModels(load)
+    first = shared("a", "cpu", options=("x=1",))
+    assert shared("a", "cpu", options=("x=1",)) is first and len(loads) == 1
+    other = shared("a", "cpu", options=("x=2",))
+    assert other is not first and len(loads) == 2
+    del first
+    again = shared("a", "cpu", options=("x=1",))
+    assert isinstance(again, Model) and len(loads) == 3
+
+
+def test_turns_are_given_in_the_order_of_asking():
+    import threading
+
+    turn, order, threads = FairTurn(), [], []
+
+    def ask(name):
+        with turn:
+            order.append(name)
+
+    with turn:
+        for name in "abc":
+            threads.append(threading.Thread(target=ask, args=(name,)))
+            threads[-1].start()
+            while len(turn._waiting) < len(threads) + 1:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join(5.0)
+    assert order == list("abc")
+
+
+@pytest.fixture(scope="module")
+def three(ros, tools, tmp_path_factory):
+    """Give the log of a process with three cameras, and a robot for each."""
+    log = tmp_path_factory.mktemp("three") / "log.txt"
+    model = {"kind": "plane", "offset_m": 2.0, "seconds": 0.1}
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), *NAMES, "--ros-args", "-p", "max_age:=60.0"],
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+        env={
+            **os.environ,
+            "NODE_MODEL": json.dumps(model),
+            "PYTHONUNBUFFERED": "1",
+            "OMP_NUM_THREADS": "1",
+        },
+    )
+    robots = [tools.Robot(f"/{name}") for name in NAMES]
+    tools.wait_until(lambda: log.read_text().count("active:") == 3, lambda: log.read_text())
+    yield log, robots
+    process.terminate()
+    assert process.wait(10.0) == 0
+    for robot in robots:
+        robot.close()
+
+
+def test_three_cameras_share_one_model_fairly(three, tools):
+    log, robots = three
+    depths = [robot.listen(Image, "depthlm/depth/image") for robot in robots]
+    for robot in robots:
+        tools.wait_until(robot.images.get_subscription_count, "the node's subscription")
+    with (
+        robots[0].camera(40.0, frame_id="front"),
+        robots[1].camera(20.0, frame_id="left"),
+        robots[2].camera(15.0, frame_id="right"),
+    ):
+        tools.wait_until(lambda: min(map(len, depths)) >= 3, "three results of each")
+        begin = [len(got) for got in depths]
+        time.sleep(4.0)
+        counts = [len(got) - first for got, first in zip(depths, begin, strict=True)]
+    # One at a time, 0.1 s each: about 40 in all, a third for each whatever its rate.
+    assert 6 <= sum(counts) <= 44
+    assert max(counts) - min(counts) <= max(2, 0.25 * max(counts))
+    for got, name in zip(depths, ("front", "left", "right"), strict=True):
+        assert {image.header.frame_id for image in got} == {name}
+    assert log.read_text().count("loaded a model") == 1
+
+
+def test_each_camera_answers_for_itself(three):
+    _, robots = three
+    with robots[1].camera(20.0, frame_id="left"):
+        points = robots[1].query((31.5, 23.5)).points
+    assert points[0].header.frame_id == "left"
+    assert points[0].depth == pytest.approx(2.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("names", [[], ["a", "a"], ["9x"], ["a/b"]])
+def test_names_that_make_no_namespaces_are_refused(names):
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *names], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2 and "different names" in done.stdout + done.stderr
