@@ -64,6 +64,7 @@ class DepthNode(LifecycleNode):
     """The node; ``load_model`` takes what ``load_by_registry`` does and returns a like model."""
 
     cannot_start = ""  # a model that does not load leaves the node unconfigured, but alive
+    services_offered: Services | None = None  # until the parameters have been found good
 
     def __init__(self, load_model=load_by_registry, **kwargs):
         super().__init__("depthlm", **kwargs)
@@ -280,7 +281,8 @@ class DepthNode(LifecycleNode):
         rclpy's state machine holds on to the node, and with it Fast DDS to its shared memory,
         which would outlive the process: 64 MB with our profile, at every start.
         """
-        self.services_offered.close()
+        if self.services_offered is not None:
+            self.services_offered.close()
         super().destroy_node()
         self._state_machine = None
 
