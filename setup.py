@@ -1,11 +1,48 @@
 """The package as colcon and pip install it."""
 
+import os
 from glob import glob
+from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+from setuptools.command.develop import develop
 
 NAME = "depthlm_ros"
 SHARE = f"share/{NAME}"
+MESSAGES = "depthlm_msgs"
+REMEDY = (
+    f"{MESSAGES} is not there. It lies inside the clone of {NAME}, where colcon does not look by "
+    "itself: run `colcon build --base-paths src src/depthlm_ros/depthlm_msgs` in the workspace "
+    f"(src/{NAME}: wherever the clone is). To build without ROS nodes: unset AMENT_PREFIX_PATH"
+)
+
+
+def check_messages():
+    """End the build where ROS is sourced and the nodes could not be started afterwards."""
+    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    found = [Path(p, "share", MESSAGES, "package.xml").is_file() for p in prefixes]
+    if prefixes and not any(found):
+        raise SystemExit(f"{NAME} cannot be built: {REMEDY}")
+
+
+class CheckedBuild(build_py):
+    """A build that fails at once where depthlm_msgs is missing, not at launch."""
+
+    def run(self):
+        """Check, then build."""
+        check_messages()
+        super().run()
+
+
+class CheckedDevelop(develop):
+    """The same for ``colcon build --symlink-install``."""
+
+    def run(self):
+        """Check, then link."""
+        check_messages()
+        super().run()
+
 
 setup(
     name=NAME,
@@ -23,6 +60,13 @@ setup(
     ],
     install_requires=["setuptools"],
     extras_require={
+        "models": [
+            "huggingface_hub",
+            "safetensors",
+            "tokenizers",
+            "torch>=2.4",
+            "transformers>=5.0,<6",
+        ],
         "openai": ["openai>=2"],
         "quantize": ["torchao>=0.18"],
         "heic": ["pi-heif"],
@@ -47,6 +91,7 @@ setup(
         ],
     },
     zip_safe=False,
+    cmdclass={"build_py": CheckedBuild, "develop": CheckedDevelop},
     entry_points={
         "console_scripts": [
             "depth_node = depthlm_ros.nodes.depth_node:main",

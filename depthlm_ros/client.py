@@ -10,12 +10,16 @@ executor of somebody else, and needs no spinning. Service queues are 1000 deep o
 that bursts are not lost; a call that gets no reply in time raises ServiceTimeoutError.
 """
 
+import depthlm_ros.interfaces  # noqa: F401 (first: it tells the remedy where it fails)
+
+# isort: split
+
 import atexit
 import threading
 from dataclasses import dataclass
 
 import rclpy
-from builtin_interfaces.msg import Duration
+from builtin_interfaces.msg import Duration, Time
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
@@ -23,9 +27,12 @@ from rclpy.qos import QoSProfile
 from depthlm_msgs.msg import Pixel
 from depthlm_msgs.srv import Ask, QueryPoints
 from depthlm_ros.client_geometry import GeometryCalls
+from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.status import Code
 
 QUEUE = QoSProfile(depth=1000)
+MAX_DEADLINE_S = 600.0
+"""What the node allows."""
 MARGIN_S = 2.0
 """What a call waits beyond the deadline that the node keeps: for transport."""
 
@@ -38,7 +45,8 @@ class ServiceTimeoutError(TimeoutError):
 class Reading:
     """Metric depth at one pixel; every number is NaN unless ``code`` is OK (see PointDepth.msg).
 
-    ``point_m``: (x, y, z) in ``frame_id``. ``stamp_ns``: of the image.
+    ``point_m``: (x, y, z) in ``frame_id``. ``stamp_ns``: of the image. ``interval``: what the 90 %
+    interval from ``low_m`` to ``high_m`` rests on.
     """
 
     code: Code
@@ -52,6 +60,7 @@ class Reading:
     frame_id: str
     stamp_ns: int
     source: str
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,7 @@ class Reply:
     stamp_ns: int
     age_s: float
     latency_s: float
+    interval: Interval
 
 
 class DepthClient(GeometryCalls):
@@ -134,12 +144,21 @@ class DepthClient(GeometryCalls):
                     "with the same ROS_DOMAIN_ID and namespace?"
                 )
 
-    def ask(self, question: str, pixels=(), frame_id: str = "", deadline_s: float = 5.0) -> Reply:
+    def ask(
+        self,
+        question: str,
+        pixels=(),
+        frame_id: str = "",
+        deadline_s: float = 5.0,
+        stamp_ns: int = 0,
+    ) -> Reply:
         """Ask a question about pixels (u, v), or about points in its text.
 
-        Raises ServiceTimeoutError.
+        ``stamp_ns``: of the image it is about; 0: the newest. Raises ServiceTimeoutError.
         """
-        request = Ask.Request(question=question, pixels=_pixels(pixels), frame_id=frame_id)
+        request = Ask.Request(
+            question=question, pixels=_pixels(pixels), frame_id=frame_id, stamp=_time(stamp_ns)
+        )
         r = self._call(self._ask, request, deadline_s)
         return Reply(
             Code(r.status.code),
@@ -156,11 +175,19 @@ class DepthClient(GeometryCalls):
             _nanoseconds(r.header.stamp),
             _nanoseconds(r.age) * 1e-9,
             _nanoseconds(r.latency) * 1e-9,
+            _interval(r),
         )
 
-    def query_points(self, pixels, frame_id: str = "", deadline_s: float = 5.0) -> Readings:
-        """Read the depth at pixels (N, 2) of the newest image; raises ServiceTimeoutError."""
-        request = QueryPoints.Request(pixels=_pixels(pixels), frame_id=frame_id)
+    def query_points(
+        self, pixels, frame_id: str = "", deadline_s: float = 5.0, stamp_ns: int = 0
+    ) -> Readings:
+        """Read the depth at pixels (N, 2) of an image; ``stamp_ns``: its own, 0: the newest.
+
+        Raises ServiceTimeoutError.
+        """
+        request = QueryPoints.Request(
+            pixels=_pixels(pixels), frame_id=frame_id, stamp=_time(stamp_ns)
+        )
         r = self._call(self._query, request, deadline_s)
         return Readings(
             Code(r.status.code),
@@ -171,8 +198,12 @@ class DepthClient(GeometryCalls):
         )
 
     def _call(self, client, request, deadline_s: float):
-        if not deadline_s > 0:
-            raise ValueError(f"deadline_s = {deadline_s}: must be positive")
+        if not 0 < deadline_s <= MAX_DEADLINE_S:
+            raise ValueError(
+                f"deadline_s = {deadline_s}: must be positive, at most {MAX_DEADLINE_S:g}"
+            )
+        if self._closing.is_set():
+            raise RuntimeError("the client is closed: make a new one")
         sec, part = divmod(float(deadline_s), 1.0)
         request.deadline = Duration(sec=int(sec), nanosec=int(part * 1e9))
         self.wait_for_node(deadline_s)
@@ -196,6 +227,11 @@ def _pixels(pixels) -> list:
     return [Pixel(u=float(u), v=float(v)) for u, v in pixels]
 
 
+def _time(ns: int) -> Time:
+    sec, nanosec = divmod(int(ns), 1_000_000_000)
+    return Time(sec=sec, nanosec=nanosec)
+
+
 def _nanoseconds(stamp) -> int:
     return stamp.sec * 1_000_000_000 + stamp.nanosec
 
@@ -213,4 +249,9 @@ def _reading(m) -> Reading:
         m.header.frame_id,
         _nanoseconds(m.header.stamp),
         m.source,
+        _interval(m),
     )
+
+
+def _interval(m) -> Interval:
+    return Interval(IntervalKind(m.interval_kind), m.interval_basis)

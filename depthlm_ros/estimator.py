@@ -22,6 +22,7 @@ from depthlm_ros.geometry.depth_map import (
 )
 from depthlm_ros.geometry.depth_sampling import sample_with_spread
 from depthlm_ros.geometry.rectify import Rectifier
+from depthlm_ros.interval import UNKNOWN, Interval, IntervalKind
 from depthlm_ros.models.base import (
     CloudRequest,
     DenseDepthModel,
@@ -31,7 +32,7 @@ from depthlm_ros.models.base import (
     PostprocessConfig,
     PostprocessedDepth,
 )
-from depthlm_ros.point_depth import PointDepth
+from depthlm_ros.point_depth import NAN, PointDepth
 from depthlm_ros.status import Code, StatusError
 
 
@@ -75,15 +76,17 @@ class DepthEstimator:
             float(self.model.ratio_90),
             view.edge_radius_px,
             done.cloud,
+            interval_of(self.model),
         )
 
     def _postprocessed(self, frame: Frame, view: CanonicalView) -> PostprocessedDepth:
         """Finish the model's map here."""
         raw = np.asarray(self.model.depth(frame.rgb, view))
-        if raw.shape != (view.height, view.width):
+        if raw.shape != (view.height, view.width) or raw.dtype.kind not in "fiu":
             raise StatusError(
                 Code.MODEL_ERROR,
-                f"{self.model.name} gave a map of {raw.shape}: must be {view.height, view.width}",
+                f"{self.model.name} gave a map of {raw.shape} {raw.dtype}: must be real numbers "
+                f"{view.height, view.width}",
             )
         depth = apply_range(view.depth_to_source(raw), self.min_range_m, self.max_range_m)
         if frame.valid is not None:
@@ -95,6 +98,16 @@ class DepthEstimator:
     ) -> list[PointDepth]:
         """Read the map at pixels: see ``read_points``."""
         return sample_points(depth_map, pixels, self.edge_ratio, self.max_range_m, source_pixels)
+
+
+UNSTATED = Interval(IntervalKind.UNCALIBRATED, "the model does not say what it rests on")
+
+
+def interval_of(model: DenseDepthModel | PointDepthModel) -> Interval:
+    """Return what a model's ``ratio_90`` rests on; UNKNOWN where it has none."""
+    if np.isnan(float(getattr(model, "ratio_90", NAN))):
+        return UNKNOWN
+    return getattr(model, "interval", UNSTATED)
 
 
 def apply_range(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> np.ndarray:
@@ -164,6 +177,7 @@ def sample_points(
                     float(low[i]),
                     float(high[i]),
                     (float(xy[i, 0] * z[i]), float(xy[i, 1] * z[i]), float(z[i])),
+                    interval=depth_map.interval,
                 )
             )
     return readings
@@ -195,10 +209,18 @@ def marker_points(
         label = (float(name[0]), float(name[1]))
         if is_inside:
             reading = next(readings)
-            points.append(_from_reading(reading, label, pixel, frame, min_range_m, max_range_m))
+            point = _from_reading(reading, label, pixel, frame, min_range_m, max_range_m)
+            points.append(replace(point, interval=_interval_of_reading(model, point)))
         else:
             points.append(replace(_outside(label, pixel, frame.camera), source="marker"))
     return points
+
+
+def _interval_of_reading(model: PointDepthModel, point: PointDepth) -> Interval:
+    """Return what the interval of a point model's reading rests on; UNKNOWN without one."""
+    if not np.isfinite([point.low_m, point.high_m]).all():
+        return UNKNOWN
+    return getattr(model, "interval", UNSTATED)
 
 
 def _from_reading(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from depthlm_ros.interval import UNKNOWN, Interval
 from depthlm_ros.status import Code
 
 NAN = float("nan")
@@ -12,8 +13,9 @@ class PointDepth:
     """Metric depth at one pixel; every number is NaN unless ``code`` is OK.
 
     ``pixel``: (u, v) as asked. ``distance_m``: straight line from the camera; ``depth_m``: along
-    the optical axis; ``low_m``, ``high_m``: 90 % interval of ``distance_m`` (NaN: unknown).
-    ``point_m``: (x, y, z) in the optical frame. ``source``: what it rests on, "dense" or "marker".
+    the optical axis; ``low_m``, ``high_m``: 90 % interval of ``distance_m`` (NaN: unknown), and
+    ``interval``: what that rests on. ``point_m``: (x, y, z) in the optical frame. ``source``: what
+    the number rests on, "dense" or "marker".
     """
 
     pixel: tuple
@@ -25,3 +27,4 @@ class PointDepth:
     high_m: float = NAN
     point_m: tuple = (NAN, NAN, NAN)
     source: str = "dense"
+    interval: Interval = UNKNOWN

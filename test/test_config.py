@@ -1,5 +1,6 @@
 """config/: what the YAML says is what the node declares, and the profile is what was measured."""
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -69,3 +70,19 @@ def test_rviz_view_shows_the_topics_of_the_node():
     offered = {topic.replace("~", "/depthlm") for topic in names}
     assert {"/depthlm/depth/image", "/depthlm/points", "/depthlm/markers"} <= shown & offered
     assert shown - offered == {"/image"}
+
+
+def test_foxglove_layout_shows_the_topics_of_the_node():
+    from depthlm_ros.nodes.depth.obstacle_streams import OBSTACLES, SCAN
+    from depthlm_ros.nodes.depth.publishers import TOPICS
+
+    layout = json.loads((CONFIG / "depthlm.foxglove.json").read_text(encoding="utf-8"))
+    names = [*(topic for _, topic in TOPICS.values()), OBSTACLES, SCAN]
+    offered = {topic.replace("~", "/depthlm") for topic in names}
+    panels = layout["configById"]
+    assert set(panels["3D!scene"]["topics"]) <= offered
+    images = [
+        panel["imageMode"]["imageTopic"] for name, panel in panels.items() if "Image" in name
+    ]
+    assert len(images) == 2 and set(images) <= offered
+    assert panels["3D!scene"]["publish"]["pointTopic"] == "/depthlm/clearance_target"

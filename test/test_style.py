@@ -23,12 +23,13 @@ ROSDEP_KEYS = {
     "numpy": "python3-numpy",
     "rosbags": "python3-rosbags-pip",
     "safetensors": "python3-transformers-pip",  # no key of their own: transformers needs both
+    "tf2_ros": "tf2_ros_py",  # the package tf2_ros is the C++ one
     "tokenizers": "python3-transformers-pip",
     "torch": "python3-pytorch-pip",
     "transformers": "python3-transformers-pip",
     "yaml": "python3-yaml",
 }
-OPTIONAL = {"nicegui", "fastapi"}
+OPTIONAL = {"bondpy", "fastapi", "nicegui"}
 """Of the extra ``web`` in setup.py: rosdep does not know them."""
 
 

@@ -79,7 +79,10 @@ def _draw(sight, answer, options) -> None:
 
 def _record(answer, options, photo) -> dict:
     """Return an answer for programs; its fields are those of the service."""
-    evidence = [{**asdict(point), "code": point.code.name} for point in answer.evidence]
+    evidence = [
+        {**asdict(point), "code": point.code.name, "interval": str(point.interval)}
+        for point in answer.evidence
+    ]
     return {
         "question": options.question,
         "image": options.image,
@@ -93,6 +96,7 @@ def _record(answer, options, photo) -> dict:
         "unit": answer.unit,
         "low": answer.low,
         "high": answer.high,
+        "interval": str(answer.interval),
         "source": answer.source,
         "focal_length": photo.source if photo else "",
         "focal_length_assumed": bool(photo and photo.assumed),

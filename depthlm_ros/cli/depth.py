@@ -9,6 +9,16 @@ from depthlm_ros.cli.image_input import frame_of
 from depthlm_ros.cli.inference import call_with_retry, camera_record, estimate_frame, load_model
 from depthlm_ros.status import Code, StatusError
 
+ENDINGS = (
+    "_depth.npy",
+    "_depth_low.npy",
+    "_depth_high.npy",
+    "_depth_mm.png",
+    "_depth.png",
+    "_cloud.ply",
+    "_rectified.png",
+)
+"""Of the files that are made of a picture."""
 ASSUMED = "focal length ASSUMED: all metres may be off by one factor"
 
 
@@ -21,7 +31,7 @@ def run(options) -> int:
     images = picture_files(options.images)
     model = load_model(options)
     records = []
-    for i, (image, name) in enumerate(zip(images, names_of(images), strict=True)):
+    for i, (image, name) in enumerate(zip(images, names_of(images, folder), strict=True)):
         if len(images) > 1:
             note(f"[{i + 1}/{len(images)}] {image}")
         records.append(_record(model, image, folder / name, options))
@@ -33,13 +43,17 @@ def run(options) -> int:
     return 1 if failed else 0
 
 
-def names_of(images) -> list[str]:
-    """Return a file name without ending for each picture: its own, with a number where taken."""
-    names = []
+def names_of(images, folder: Path = Path()) -> list[str]:
+    """Return a file name without ending for each picture: its own, with a number where taken.
+
+    Taken by an earlier picture, or because a file of that name in ``folder`` is one of the
+    pictures: none is overwritten by what is made of another.
+    """
+    names, inputs = [], {Path(image).resolve() for image in images}
     for image in images:
         stem = name = Path(image).stem
         count = 2
-        while name in names:
+        while name in names or any((folder / (name + e)).resolve() in inputs for e in ENDINGS):
             name, count = f"{stem}_{count}", count + 1
         names.append(name)
     return names
@@ -80,6 +94,7 @@ def _do(model, image: str, base: Path, options) -> dict:
         "focal_length_assumed": photo.assumed,
         "remarks": list(photo.remarks),
         "ratio_90": sight.depth_map.ratio_90,
+        "interval": str(sight.depth_map.interval),
         **more,
         **_figures(sight.depth_map.depth_m),
         **_write(sight, base, options, bounds, photo.assumed),
@@ -107,6 +122,7 @@ def _map_by_points(model, frame, options) -> tuple:
 
     from depthlm_ros.estimator import apply_range
     from depthlm_ros.geometry.depth_map import DepthMap
+    from depthlm_ros.interval import UNKNOWN
     from depthlm_ros.models.point_grid import ask_grid
 
     rows, columns = options.grid
@@ -132,7 +148,14 @@ def _map_by_points(model, frame, options) -> tuple:
     bounds = {"low": grid.low_m, "high": grid.high_m}
     known = {name: image(m) for name, m in bounds.items() if np.isfinite(m).any()}
     reach = -(-max(camera.height // rows, camera.width // columns) * grid.step // 2)
-    return DepthMap(image(), camera, edge_radius_px=max(1, reach)), known, grid.complete
+    depth_map = DepthMap(
+        image(),
+        camera,
+        ratio_90=float(getattr(model, "ratio_90", float("nan"))),
+        edge_radius_px=max(1, reach),
+        interval=getattr(model, "interval", UNKNOWN) if known else UNKNOWN,
+    )
+    return depth_map, known, grid.complete
 
 
 def _figures(depth_m) -> dict:

@@ -8,10 +8,11 @@ from depthlm_ros.cli.console import note
 from depthlm_ros.status import Code, StatusError
 
 
-def load_model(options):
+def load_model(options, calibrated: bool = True):
     """Load the model that the options name, telling its need, and with --verbose its accuracy.
 
-    Raises StatusError with the remedy.
+    ``calibrated``: whether a calibration beside the weights is taken. Raises StatusError with the
+    remedy.
     """
     from depthlm_ros.models import registry
     from depthlm_ros.models.options import parse_pairs
@@ -23,6 +24,7 @@ def load_model(options):
         options.dtype,
         options.revision,
         quantize=options.quantize,
+        calibrated=calibrated,
         **parse_pairs(options.option),
     )
     if options.verbose:

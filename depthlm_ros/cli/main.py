@@ -16,6 +16,7 @@ EPILOG = (
     "Exit codes: 0 done, 1 refused or failed, 2 arguments that make no sense. `depthlm COMMAND "
     "--help` tells the options of a command."
 )
+EXAMPLE_CALIBRATE = "example: depthlm calibrate --data labelled.jsonl --model depthvlm-4b"
 EXAMPLE_DEPTH = (
     "examples: depthlm depth photo.jpg -o out (EXIF tells the focal length); depthlm depth "
     "'shots/*.png' --camera-info ost.yaml -o out; depthlm depth photo.jpg --hfov 67 -o out"
@@ -100,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     _add_models(commands)
     _add_fetch(commands)
     _add_doctor(commands)
+    _add_calibrate(commands)
     bench = "measure speed or accuracy: `depthlm bench speed`, `depthlm bench accuracy`"
     commands.add_parser("bench", help=bench, add_help=False)
     data = "prepare the public data sets: `depthlm data prepare`, `depthlm data show`"
@@ -289,6 +291,40 @@ def _add_fetch(commands) -> None:
     command.add_argument("--revision", help="branch, tag or commit (default: the newest)")
 
 
+def _add_calibrate(commands) -> None:
+    text = "find the factor of a model's interval of 90 %% on labelled pictures, and keep it"
+    command = _command(commands, "calibrate", "calibrate:run", text, EXAMPLE_CALIBRATE)
+    command.add_argument(
+        "--data",
+        required=True,
+        metavar="FILE.jsonl",
+        help="pictures with intrinsics and labelled pixels, of the places and cameras it is for",
+    )
+    command.add_argument(
+        "--labels",
+        choices=("depth", "distance"),
+        default="depth",
+        help="what the labels are: along the axis, or straight (default depth)",
+    )
+    command.add_argument(
+        "--held-out",
+        type=_share,
+        default=0.5,
+        metavar="SHARE",
+        help="share of the pictures that check the factor and have no part in it (default 0.5)",
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, help="of the draw of these pictures (default 0)"
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.json",
+        help="file to write (default calibration.json beside the weights, where it is found)",
+    )
+    _add_which_model(command.add_argument_group("model"))
+
+
 def _add_doctor(commands) -> None:
     text = "check this machine, a model's need, ROS, and a running camera; tell the remedies"
     command = _command(commands, "doctor", "doctor.report:run", text)
@@ -316,6 +352,12 @@ def _positive(text: str) -> float:
 def _not_negative(text: str) -> float:
     if not (value := _finite(text)) >= 0:
         raise argparse.ArgumentTypeError(f"{text}: must not be negative")
+    return value
+
+
+def _share(text: str) -> float:
+    if not 0 < (value := _finite(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be between 0 and 1")
     return value
 
 

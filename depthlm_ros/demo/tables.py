@@ -9,7 +9,7 @@ from depthlm_ros.status import Code
 
 QUESTION_WIDTH = 52
 KEYS = {"delta1", "delta1_scaled", "abs_rel"}
-"""What a checkpoint's measured entry must hold to be a row: see publish_checkpoint.py."""
+"""What a checkpoint's measured entry must hold to be a row: see training/compact/publish.py."""
 
 
 def figure(value: float, digits: int = 3) -> str:

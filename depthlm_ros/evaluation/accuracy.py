@@ -34,12 +34,16 @@ FARTHEST_M = 1000.0
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture with truth: ``depth_m`` (N,) z-depth at ``pixels`` (N, 2)."""
+    """A picture with truth: ``depth_m`` (N,) z-depth at ``pixels`` (N, 2).
+
+    ``picture``: what tells it from other pictures of the same name, "" where names do.
+    """
 
     name: str
     frame: Frame
     pixels: np.ndarray
     depth_m: np.ndarray
+    picture: str = ""
 
 
 def photographs(path: Path, labels: str = "depth") -> Iterator[Sample]:
@@ -63,7 +67,7 @@ def photographs(path: Path, labels: str = "depth") -> Iterator[Sample]:
         if labels == "distance":
             metres = depth_from_distance(metres, line.camera.normalise(line.pixels))
         frame = Frame(np.ascontiguousarray(bgr[..., ::-1]), line.camera)
-        yield Sample(line.path.stem, frame, line.pixels, metres)
+        yield Sample(line.path.stem, frame, line.pixels, metres, str(line.path))
 
 
 def scenes(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.interval import UNKNOWN, Interval
 from depthlm_ros.status import Code, StatusError
 
 EDGE_RATIO = 1.15
@@ -45,6 +46,7 @@ class DepthMap:
     depth * ratio_90]; NaN if unknown. ``edge_radius_px``: how far a depth step is smeared by the
     resampling from the model's own grid, for ``depth_discontinuities``. ``cloud``: its points,
     where they were requested and the model's device has packed them already.
+    ``interval``: what ``ratio_90`` rests on.
     """
 
     depth_m: np.ndarray
@@ -54,6 +56,7 @@ class DepthMap:
     ratio_90: float = float("nan")
     edge_radius_px: int = 1
     cloud: PackedCloud | None = None
+    interval: Interval = UNKNOWN
 
     def __post_init__(self) -> None:
         """Refuse a map that breaks the contract."""

@@ -9,13 +9,15 @@ def replace_file(path, fill: Callable[[Path], object]) -> None:
     """Have ``fill(unfinished)`` write a file beside ``path``; it gets the name when complete.
 
     The unfinished file keeps the suffix of ``path``, and is removed where ``fill`` fails. Raises
-    OSError where the disk does not take it.
+    OSError with ``path`` and the cause where the disk does not take it.
     """
     path = Path(path)
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         fill(unfinished)
         unfinished.replace(path)
+    except OSError as error:  # write() names no file, and open() names the unfinished one
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -5,9 +5,11 @@ question in free words is passed on as advice, with no number.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from depthlm_ros.interval import UNKNOWN, Interval, weakest
 from depthlm_ros.language.measures import measure, two_point_interval
 from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD, RelativePoint
 from depthlm_ros.language.quantities import format_number
@@ -25,6 +27,14 @@ FREE = "free"
 """The task of a question in free words."""
 
 
+_MEASURE = re.compile(
+    r"\d\s*(?:m|cm|mm|km|ft|met(?:er|re)s?|(?:centi|milli|kilo)met(?:er|re)s?|feet|foot|yards?|"
+    r"inch(?:es)?)\b",
+    re.IGNORECASE,
+)
+"""A number with a unit of length: what words of a model must not give."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What an asker gets.
@@ -32,7 +42,7 @@ class Answer:
     ``value``, ``low``, ``high`` in ``unit`` (SI): NaN unless ``code`` is OK, and always for the
     task FREE; the interval alone is NaN where the model's error is unknown. ``sentence`` for
     people. ``evidence``: the point readings that the value rests on, as they came. ``source``:
-    "dense", "marker" or "language".
+    "dense", "marker" or "language". ``interval``: what low and high rest on.
     """
 
     code: Code
@@ -45,6 +55,7 @@ class Answer:
     sentence: str = ""
     evidence: tuple = ()
     source: str = ""
+    interval: Interval = UNKNOWN
 
     @property
     def success(self) -> bool:
@@ -65,6 +76,13 @@ def answer_freely(reply: str) -> Answer:
     said = clean(reply, MAX_REPLY)
     if not any(character.isalnum() for character in said):
         return refused(Code.NO_ANSWER, "the model wrote nothing: ask in other words", FREE)
+    if found := _MEASURE.search(said):
+        return refused(
+            Code.NO_ANSWER,
+            f"the model's words hold a measure ({found[0].strip()!r}), which rests on nothing: "
+            "ask for a distance",
+            FREE,
+        )
     return Answer(Code.OK, "", FREE, "", sentence=said, source="language")
 
 
@@ -94,8 +112,21 @@ def answer_question(
         )
     names = [*names, "", ""][:2]
     said = _said(question, value, low, high, readings, names) + _assumptions(question, readings)
+    interval = weakest(getattr(reading, "interval", UNKNOWN) for reading in readings)
+    if interval.kind and math.isfinite(low):
+        said += f" The interval is {interval}."
     return Answer(
-        Code.OK, "", task.value, unit, value, low, high, said, tuple(readings), readings[0].source
+        Code.OK,
+        "",
+        task.value,
+        unit,
+        value,
+        low,
+        high,
+        said,
+        tuple(readings),
+        readings[0].source,
+        interval if math.isfinite(low) else UNKNOWN,
     )
 
 

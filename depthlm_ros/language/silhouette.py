@@ -12,7 +12,7 @@ from depthlm_ros.geometry.depth_map import EDGE_RATIO, DepthMap
 from depthlm_ros.geometry.regions import box_mask, foreground
 from depthlm_ros.language.boxes import Box
 
-REACH = 0.7
+REACH = 0.8
 """Share of the box's width and height that the thing's layer reaches over, at least."""
 LEAST_SHARE = 0.03
 """Smaller layers are no surface of their own."""

@@ -41,7 +41,10 @@ class DenseDepthModel(Protocol):
 
     name: str
     ratio_90: float
-    """90 % of held-out true depths lie within [pred / ratio_90, pred * ratio_90]; NaN: unknown."""
+    """90 % of true depths are expected within [pred / ratio_90, pred * ratio_90]; NaN: unknown.
+
+    What it rests on: ``interval`` (``interval.py``), where the model has that too.
+    """
 
     def view_of(self, camera: PinholeCamera) -> CanonicalView:
         """Say which view of a source camera's image this model wants."""

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Integral
+from os import PathLike
 
 from depthlm_ros.prompting.marker import ON_MARGIN, SHAPES, Marker
 from depthlm_ros.prompting.prompts import Style
@@ -131,6 +132,21 @@ class Count(Option):
         if not whole or not self.low <= value <= self.high:
             raise self.refusal(value, f"must be a whole number, {self.values}")
         return int(value)
+
+
+@dataclass(frozen=True)
+class FilePath(Option):
+    """The path of a file."""
+
+    @property
+    def values(self) -> str:
+        """The form."""
+        return "FILE" + self._or_none()
+
+    def _read(self, value) -> str:
+        if not isinstance(value, str | PathLike) or not str(value) or "\0" in str(value):
+            raise self.refusal(value, "must be the path of a file")
+        return str(value)
 
 
 @dataclass(frozen=True)
@@ -285,6 +301,29 @@ OPTIONS = (
         True,
         BOTH,
         "on a GPU: record a pass and replay it; takes the memory of its activations",
+    ),
+    Choice(
+        "chat_template",
+        "check",
+        BOTH,
+        "whether a chat template in the checkpoint must write the family's conversation, or "
+        "the family's is taken whatever it says",
+        choices=("check", "family"),
+    ),
+    Choice(
+        "answers",
+        "distance",
+        (DEPTHLM,),
+        "what the model's metres are: along the straight line to the point, or along the "
+        "camera's axis; published labels hold both (docs/depthlm.md)",
+        choices=("distance", "depth"),
+    ),
+    FilePath(
+        "calibration",
+        None,
+        ALL,
+        "the file that `depthlm calibrate` wrote; none: calibration.json beside the weights, "
+        "where it is",
     ),
     Flag(
         "trust_template",

@@ -11,6 +11,8 @@ from importlib import import_module
 from depthlm_ros.models import foreign
 from depthlm_ros.models.import_logging import quiet_imports
 from depthlm_ros.models.options import FAMILIES, validate
+from depthlm_ros.models.versions import check_transformers
+from depthlm_ros.models.weights import calibration
 from depthlm_ros.models.weights.hub import EMBEDDED, find
 from depthlm_ros.models.weights.hub import fetch as fetch_from_hub
 from depthlm_ros.status import Code, StatusError
@@ -36,6 +38,7 @@ class KnownModel:
     remark: str = ""
 
 
+FAIR_NC = "FAIR Noncommercial Research"
 ANNOUNCED = "announced: where you have it, give its folder or hub id"
 
 KNOWN = {
@@ -60,16 +63,17 @@ KNOWN = {
             "the sensible default on a robot with a GPU",
         ),
         KnownModel("depthvlm-8b", "", "dense", 8807, 17.6, "unknown", ANNOUNCED),
-        KnownModel("depthlm-3b", "", "points", 3755, 7.5, "CC-BY-NC", ANNOUNCED),
-        KnownModel("depthlm-7b", "", "points", 8292, 16.6, "CC-BY-NC", ANNOUNCED),
+        KnownModel("depthlm-3b", "", "points", 3755, 7.5, FAIR_NC, ANNOUNCED),
+        KnownModel("depthlm-7b", "", "points", 8292, 16.6, FAIR_NC, ANNOUNCED),
         KnownModel(
             "depthlm-12b",
             "facebook/DepthLM",
             "points",
             12400,
             24.8,
-            "CC-BY-NC",
-            "not for commercial use",
+            FAIR_NC,
+            "gated: accept the licence at https://huggingface.co/facebook/DepthLM, then "
+            "`hf auth login`",
         ),
     )
 }
@@ -90,6 +94,7 @@ def load(
     dtype: str = "auto",
     revision: str | None = None,
     quantize: str = "none",
+    calibrated: bool = True,
     **options,
 ):
     """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
@@ -99,10 +104,11 @@ def load(
 
     ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
     bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
-    language model (``models/weights/quantization.py``). ``options``: of the model's family, each
-    in its own type or as text (``options.py``). Returns a DenseDepthModel or PointDepthModel
-    (``models/base.py``). Raises StatusError(MODEL_NOT_READY, MODEL_ERROR or UNSUPPORTED) with path
-    and remedy.
+    language model (``models/weights/quantization.py``). ``calibrated``: whether the interval's
+    factor is that of ``calibration.json`` beside the weights, or of the option of that name.
+    ``options``: of the model's family, each in its own type or as text (``options.py``). Returns a
+    DenseDepthModel or PointDepthModel (``models/base.py``). Raises StatusError(MODEL_NOT_READY,
+    MODEL_ERROR or UNSUPPORTED) with path and remedy.
     """
     if foreign.is_foreign(name):
         if quantize != "none":
@@ -110,6 +116,7 @@ def load(
                 Code.UNSUPPORTED, f"{name}: quantize = {quantize!r} is not offered for it"
             )
         return foreign.load(name, device, dtype, revision, **options)
+    check_transformers()
     with quiet_imports():  # torch: not needed to list names
         from depthlm_ros.models import device as device_module
         from depthlm_ros.models.weights import checkpoint as disk
@@ -127,14 +134,25 @@ def load(
     small = f" and {quantize}" if opened.quantizer else ""
     need = f"{opened.need_bytes(kind) / 1e9:.2f} GB in {kind}{small} on {picked}"
     _log.info("loading %s: %.1f M parameters, %s", name, opened.parameters / 1e6, need)
+    path = options.pop("calibration", None)
+    factor = (
+        calibration.find(opened.folder, opened.files.values(), quantize, path)
+        if calibrated
+        else None
+    )
     try:
-        return serving.from_checkpoint(opened, name, picked, kind, **options)
+        model = serving.from_checkpoint(opened, name, picked, kind, **options)
     except disk.OUT_OF_MEMORY as error:
         raise StatusError(
             Code.MODEL_NOT_READY,
             f"{name} needs {need}, which ran out: take a smaller "
             "model, quantize, or free the device",
         ) from error
+    if factor is not None:
+        model.ratio_90, model.interval = factor.ratio_90, factor.interval
+    elif opened.config.keys() & {"ratio_90", "measured"}:
+        model.ratio_90, model.interval = calibration.stated_interval(opened.config)
+    return model
 
 
 def family_of(opened) -> str:
@@ -171,6 +189,7 @@ def source_of(name: str) -> str:
 
 def locate(name: str, revision: str | None = None):
     """Open a model's checkpoint without loading it: format, size, folder (``Checkpoint``)."""
+    check_transformers()
     with quiet_imports():
         from depthlm_ros.models.weights import checkpoint as disk
 

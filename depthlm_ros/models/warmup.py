@@ -29,9 +29,9 @@ def warm_up(model, camera: PinholeCamera = CAMERA) -> float:
     fit: it is logged, and where memory ran out the model shrinks if it can. NaN then.
     """
     rgb = np.full((camera.height, camera.width, 3), 127, np.uint8)
-    begin = time.perf_counter()
+    begin, depth_m = time.perf_counter(), None
     try:
-        _run(model, rgb, camera)
+        depth_m = _run(model, rgb, camera)
         graph_cache = getattr(model, "graph_cache", None)
         if graph_cache is not None and graph_cache.recorder is not None:
             _run(model, rgb, camera)
@@ -47,6 +47,13 @@ def warm_up(model, camera: PinholeCamera = CAMERA) -> float:
             refusal.text,
         )
         return float("nan")
+    if depth_m is not None and not _any_depth(depth_m):
+        raise StatusError(
+            Code.MODEL_ERROR,
+            f"{model.name} gives no depth at any pixel of a grey "
+            "picture: its weights are broken, or not those of this config; fetch the "
+            "checkpoint again, or take another dtype",
+        )
     seconds = time.perf_counter() - begin
     _log.info(
         "%s: the warm-up of %d x %d px took %.2f s",
@@ -58,13 +65,17 @@ def warm_up(model, camera: PinholeCamera = CAMERA) -> float:
     return seconds
 
 
-def _run(model, rgb: np.ndarray, camera: PinholeCamera) -> None:
-    """Have a model do on a picture what the node will have it do."""
+def _any_depth(depth_m) -> bool:
+    depth = np.asarray(depth_m)
+    return depth.dtype.kind == "f" and bool((np.isfinite(depth) & (depth > 0)).any())
+
+
+def _run(model, rgb: np.ndarray, camera: PinholeCamera):
+    """Have a model do on a picture what the node will have it do; return a dense model's map."""
     if not isinstance(model, DenseDepthModel):
         model.distances(rgb, camera, [(camera.cx, camera.cy)])
-    elif getattr(model, "postprocesses", False):
-        model.postprocessed(
-            rgb, model.view_of(camera), PostprocessConfig(0.05, 100.0, CloudRequest(EDGE_RATIO))
-        )
-    else:
-        model.depth(rgb, model.view_of(camera))
+        return None
+    if not getattr(model, "postprocesses", False):
+        return model.depth(rgb, model.view_of(camera))
+    everything = PostprocessConfig(0.0, float("inf"), CloudRequest(EDGE_RATIO))
+    return model.postprocessed(rgb, model.view_of(camera), everything).depth_m

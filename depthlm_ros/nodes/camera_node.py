@@ -5,6 +5,10 @@ Publishes image (or image/compressed), camera_info and, where the source knows t
 own; the executor only stamps and publishes.
 """
 
+import depthlm_ros.interfaces  # noqa: F401 (first: it tells the remedy where it fails)
+
+# isort: split
+
 import math
 import time
 
@@ -17,6 +21,7 @@ from std_msgs.msg import Header
 
 from depthlm_msgs.srv import QueryTruth
 from depthlm_ros.nodes.camera import parameters as camera_parameters
+from depthlm_ros.nodes.camera.pace import Pace
 from depthlm_ros.nodes.camera.playback_clock import PlaybackClock
 from depthlm_ros.nodes.camera.sources.factory import open_source
 from depthlm_ros.nodes.camera.sources.ground_truth import TruthMemory
@@ -150,6 +155,7 @@ class CameraNode(Node):
         recorded = values.stamp == "recorded"
         self._playback_clock = PlaybackClock(rate_hz, recorded, time.time_ns(), live)
         pace = f"at {rate_hz:g} Hz" if rate_hz else f"at {'its' if live else 'the recorded'} pace"
+        self._pace = Pace(rate_hz)
         self.get_logger().info(f"playing {source.title}, {pace}: {self._images.topic_name}")
         if recorded and not live and not values.publish_clock:
             self.get_logger().warning(
@@ -190,6 +196,8 @@ class CameraNode(Node):
         self._infos.publish(shot.info)
         self._images.publish(shot.image)
         self._published += 1
+        if late := self._pace.published(now_s):
+            self.get_logger().warning(late)
         coming = self._prefetcher.next
         return (
             0.0 if coming is None else self._playback_clock.due_s(coming, now_s) - time.monotonic()

@@ -4,7 +4,10 @@ configure loads the model, activate subscribes and serves, cleanup frees the mem
 on the worker thread while the node goes on answering (MODEL_NOT_READY).
 """
 
-import time
+import depthlm_ros.interfaces  # noqa: F401 (first: it tells the remedy where it fails)
+
+# isort: split
+
 from collections.abc import Iterable
 
 from lifecycle_msgs.msg import Transition
@@ -18,15 +21,16 @@ from depthlm_ros.nodes.common.callback_guard import CallbackGuard
 from depthlm_ros.nodes.common.rosout_handler import attach_to_rosout
 from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
+from depthlm_ros.nodes.depth.bond import LifecycleBond
 from depthlm_ros.nodes.depth.diagnostics import Diagnostics
 from depthlm_ros.nodes.depth.geometry_parts import GeometryParts
 from depthlm_ros.nodes.depth.inference import InferenceScheduler
+from depthlm_ros.nodes.depth.model_loading import ModelLoading
 from depthlm_ros.nodes.depth.parameters import PARAMETERS, declare
 from depthlm_ros.nodes.depth.publishers import DepthPublishers
 from depthlm_ros.nodes.depth.services import Services
 from depthlm_ros.nodes.depth.subscriptions import CameraSubscriber
 from depthlm_ros.nodes.depth.transforms import Transforms
-from depthlm_ros.status import StatusError
 
 JUMP_FORWARD_S = 10.0
 TICK_S = 0.02
@@ -60,12 +64,11 @@ class DepthNode(LifecycleNode):
     """The node; ``load_model`` takes what ``load_by_registry`` does and returns a like model."""
 
     cannot_start = ""  # a model that does not load leaves the node unconfigured, but alive
+    services_offered: Services | None = None  # until the parameters have been found good
 
     def __init__(self, load_model=load_by_registry, **kwargs):
         super().__init__("depthlm", **kwargs)
         self._load_model = load_model
-        self._load_error, self._loading_since = "", None
-        self._fresh_model = None
         attach_to_rosout(self.get_logger())
         self.guard = CallbackGuard(self.get_logger())
         self.parameters = declare(self, self.state_label)
@@ -75,9 +78,16 @@ class DepthNode(LifecycleNode):
             self.parameters,
             self.guard,
             self.depth_publishers,
-            self.why_no_model,
+            lambda: self.loading.why_no_model(),
             self.state_label,
         )
+        self.loading = ModelLoading(
+            self.scheduler.run_job,
+            lambda error: self.guard.record("loading", error),
+            self._model_loaded,
+            self._model_failed,
+        )
+        self._bond = LifecycleBond(self, self.guard)
         self.subscriber = CameraSubscriber(self, self.scheduler, self.guard)
         self.transforms = Transforms(self, self.scheduler.wait_for)
         self.services_offered = Services(self, self.scheduler, self.depth_publishers, self.guard)
@@ -151,7 +161,10 @@ class DepthNode(LifecycleNode):
 
     async def _change(self, number: int) -> bool:
         if number == Transition.TRANSITION_CONFIGURE:
-            await self._load()
+            self._begin_loading()
+            await self.loading.wait(self.scheduler.wait_for)
+        elif number == Transition.TRANSITION_ACTIVATE:
+            await self.loading.wait(self.scheduler.wait_for)
         triggers = {
             Transition.TRANSITION_CONFIGURE: self.trigger_configure,
             Transition.TRANSITION_CLEANUP: self.trigger_cleanup,
@@ -161,66 +174,62 @@ class DepthNode(LifecycleNode):
         return triggers.get(number, self.trigger_shutdown)() == TransitionCallbackReturn.SUCCESS
 
     async def autostart(self) -> None:
-        """Configure and activate, when the parameter says so."""
+        """Configure and activate, when the parameter says so, however long the model takes."""
         try:
             if not self.parameters.values.autostart or self.state_label() != "unconfigured":
                 return
-            if await self._change(Transition.TRANSITION_CONFIGURE):
+            self._begin_loading()
+            await self.loading.wait(self.scheduler.wait_for, None)
+            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
                 self.trigger_activate()
         except Exception as error:  # the node stays and can be configured again
             self.guard.record("autostart", error)
 
-    async def _load(self) -> None:
-        """Load the model on the worker; leave it, or why there is none, for on_configure."""
-        if self._loading_since is not None:
+    def _begin_loading(self) -> None:
+        if self.loading.is_running:
             raise RuntimeError("the model is being loaded already")
-        values, self._fresh_model = self.parameters.values, None
-        self._loading_since = time.monotonic()
+        values = self.parameters.values
         self.get_logger().info(f"loading model {values.model!r} ...")
-        try:
-            outcome = await self.scheduler.run_job(
-                lambda: self._load_model(
-                    values.model,
-                    values.device,
-                    values.dtype,
-                    values.quantize,
-                    values.revision,
-                    values.model_options,
-                )
+        self.loading.begin(
+            lambda: self._load_model(
+                values.model,
+                values.device,
+                values.dtype,
+                values.quantize,
+                values.revision,
+                values.model_options,
             )
-            self._fresh_model, error = outcome
-            seconds = time.monotonic() - self._loading_since
-        finally:
-            self._loading_since = None
-        self._load_error = "" if error is None else self._sentence_of(error)
-        if error is None:
-            name = getattr(self._fresh_model, "name", values.model)
-            self.get_logger().info(f"model {name!r} is ready after {seconds:.1f} s")
-
-    def _sentence_of(self, error: BaseException) -> str:
-        return (
-            str(error) if isinstance(error, StatusError) else self.guard.record("loading", error)
         )
 
-    def why_no_model(self) -> str:
-        """Say why there is no model now; "" when nobody has asked for one."""
-        if self._loading_since is not None:
-            return f"the model has been loading for {time.monotonic() - self._loading_since:.0f} s"
-        return self._load_error
+    def _model_loaded(self, model, seconds: float) -> None:
+        name = getattr(model, "name", self.parameters.values.model)
+        self.get_logger().info(f"model {name!r} is ready after {seconds:.1f} s")
+        self.scheduler.model = model
+        self.geometry.recall_scale()
+
+    def _model_failed(self, sentence: str) -> None:
+        """Log it, and clean up after a configure that was answered before."""
+        self.get_logger().error(f"no model: {sentence}")
+        if self.state_label() == "inactive":
+            self.trigger_cleanup()
+            self.loading.error = sentence
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Take the loaded model over; FAILURE, with the reason in the log, when there is none."""
-        if self._fresh_model is None:
-            self.get_logger().error(
-                f"cannot configure: {self._load_error or 'use the service change_state'}"
-            )
+        """Go on with the model, or while it is loaded; FAILURE when there is none."""
+        if self.scheduler.model is None and not self.loading.is_running:
+            reason = self.loading.error or "use the service change_state"
+            self.get_logger().error(f"cannot configure: {reason}")
             return TransitionCallbackReturn.FAILURE
-        self.scheduler.model, self._fresh_model = self._fresh_model, None
-        self.geometry.recall_scale()
+        self.transforms.listen()  # so that there is a past when it is asked for
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe and serve."""
+        """Subscribe and serve; FAILURE while there is no model."""
+        if self.scheduler.model is None:
+            reason = self.loading.why_no_model() or "there is no model"
+            self.get_logger().error(f"cannot activate: {reason}; activate again when it is ready")
+            return TransitionCallbackReturn.FAILURE
+        self._bond.form()
         self.scheduler.activate(self.subscriber.image_is_rectified)
         self.subscriber.subscribe()
         self.get_logger().info(
@@ -251,10 +260,12 @@ class DepthNode(LifecycleNode):
         return super().on_error(state)
 
     def _leave_active(self) -> None:
+        self._bond.end()
         self.scheduler.deactivate()
         self.subscriber.unsubscribe()
 
     def _release(self) -> None:
+        self.loading.forget()
         self.scheduler.model = None
         self.scheduler.flush()
         release_device_memory()
@@ -270,6 +281,8 @@ class DepthNode(LifecycleNode):
         rclpy's state machine holds on to the node, and with it Fast DDS to its shared memory,
         which would outlive the process: 64 MB with our profile, at every start.
         """
+        if self.services_offered is not None:
+            self.services_offered.close()
         super().destroy_node()
         self._state_machine = None
 

@@ -272,8 +272,9 @@ def _intrinsics(camera: PinholeCamera | None) -> Prompt:
     if camera is None:
         raise StatusError(Code.UNSUPPORTED, "style intrinsics: the camera must be given")
     question = (
-        f"Given this image where the camera intrinsics are (fx = {camera.fx:.2f}, fy ="
-        f" {camera.fy:.2f}, cx = {camera.cx:.2f}, cy = {camera.cy:.2f}) and the images are without"
+        f"Given this image of size (width = {camera.width}, height = {camera.height}) where the"
+        f" camera intrinsics are (fx = {camera.fx:.2f}, fy = {camera.fy:.2f}, cx ="
+        f" {camera.cx:.2f}, cy = {camera.cy:.2f}) and the images are without"
         " distortions, how many meters is this point away from the camera?"
     )
     return Prompt(question, _WORDING[Task.DISTANCE][2])

@@ -1,9 +1,9 @@
 """transformers' Trainer for any network that maps images to depth: small models, rendered shards.
 
-Takes the place of the hand-written loop (``dense_trainer.py``) for whatever network is wrapped in
-``ImageToDepth``: SILog an image, AdamW or Muon for the matrices of layers, an average of the
-weights (EMA) that is kept beside them and resumed with them. Images of a batch have one size,
-drawn for each batch; every draw is a function of the seed and of the samples' own numbers.
+Any network wrapped in ``ImageToDepth``: SILog an image, AdamW or Muon for the matrices of layers,
+an average of the weights (EMA) that is kept beside them and resumed with them. Images of a batch
+have one size, drawn for each batch; every draw is a function of the seed and of the samples' own
+numbers.
 """
 
 from collections.abc import Callable, Sequence

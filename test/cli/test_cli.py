@@ -324,6 +324,7 @@ def test_options_reach_the_model(use, photo, tmp_path, capsys):
         "dtype": "float32",
         "revision": "r",
         "quantize": "int8",
+        "calibrated": True,
     }
 
 
@@ -555,7 +556,7 @@ def test_models_lists_what_is_known(empty_cache, capsys):
     models = {model["name"]: model for model in json.loads(out)["models"]}
     assert code == 0
     assert models["depthvlm-4b"]["licence"] == "Apache-2.0"
-    assert models["depthlm-12b"]["licence"] == "CC-BY-NC"
+    assert models["depthlm-12b"]["licence"] == "FAIR Noncommercial Research"
     assert models["depthlm-12b"]["on_this_machine"] == "no"
     code, out, _ = run(capsys, "models")
     assert code == 0 and "JonnyYu828/DepthVLM-4B" in out and "24.8 GB" in out
@@ -794,3 +795,26 @@ def test_a_reader_that_goes_away_is_no_traceback(how):
     os.close(theirs)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+def test_no_picture_is_overwritten_by_what_is_made_of_another(tmp_path):
+    from depthlm_ros.cli.depth import names_of
+
+    images = [str(tmp_path / name) for name in ("x.png", "x_depth.png", "x_2_cloud.ply")]
+    assert names_of(images, tmp_path) == ["x_3", "x_depth", "x_2_cloud"]
+    assert names_of(images, tmp_path / "out") == ["x", "x_depth", "x_2_cloud"]
+
+
+def test_a_full_disk_is_told_with_path_and_cause(tmp_path):
+    import errno
+
+    from depthlm_ros.cli.console import sentence_of
+    from depthlm_ros.image_io.atomic_write import write_atomically
+
+    def fill(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError) as caught:
+        write_atomically(tmp_path / "a_depth.npy", fill)
+    assert sentence_of(caught.value) == f"{tmp_path / 'a_depth.npy'}: No space left on device"
+    assert not list(tmp_path.iterdir())

@@ -36,7 +36,7 @@ def levels(findings):
 
 
 @pytest.mark.parametrize(
-    "version, level", [("5.20.2", OK), ("6.1", OK), ("5.3.0", WARN), ("4.57.1", FAIL)]
+    "version, level", [("5.20.2", OK), ("6.1", FAIL), ("5.3.0", OK), ("4.57.1", FAIL)]
 )
 def test_transformers_by_version(monkeypatch, version, level):
     monkeypatch.setattr(importlib.metadata, "version", lambda _: version)
@@ -156,6 +156,15 @@ def test_fast_dds_profile(monkeypatch, tmp_path, distro, old_name_counts):
     file.write_text("<dds/>")
     assert levels(doctor_ros._middleware("rmw_fastrtps_cpp"))["Fast DDS profile"] == OK
     assert levels(doctor_ros._middleware("rmw_cyclonedds_cpp")) == {"middleware": OK}
+
+
+@pytest.mark.parametrize("free_mb, level", [(64, WARN), (127, WARN), (128, OK)])
+def test_shared_memory_of_a_container_is_told(monkeypatch, free_mb, level):
+    room = SimpleNamespace(f_bavail=free_mb, f_frsize=2**20)
+    monkeypatch.setattr(doctor_ros.os, "statvfs", lambda _: room)
+    (finding,) = doctor_ros._shared_memory()
+    assert finding.level == level and f"{free_mb} MB free" in finding.text
+    assert ("--shm-size" in finding.remedy) == (level == WARN)
 
 
 def test_domain(monkeypatch):

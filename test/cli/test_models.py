@@ -125,12 +125,12 @@ def test_options_reach_the_model_of_depth_and_ask(asked, capsys, photo, tmp_path
     more = ["--option", "marker=cross:9", "--option", "style=plain"]
     argv = ["depth", photo, "--fx", 100, "-o", tmp_path / "o", *more]
     assert run(capsys, *argv)[0] == 0
-    expected = {"name": "embedded", "revision": None, "quantize": "none"}
+    expected = {"name": "embedded", "revision": None, "quantize": "none", "calibrated": True}
     assert asked == {**expected, "marker": "cross:9", "style": "plain"}
     asked.clear()
     argv = ["ask", photo, "--fx", 100, "How far is this?", "--at", 9, 9, "--revision", "v2"]
     assert run(capsys, *argv, "--option", "check=lead", "--quantize", "fp8")[0] == 0
-    assert asked == {"name": "embedded", "revision": "v2", "quantize": "fp8", "check": "lead"}
+    assert asked == {**expected, "revision": "v2", "quantize": "fp8", "check": "lead"}
 
 
 @pytest.mark.parametrize("text", ["style", "=plain", "style=", ""])

@@ -22,12 +22,12 @@ from pathlib import Path
 import torch
 from depthlm_ros.models.depthvlm.network import PREFIX, DepthVLMModule
 from depthlm_ros.models.depthvlm.tiny import tiny_config, tiny_tokenizer
-from depthlm_ros.training.dense_trainer import write_checkpoint
+from depthlm_ros.models.weights.checkpoint import write
 torch.manual_seed(0)
 config, tokenizer = tiny_config(), tiny_tokenizer()
 module = DepthVLMModule(config, tokenizer(PREFIX)["input_ids"])
 stated = {"measured": {"scenes": {"delta1": 0.125, "delta1_scaled": 0.25, "abs_rel": 0.5}}}
-write_checkpoint(Path(sys.argv[1]), module, {**config, **stated}, tokenizer)
+write(Path(sys.argv[1]), {**config, **stated}, module.published_state_dict(), tokenizer)
 """
 
 

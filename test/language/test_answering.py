@@ -93,7 +93,7 @@ def test_a_named_thing_is_found_and_measured_in_its_own_foreground():
 
 
 def test_a_box_larger_than_the_thing_still_gives_the_thing_and_not_the_wall():
-    wide = '[{"bbox_2d": [370, 390, 570, 650]}]'
+    wide = '[{"bbox_2d": [380, 400, 560, 640]}]'
     answer = ask("What is the depth of the table?", scene=FakeScene({("table", False): wide}))
     assert answer.value == pytest.approx(3.0)
 

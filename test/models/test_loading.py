@@ -373,7 +373,7 @@ REFUSED = {
     ),
     (VLM, "width in letters"): (put("96", "text_config", "hidden_size"), "does not describe"),
     (VLM, "no heads"): (put(0, "vision_config", "num_heads"), "does not describe"),
-    (QWEN, "mean of a word"): (preprocessor(image_mean=5), "does not describe"),
+    (QWEN, "mean of a word"): (preprocessor(image_mean=5), "image_mean = 5: must be three"),
     (QWEN, "focal length of a word"): (put("far", "canonical_focal_px"), "does not describe"),
     (QWEN, "tables that are weights"): (
         tensors(lambda t: t.update({"model.rotary_emb.inv_freq_scale": torch.ones(8)})),

@@ -44,7 +44,11 @@ def test_every_format_that_is_served_has_its_family():
 @pytest.mark.parametrize(
     "family, takers, beside",
     [
-        (DEPTHVLM, [DepthVLM.__init__], {"self", "module", "tokenizer", "name"}),
+        (
+            DEPTHVLM,
+            [DepthVLM.__init__, DepthVLM.from_checkpoint],
+            {"self", "module", "tokenizer", "name", "checkpoint", "device", "dtype", "options"},
+        ),
         (COMPACT, [CompactDepthVLM.__init__], {"self", "module", "tokenizer", "name"}),
         (
             DEPTHLM,
@@ -62,6 +66,7 @@ def test_the_table_has_what_the_class_takes_with_its_defaults(family, takers, be
     }
     if family == DEPTHLM:  # None stands for the usual one
         taken["marker"] = Marker()
+    taken["calibration"] = None  # the registry's
     assert taken == {name: o.default for name, o in TABLE.items() if family in o.families}
 
 
@@ -194,14 +199,18 @@ def test_options_get_their_types():
 
 
 def test_unknown_and_foreign_options_are_refused_with_what_there_is():
-    has = "a DepthVLM has max_pixels, published_preprocessing, keep_frame, cuda_graph ("
+    has = (
+        "a DepthVLM has max_pixels, published_preprocessing, keep_frame, cuda_graph, "
+        "chat_template, calibration ("
+    )
     text = said(validate, DEPTHVLM, {"max_pixles": "5000"})
     assert "'max_pixles': there is no such option" in text and has in text
     text = said(validate, DEPTHVLM, {"style": "plain"})
     assert "style = 'plain': is of DepthLM alone, and this model is a DepthVLM" in text
     assert has in text
     text = said(validate, DEPTHLM, {"keep_frame": True})
-    assert "is of DepthVLM alone" in text and "a DepthLM has style, marker, on_margin" in text
+    assert "is of DepthVLM alone" in text
+    assert "a DepthLM has style, marker, on_margin" in text
     assert "trust_template" not in text
 
 

@@ -280,8 +280,10 @@ def _pixels(pixels):
 
 
 def make_image(width=64, height=48, encoding="rgb8", channels=3, fill=100, **changed):
-    """Return a grey image."""
+    """Return a grey image; in colour its blue goes up and down, or it would be blank."""
     data = array.array("B", [fill]) * (width * height * channels)
+    if channels == 3:
+        data[2::6] = array.array("B", [fill ^ 64]) * len(data[2::6])
     values = {"width": width, "height": height, "encoding": encoding, "step": width * channels}
     return Image(**{**values, "data": data, **changed})
 

@@ -39,7 +39,8 @@ def test_the_papers_forms_are_literal():
     camera = PinholeCamera(1000.0, 1001.5, 608.5, 456.19, 1219, 914)
     assert (
         prompt(style="intrinsics", camera=camera).question
-        == "Given this image where the camera intrinsics are (fx = 1000.00, fy = 1001.50, cx ="
+        == "Given this image of size (width = 1219, height = 914) where the"
+        " camera intrinsics are (fx = 1000.00, fy = 1001.50, cx ="
         " 608.50, cy = 456.19) and the images are without distortions, how many meters is this"
         " point away from the camera?"
     )

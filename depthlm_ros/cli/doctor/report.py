@@ -12,8 +12,6 @@ from depthlm_ros.cli.console import print_json, sentence_of
 from depthlm_ros.cli.doctor.finding import FAIL, OK, WARN, Finding
 from depthlm_ros.status import StatusError
 
-TRIED_TRANSFORMERS = (5, 20)
-"""The oldest version that the tests have run with."""
 HEADROOM = 1.25
 """What a model takes beside its weights, as a factor: activations and buffers."""
 LARGE_M = 500
@@ -84,13 +82,14 @@ def _transformers() -> Finding:
         version = importlib.metadata.version("transformers")
     except importlib.metadata.PackageNotFoundError:
         return Finding(FAIL, "transformers", "not installed", "pip install transformers")
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if numbers >= TRIED_TRANSFORMERS:
-        return Finding(OK, "transformers", version)
-    tried = ".".join(map(str, TRIED_TRANSFORMERS))
-    remedy = f"pip install 'transformers>={tried}'"
-    level = WARN if numbers >= (5, 0) else FAIL
-    return Finding(level, "transformers", f"{version}: tried from {tried} on", remedy)
+    from depthlm_ros.models.versions import REQUIREMENT, check_transformers
+
+    try:
+        check_transformers(version)
+    except StatusError:
+        remedy = f"pip install '{REQUIREMENT}'"
+        return Finding(FAIL, "transformers", f"{version}: must be {REQUIREMENT}", remedy)
+    return Finding(OK, "transformers", version)
 
 
 def model(options) -> list[Finding]:

@@ -7,6 +7,8 @@ from depthlm_ros.cli.console import sentence_of
 from depthlm_ros.cli.doctor.finding import FAIL, OK, WARN, Finding
 
 SOURCE = "source the workspace: source install/setup.bash (docs/install.md)"
+SEGMENT_MB = 64
+"""As in config/fastdds.xml."""
 PROFILE_REMEDY = (
     "export {}=.../config/fastdds.xml for every process that sends or receives images "
     "(docs/install.md)"
@@ -54,7 +56,22 @@ def _middleware(rmw: str) -> list[Finding]:
     if not Path(file).is_file():
         text = f"{names[0]}={file}: no such file, so the default is used"
         return [Finding(OK, "middleware", rmw), Finding(WARN, what, text, remedy)]
-    return [Finding(OK, "middleware", rmw), Finding(OK, what, file)]
+    return [Finding(OK, "middleware", rmw), Finding(OK, what, file), *_shared_memory()]
+
+
+def _shared_memory(path: str = "/dev/shm") -> list[Finding]:
+    """Tell whether shared memory has room for two processes with the profile's segment."""
+    try:
+        room = os.statvfs(path)
+    except OSError as error:
+        text, remedy = f"{path}: {error.strerror}", "mount a tmpfs there"
+        return [Finding(WARN, "shared memory", text, remedy)]
+    free, need = room.f_bavail * room.f_frsize >> 20, 2 * SEGMENT_MB
+    text = f"{path} has {free} MB free; the profile takes {SEGMENT_MB} MB a process"
+    if free < need:
+        remedy = "docker run --shm-size=512m, or --ipc=host: else large images may be lost"
+        return [Finding(WARN, "shared memory", text, remedy)]
+    return [Finding(OK, "shared memory", text)]
 
 
 def _reach() -> Finding:

@@ -17,8 +17,7 @@ from transformers import (
 
 from depthlm_ros.models.depthlm.preprocess import DepthLMPreprocessConfig
 from depthlm_ros.models.depthlm.vision_towers import PixtralVision, Qwen25Vision
-
-SYSTEM = "You are a helpful assistant."
+from depthlm_ros.models.weights.chat_template import SYSTEM
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ def _expanded(ids: list, image_id: int, images: list) -> list:
 class Qwen25Family:
     """Qwen2.5-VL."""
 
+    system: str | None = SYSTEM
     model_class, config_class = Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLConfig
     axes = 3
     image_words = ("<|image_pad|>", "<|vision_start|>", "<|vision_end|>")
@@ -100,6 +100,7 @@ class Qwen25Family:
 class PixtralFamily:
     """Pixtral, as LlavaForConditionalGeneration."""
 
+    system: str | None = None
     model_class, config_class = LlavaForConditionalGeneration, LlavaConfig
     axes = 1
     image_words = ("[IMG]", "[IMG_BREAK]", "[IMG_END]")

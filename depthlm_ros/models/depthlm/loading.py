@@ -12,6 +12,7 @@ import torch
 from depthlm_ros.models.depthlm.families import PixtralFamily, Qwen25Family
 from depthlm_ros.models.depthlm.network import DepthLMNetwork
 from depthlm_ros.models.depthlm.preprocess import DepthLMPreprocessConfig
+from depthlm_ros.models.weights.chat_template import check_template
 from depthlm_ros.models.weights.checkpoint import (
     DEPTHLM_PIXTRAL,
     DEPTHLM_QWEN,
@@ -30,6 +31,7 @@ def load_network(
     device: torch.device,
     dtype: torch.dtype,
     longest_edge: int | None = None,
+    chat_template: str = "check",
 ) -> tuple[DepthLMNetwork, DepthLMPreprocessConfig]:
     """Build the stock model without memory, then load the weights straight onto ``device``.
 
@@ -42,6 +44,7 @@ def load_network(
         model = family.model_class(config)
         path = family.read_path(config, checkpoint.preprocessor, longest_edge)
     _check_tokens(checkpoint, family, config, tokenizer)
+    check_template(chat_template, tokenizer, checkpoint.folder, family.chat, family.system)
     if family is PixtralFamily:
         _check_features(checkpoint, config)
     _fill(model, checkpoint, family, device, dtype)

@@ -20,12 +20,21 @@ import torch
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
+from depthlm_ros.geometry.depth_map import distance_from_depth
 from depthlm_ros.models.base import DistanceReading, noop
 from depthlm_ros.models.depthlm import preprocess as pre
 from depthlm_ros.models.depthlm.loading import load_network
 from depthlm_ros.models.depthlm.network import DepthLMNetwork, check_question
 from depthlm_ros.models.depthlm.number_decoding import read_numbers
-from depthlm_ros.models.depthlm.readings import no_number, of_number, of_text, scaled
+from depthlm_ros.models.depthlm.readings import (
+    DIGITS,
+    no_number,
+    of_number,
+    of_text,
+    scaled,
+    with_factor,
+)
+from depthlm_ros.models.depthlm.training_check import check_training
 from depthlm_ros.models.device_memory import free_device_bytes
 from depthlm_ros.models.runtime.cuda_graphs import GraphCache
 from depthlm_ros.models.runtime.host_device import to_host
@@ -39,6 +48,7 @@ from depthlm_ros.status import Code, StatusError
 _ESTIMATES = ("greedy", "mean")
 _DECODINGS = ("number", "full")
 _CHECKS = ("reply", "lead")
+ANSWERS = ("distance", "depth")
 _MAX_BATCH = 64
 _KEPT = 4 + len(ROWS)
 """GraphCache: two sizes of picture and of question, and the passes after them."""
@@ -47,7 +57,8 @@ _KEPT = 4 + len(ROWS)
 class DepthLM:
     """A loaded DepthLM; a PointDepthModel and a LanguageModel (``models/base.py``).
 
-    ``style``: how the question is asked (``prompts.Style``). ``marker``: what is drawn.
+    ``answers``: what its metres are, "distance" or "depth" (z). ``style``: how the question is
+    asked (``prompts.Style``). ``marker``: what is drawn.
     ``on_margin``: what happens to a pixel whose marker does not fit (``marker.place``).
     ``decoding``: "number", or "full" for the whole reply always. ``estimate``: "greedy" (the
     published reading) or "mean" of the digits' distribution. ``check``: "reply" for the whole
@@ -82,13 +93,17 @@ class DepthLM:
         max_pixels: int | None = None,
         max_tokens: int = 128,
         cuda_graph: bool = True,
+        answers: str = "distance",
     ):
+        _check("answers", answers, ANSWERS)
         _check("on_margin", on_margin, ON_MARGIN)
         _check("decoding", decoding, _DECODINGS)
         _check("estimate", estimate, _ESTIMATES)
         _check("check", check, _CHECKS)
         _check("style", style, [s.value for s in Style])
         self.name, self.speaks = name, True
+        self.ratio_90, self.interval = float("nan"), DIGITS
+        self.remarks: tuple = ()
         self._last_look = None
         self.network = network
         self.path = replace(path, image=path.image.limited(max_pixels))
@@ -98,6 +113,7 @@ class DepthLM:
         self._whole_reply, self._trust = check == "reply", trust_template
         self._memory_bytes, self._max_tokens = memory_bytes, max_tokens
         self._max_batch = _MAX_BATCH
+        self._answers_depth = answers == "depth"
         self.stage_callback = noop
         self.use_graph_cache(GraphCache.on(network.device, cuda_graph, _KEPT))
 
@@ -114,14 +130,23 @@ class DepthLM:
         device: torch.device,
         dtype: torch.dtype,
         longest_edge: int | None = None,
+        chat_template: str = "check",
         **options,
     ) -> "DepthLM":
         """Build the stock model without memory, then load the weights straight onto ``device``.
 
         Raises StatusError(MODEL_ERROR) when config and tensors do not fit together.
         """
-        network, path = load_network(checkpoint, device, dtype, longest_edge)
-        return cls(network, path, name, **options)
+        network, path = load_network(checkpoint, device, dtype, longest_edge, chat_template)
+        model = cls(network, path, name, **options)
+        if not options.get("trust_template"):
+            model.remarks, model.speaks = check_training(model)
+        return model
+
+    @property
+    def style(self) -> Style:
+        """How questions are asked."""
+        return self._style
 
     def view_of(self, camera: PinholeCamera) -> CanonicalView:
         """Return the picture, at the unified focal length, that markers are drawn into."""
@@ -157,7 +182,9 @@ class DepthLM:
         view = self.view_of(camera)
         picture = self._picture(rgb, view)
         readings, groups, worded = {}, {}, {}
-        for index, pixel in enumerate(np.asarray(pixels, dtype=np.float64).reshape(-1, 2)):
+        pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+        stretch = self._stretch(camera, pixels)
+        for index, pixel in enumerate(pixels):
             try:
                 if self._style is Style.TEXT_COORDINATES:  # the words point: there is no marker
                     worded[index] = self._worded(view, pixel)
@@ -175,8 +202,17 @@ class DepthLM:
             answers |= zip(indices, read, strict=True)
         if worded:
             answers |= zip(worded, self._read_worded(picture, list(worded.values())), strict=True)
-        readings |= {i: scaled(answer, view.depth_scale) for i, answer in answers.items()}
+        readings |= {
+            i: with_factor(scaled(answer, view.depth_scale * stretch[i]), self.ratio_90)
+            for i, answer in answers.items()
+        }
         return [readings[index] for index in range(len(readings))]
+
+    def _stretch(self, camera: PinholeCamera, pixels: np.ndarray) -> np.ndarray:
+        """Return what makes distances (N,) of the model's metres: 1, or distance over depth."""
+        if not self._answers_depth:
+            return np.ones(len(pixels))
+        return distance_from_depth(1.0, camera.normalise(pixels))
 
     @torch.inference_mode()
     def ask(self, question: Prompt, pictures: Sequence) -> DistanceReading:
@@ -197,6 +233,16 @@ class DepthLM:
         grids, features = self._see_once(self._picture(rgb, self.view_of(camera)))
         layout = self.network.layout(self.network.escape_special_tokens(prompt), grids)
         conversation = self.network.read(layout.ids[None], layout, features, None, self._fixed)
+        return self.network.write(conversation, [0], max_tokens)[0]
+
+    @torch.inference_mode()
+    def says(self, picture: np.ndarray, question: str, max_tokens: int) -> str:
+        """Return how a reply begins, once and without recording; ``picture``: uint8 (H, W, 3)."""
+        pixels = pre.upload(picture, self.network.device)
+        patches, grid = pre.patches_of(pixels, self.path, self.network.dtype)
+        layout = self.network.layout(question, (grid,))
+        features = self.network.features(patches, grid)
+        conversation = self.network.read(layout.ids[None], layout, features, None)
         return self.network.write(conversation, [0], max_tokens)[0]
 
     def resampled(self, rgb: np.ndarray, camera: PinholeCamera) -> np.ndarray:

@@ -21,6 +21,7 @@ from depthlm_ros.models.runtime.image_patches import (
     resize,
     to_patches,
 )
+from depthlm_ros.models.weights import processor_settings
 from depthlm_ros.prompting.marker import Marker, Placement, pixel_in_view, place
 from depthlm_ros.status import Code, StatusError
 
@@ -60,6 +61,7 @@ class DepthLMPreprocessConfig:
         The focal length is 1000 px unless told. What is null counts as not said.
         """
         vision, (least, most) = config.vision_config, pixel_limits(preprocessor)
+        processor_settings.check(preprocessor, vision.patch_size, vision.spatial_merge_size)
         image = ImagePreprocessConfig(
             vision.patch_size,
             vision.spatial_merge_size,
@@ -76,6 +78,7 @@ class DepthLMPreprocessConfig:
 
         The focal length is 750 px unless told.
         """
+        processor_settings.check(preprocessor, config.vision_config.patch_size)
         image = ImagePreprocessConfig(
             config.vision_config.patch_size,
             1,
@@ -105,11 +108,7 @@ def _config_value(config, key: str):
 
 
 def _mean_and_std(preprocessor: dict) -> tuple:
-    mean = tuple(preprocessor.get("image_mean") or CLIP_MEAN)
-    std = tuple(preprocessor.get("image_std") or CLIP_STD)
-    if preprocessor.get("do_rescale") is False:  # normalised as they are, 0 to 255
-        return tuple(m / 255 for m in mean), tuple(s / 255 for s in std)
-    return mean, std
+    return processor_settings.mean_and_std(preprocessor, CLIP_MEAN, CLIP_STD)
 
 
 def focal_view(camera: PinholeCamera, path: DepthLMPreprocessConfig) -> CanonicalView:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.models.depthlm.number_distribution import Number
 from depthlm_ros.prompting.parsing import parse_answer, parse_division, parse_ray
@@ -39,6 +40,18 @@ def of_text(text: str, question: Prompt, style: Style) -> DistanceReading:
 def no_number(text: str, reason: str, code: Code = Code.NO_ANSWER) -> DistanceReading:
     """Say why there is none."""
     return DistanceReading(math.nan, math.nan, math.nan, verbatim(text), reason, code)
+
+
+DIGITS = Interval(IntervalKind.UNCALIBRATED, "the spread of the digits that the model writes")
+"""What an interval rests on before ``depthlm calibrate``."""
+
+
+def with_factor(reading: DistanceReading, ratio_90: float) -> DistanceReading:
+    """Return a reading with the calibrated interval; as it is where ``ratio_90`` is NaN."""
+    if math.isnan(ratio_90):
+        return reading
+    ends = {"low_m": reading.distance_m / ratio_90, "high_m": reading.distance_m * ratio_90}
+    return replace(reading, **ends)
 
 
 def scaled(reading: DistanceReading, scale: float) -> DistanceReading:

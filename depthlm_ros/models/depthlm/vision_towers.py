@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 
 from depthlm_ros.models.runtime.fused_layers import rotary_tables, rotated
+from depthlm_ros.models.runtime.rotary import BASE, axial_frequencies, axial_tables
 from depthlm_ros.models.runtime.text_decoder import normed
 
 _log = logging.getLogger(__name__)
 _FAILED_ON: set[torch.device] = set()
-_ROTARY_BASE = 10000.0
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,6 @@ def windows_of(rows: int, columns: int, side: int) -> _Windows:
         order += members
     order = torch.cat(order)
     return _Windows(order, torch.argsort(order), tuple(runs))
-
-
-def _tables(positions: torch.Tensor, frequencies: list, dtype, device) -> tuple:
-    """Return cos and sin, (tokens, head size), of angles laid out as the halves that rotate."""
-    angles = torch.cat(
-        [positions[:, axis, None].float() * f for axis, f in enumerate(frequencies)], dim=-1
-    )
-    angles = torch.cat([angles, angles], dim=-1)
-    return angles.cos().to(device, dtype), angles.sin().to(device, dtype)
 
 
 def varlen_attention(like: torch.Tensor):
@@ -121,10 +112,9 @@ class Qwen25Vision:
             order = (windows.order[:, None] * unit + within).flatten()
             y = (windows.order // columns)[:, None] * self.merge + within // self.merge
             x = (windows.order % columns)[:, None] * self.merge + within % self.merge
-            size = self.visual.config.hidden_size // self.heads // 2
-            f = 1.0 / _ROTARY_BASE ** (torch.arange(0, size, 2, dtype=torch.float) / size)
+            f = axial_frequencies(self.visual.config.hidden_size // self.heads)
             positions = torch.stack([y.flatten(), x.flatten()], dim=1)
-            cos, sin = _tables(positions, [f, f], torch.float32, device)
+            cos, sin = axial_tables(positions, [f, f], torch.float32, device)
             runs = tuple((first * unit, count, n * unit) for first, count, n in windows.runs)
             sizes = [size for _, count, size in runs for _ in range(count)]
             begins = torch.tensor([0, *sizes]).cumsum(0).to(device, torch.int32)
@@ -238,10 +228,11 @@ class PixtralVision:
             y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
             config = self.tower.config
             size = config.hidden_size // self.heads
-            base = config.rope_parameters["rope_theta"]
+            rope = getattr(config, "rope_parameters", None) or {}
+            base = rope.get("rope_theta") or getattr(config, "rope_theta", BASE)
             f = 1.0 / base ** (torch.arange(0, size, 2, dtype=torch.float) / size)
             positions = torch.stack([y.flatten(), x.flatten()], dim=1)
-            cos, sin = _tables(positions, [f[0::2], f[1::2]], dtype, device)
+            cos, sin = axial_tables(positions, [f[0::2], f[1::2]], dtype, device)
             self._cached = ((grid, dtype, device), rotary_tables(cos, sin))
         return self._cached[1]
 

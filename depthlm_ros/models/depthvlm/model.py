@@ -22,6 +22,7 @@ from depthlm_ros.models.runtime import image_patches
 from depthlm_ros.models.runtime.cuda_graphs import GraphCache
 from depthlm_ros.models.runtime.depth_postprocess import postprocess
 from depthlm_ros.models.runtime.host_device import to_device, to_host
+from depthlm_ros.models.weights.chat_template import SYSTEM, check_template
 from depthlm_ros.models.weights.checkpoint import Checkpoint, materialise_buffers, says_tied
 from depthlm_ros.status import Code, StatusError
 
@@ -64,7 +65,7 @@ class DepthVLM:
         cuda_graph: bool = True,
     ):
         self.name = name
-        self.ratio_90 = module.settings.ratio_90
+        self.ratio_90, self.interval = module.settings.ratio_90, module.settings.interval
         self.module = module.freeze()
         self.tokenizer = tokenizer
         self.path = module.settings.path.limited(max_pixels)
@@ -81,10 +82,17 @@ class DepthVLM:
 
     @classmethod
     def from_checkpoint(
-        cls, checkpoint: Checkpoint, name: str, device: torch.device, dtype: torch.dtype, **options
+        cls,
+        checkpoint: Checkpoint,
+        name: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        chat_template: str = "check",
+        **options,
     ) -> "DepthVLM":
         """Build the network without memory, then load the weights straight onto ``device``."""
         tokenizer = checkpoint.tokenizer()
+        check_template(chat_template, tokenizer, checkpoint.folder, conversation, SYSTEM)
         module = load_module(checkpoint, device, dtype, tokenizer)
         return cls(module, tokenizer, name, **options)
 
@@ -317,6 +325,11 @@ class _BetweenTokens(StoppingCriteria):
             model._remembered = None  # another image was read meanwhile: its states are its own
         inner.rope_deltas = offsets
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+def conversation(question: str) -> str:
+    """Return a conversation's text up to where the reply begins."""
+    return f"{PREFIX}<|image_pad|>{SUFFIX.format(question=question)}"
 
 
 def load_module(

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
+from depthlm_ros.interval import UNKNOWN, Interval
 from depthlm_ros.models.base import noop
 from depthlm_ros.models.depthvlm.depth_heads import DPTHead, HeadConfig, make_head
 from depthlm_ros.models.depthvlm.dpt_fused import FusedDPTHead
@@ -25,6 +26,9 @@ from depthlm_ros.models.runtime.fused_layers import (
     rotary_tables,
 )
 from depthlm_ros.models.runtime.image_patches import ImagePreprocessConfig, pixel_limits
+from depthlm_ros.models.runtime.rotary import axial_frequencies, axial_tables
+from depthlm_ros.models.weights import processor_settings
+from depthlm_ros.models.weights.calibration import stated_interval
 from depthlm_ros.status import Code, StatusError
 
 PREFIX = (
@@ -44,13 +48,14 @@ SIZES_KEPT = 16
 class DepthVLMSettings:
     """What a DepthVLM checkpoint's config.json says beyond the stock Qwen3-VL config.
 
-    ``ratio_90`` and ``measured``: accuracy on held-out data, see ``models/base.py``; NaN and {}
-    when unknown. ``speaks``: whether the language model has learned to write.
+    ``ratio_90``, ``interval`` and ``measured``: accuracy on held-out data, see ``models/base.py``;
+    NaN, UNKNOWN and {} when unknown. ``speaks``: whether the language model has learned to write.
     """
 
     head: HeadConfig = field(default_factory=HeadConfig)
     path: ImagePreprocessConfig = field(default_factory=ImagePreprocessConfig)
     ratio_90: float = float("nan")
+    interval: Interval = UNKNOWN
     measured: dict = field(default_factory=dict)
     speaks: bool = True
 
@@ -58,8 +63,8 @@ class DepthVLMSettings:
     def from_config(cls, config: dict, preprocessor: dict | None = None) -> "DepthVLMSettings":
         """Read a config.json (and preprocessor_config.json) already parsed.
 
-        Keys of config.json, all optional but the first: ``depth_head_type``,
-        ``depth_head_widths`` (4), ``depth_head_fusion``, ``depth_head_output`` (2),
+        Keys of config.json, all optional: ``depth_head_type`` (dpt), ``depth_head_widths`` (4),
+        ``depth_head_fusion``, ``depth_head_output`` (2),
         ``depth_head_mlp_hidden``, ``depth_head_feature_mode``, ``canonical_focal_px`` (1000),
         ``min_pixels``, ``max_pixels`` (else the preprocessor's), ``ratio_90``, ``measured``,
         ``speaks``.
@@ -68,7 +73,10 @@ class DepthVLMSettings:
         vision = Qwen3VLConfig.from_dict(copy.deepcopy(config)).vision_config
         patch, merge, pre = vision.patch_size, vision.spatial_merge_size, preprocessor or {}
         least, most = pixel_limits(pre)
-        head = {"kind": config["depth_head_type"], "pixels_per_token": patch * merge}
+        processor_settings.check(pre, patch, merge)
+        half = ImagePreprocessConfig().mean
+        mean, std = processor_settings.mean_and_std(pre, half, half)
+        head = {"kind": config.get("depth_head_type") or "dpt", "pixels_per_token": patch * merge}
         for key in ("widths", "fusion", "output", "mlp_hidden", "feature_mode"):
             if f"depth_head_{key}" in config:
                 value = config[f"depth_head_{key}"]
@@ -79,8 +87,8 @@ class DepthVLMSettings:
             "focal_px": config.get("canonical_focal_px"),
             "min_pixels": config.get("min_pixels") or least,
             "max_pixels": config.get("max_pixels") or most,
-            "mean": pre.get("image_mean"),
-            "std": pre.get("image_std"),
+            "mean": mean,
+            "std": std,
         }
         told = {
             key: tuple(value) if isinstance(value, list) else value
@@ -90,7 +98,7 @@ class DepthVLMSettings:
         return cls(
             HeadConfig(**head),
             ImagePreprocessConfig(**told),
-            float(config.get("ratio_90", "nan")),
+            *stated_interval(config),
             dict(config.get("measured", {})),
             bool(config.get("speaks", True)),
         )
@@ -337,7 +345,9 @@ class DepthVLMModule(nn.Module):
         cells = torch.stack(
             torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij"), dim=-1
         ).to(device)
-        vision = self.vlm.model.visual.rotary_pos_emb(reference, self._patch_order(cells))
+        vision_config = self.vlm.model.visual.config
+        f = axial_frequencies(vision_config.hidden_size // vision_config.num_heads)
+        vision = axial_tables(self._patch_order(cells), [f, f], torch.float32, device)
         positions = self.positions_3d(grid, text_length).to(device)[:, None]
         text = self.vlm.model.language_model.rotary_emb(reference, positions)
         if not self._frozen:

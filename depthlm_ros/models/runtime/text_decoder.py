@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from depthlm_ros.models.runtime.fused_layers import fused_linear, rotated
+from depthlm_ros.models.runtime.rotary import one_axis
 
 
 class KVCache:
@@ -154,7 +155,8 @@ class TextDecoder:
         Head size).
         """
         as_float = torch.empty(0, device=positions.device)  # else they were rounded
-        cos, sin = (t[:, :, None] for t in self.stock.rotary_emb(as_float, positions))
+        tables = self.stock.rotary_emb(as_float, positions)
+        cos, sin = (one_axis(t, self.stock.config)[:, :, None] for t in tables)
         first, second = sin.chunk(2, dim=-1)
         return cos, torch.cat([-first, second], dim=-1)
 

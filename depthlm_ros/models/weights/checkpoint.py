@@ -75,12 +75,12 @@ class Checkpoint:
         tower = self.config.get("vision_config")
         vision = tower.get("model_type") if isinstance(tower, dict) else None
         has_head = any(name.startswith("depth_head.") for name in self.shapes)
-        if kind == "qwen3_vl" and has_head != ("depth_head_type" in self.config):
+        if kind == "qwen3_vl" and self.config.get("depth_head_type") and not has_head:
             raise StatusError(
                 Code.MODEL_ERROR,
-                f"{self.folder}: depth_head_type in config.json and "
-                "depth_head.* tensors come together, one of them is missing; fetch or "
-                "export the checkpoint again",
+                f"{self.folder}: config.json says depth_head_type, "
+                "and there are no depth_head.* tensors; fetch or export the checkpoint "
+                "again",
             )
         if kind == "qwen3_vl":
             return DEPTHVLM if has_head else QWEN3_VL
@@ -105,8 +105,10 @@ class Checkpoint:
         """
         try:
             yield
-        except StatusError:
-            raise
+        except StatusError as refusal:
+            if str(self.folder) in refusal.text:
+                raise
+            raise StatusError(refusal.code, f"{self.folder}: {refusal.text}") from refusal
         except OUT_OF_MEMORY:
             raise
         except Exception as error:
@@ -182,9 +184,21 @@ class Checkpoint:
                     for target, name in portion:
                         # On the CPU a tensor is a view of the file, to be read from disk while
                         # the model works, at the mercy of whoever changes the file.
-                        own = tensors.get_tensor(name).to(dtype, copy=device.type == "cpu")
+                        own = self._checked(name, tensors.get_tensor(name)).to(
+                            dtype, copy=device.type == "cpu"
+                        )
                         state[target] = self._taken(name, own)
             module.load_state_dict(state, strict=False, assign=True)
+
+    def _checked(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        if not tensor.is_floating_point():
+            raise StatusError(
+                Code.MODEL_ERROR,
+                f"{self.files[name]}: {name} is {tensor.dtype}: must "
+                "be floating point; fetch the checkpoint again (quantize on loading, by "
+                "the parameter quantize)",
+            )
+        return tensor
 
     def _portions(self, names: list) -> Iterator[list]:
         """Cut (target, name) pairs of a file into portions of some 16 M numbers.
@@ -201,6 +215,14 @@ class Checkpoint:
         yield portion
 
     def _taken(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        # Least and greatest: NaN comes through, and no second tensor arises as by isfinite.
+        if tensor.numel() and not torch.stack(torch.aminmax(tensor)).isfinite().all():
+            raise StatusError(
+                Code.MODEL_ERROR,
+                f"{self.files[name]}: {name} holds NaN or infinity in "
+                f"{tensor.dtype}: fetch the checkpoint again, or load it in another "
+                "dtype (bfloat16, float32)",
+            )
         return self.quantizer(name, tensor) if self.quantizer else tensor
 
     def _compare(self, wanted: dict, stored: dict) -> None:

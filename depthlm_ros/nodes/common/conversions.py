@@ -27,6 +27,11 @@ from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
 
+MAX_ASPECT = 4.0
+"""fx : fy at most: an anamorphic lens, or rows left out, have 2."""
+MIN_FOCAL, MAX_FOCAL = 1e-3, 2e4
+"""Focal length as a multiple of the picture's side."""
+
 
 def stamp_ns(stamp) -> int:
     """Return a ``builtin_interfaces/Time`` in nanoseconds; refuses zero, negative, overflowing."""
@@ -38,6 +43,11 @@ def stamp_ns(stamp) -> int:
             "must stamp its images",
         )
     return sec * 1_000_000_000 + nanosec
+
+
+def requested_stamp_ns(stamp) -> int:
+    """Return the stamp that a request names, in nanoseconds; 0: it names none."""
+    return 0 if stamp.sec == stamp.nanosec == 0 else stamp_ns(stamp)
 
 
 def time_of(ns: int) -> Time:
@@ -90,6 +100,30 @@ def lens_of(msg) -> CameraModel:
     )
 
 
+def check_focal_lengths(camera: PinholeCamera) -> None:
+    """Refuse focal lengths that no lens and no crop of its picture have.
+
+    Raises StatusError(BAD_CAMERA_INFO) for a field of view of more than 179.9 or less than 0.003
+    degrees, and for pixels more than MAX_ASPECT times as wide as high or the other way round.
+    """
+    for name, focal, side in (
+        ("fx", camera.fx, camera.width),
+        ("fy", camera.fy, camera.height),
+    ):
+        if not MIN_FOCAL <= focal / side <= MAX_FOCAL:
+            raise StatusError(
+                Code.BAD_CAMERA_INFO,
+                f"{name} = {focal:g} px for {side} px: must be {MIN_FOCAL:g} to {MAX_FOCAL:g} "
+                "times the side; calibrate the camera, K is in pixels",
+            )
+    if not 1 / MAX_ASPECT <= camera.fx / camera.fy <= MAX_ASPECT:
+        raise StatusError(
+            Code.BAD_CAMERA_INFO,
+            f"fx = {camera.fx:g} px, fy = {camera.fy:g} px: must not differ by more than "
+            f"{MAX_ASPECT:g} : 1; calibrate the camera, or tell binning in CameraInfo",
+        )
+
+
 class FrameMaker:
     """Turns an image and its CameraInfo into a Frame, keeping the tables of recent lenses."""
 
@@ -133,7 +167,9 @@ class FrameMaker:
         """Return the Rectifier of a CameraInfo for images of ``width`` x ``height`` px."""
         key = (lens_of(info), width, height)
         if key not in self._rectifiers:
-            self._rectifiers[key] = Rectifier(*key, self.image_is_rectified)
+            made = Rectifier(*key, self.image_is_rectified)
+            check_focal_lengths(made.camera)
+            self._rectifiers[key] = made
             while len(self._rectifiers) > self._kept:
                 self._rectifiers.popitem(last=False)
         self._rectifiers.move_to_end(key)
@@ -145,10 +181,25 @@ def header_of(source: Frame | DepthMap) -> Header:
     return Header(stamp=time_of(source.stamp_ns), frame_id=source.frame_id)
 
 
-def depth_image(depth_map: DepthMap) -> Image:
-    """Return z-depth as a 32FC1 image in metres (REP-118): NaN unknown, +Inf beyond range."""
+def depth_image(depth_map: DepthMap, encoding: str = "32FC1") -> Image:
+    """Return z-depth as an image (REP-118).
+
+    ``encoding``: 32FC1 in metres, NaN unknown, +Inf beyond range; or 16UC1 in millimetres, 0 for
+    both, and for what 16 bits do not hold (beyond 65.535 m).
+    """
+    header = header_of(depth_map)
+    if encoding == "16UC1":
+        return _image(header, "16UC1", millimetres(depth_map.depth_m), 2 * depth_map.camera.width)
     depth = np.ascontiguousarray(depth_map.depth_m, dtype="<f4")
-    return _image(header_of(depth_map), "32FC1", depth, 4 * depth.shape[1])
+    return _image(header, "32FC1", depth, 4 * depth.shape[1])
+
+
+def millimetres(depth_m: np.ndarray) -> np.ndarray:
+    """Return depth [m] as uint16 millimetres, little-endian; 0: unknown, beyond range or type."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        rounded = np.rint(depth_m * 1000.0)
+        fits = (rounded >= 1.0) & (rounded <= 65535.0)
+        return np.where(fits, rounded, 0.0).astype("<u2")
 
 
 def rgb_image(rgb: np.ndarray, header: Header) -> Image:
@@ -189,6 +240,8 @@ def point_depth_msg(point: PointDepth, header: Header) -> PointDepthMsg:
         depth=float(point.depth_m),
         low=float(point.low_m),
         high=float(point.high_m),
+        interval_kind=int(point.interval.kind),
+        interval_basis=encodable(point.interval.basis),
         point=Point(x=float(x), y=float(y), z=float(z)),
         source=point.source,
     )

@@ -7,6 +7,7 @@ refused with the rule in the reason. At start-up nonsense raises ParameterError 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from types import SimpleNamespace
 
 from rcl_interfaces.msg import (
@@ -27,6 +28,11 @@ _WHEN = {
     INACTIVE: "deactivate the node first (`ros2 lifecycle set {node} deactivate`)",
     UNCONFIGURED: "clean the node up first (`ros2 lifecycle set {node} cleanup`)",
 }
+_BOTH = (
+    "deactivate the node, then clean it up (`ros2 lifecycle set {node} deactivate`, then `ros2 "
+    "lifecycle set {node} cleanup`)"
+)
+_OTHERS = ("qos_overrides.", "use_sim_time", "start_type_description_service")
 
 
 class ParameterError(ValueError):
@@ -140,6 +146,10 @@ class Parameters:
         if rule := rule_between(values):
             raise ParameterError(f"parameters {rule}")
         self.values = SimpleNamespace(**values)
+        for name in unknown(node._parameter_overrides, values):
+            near = get_close_matches(name, values, n=1)
+            hint = f"; is {near[0]} meant?" if near else ""
+            node.get_logger().warning(f"parameter {name} is not one of this node{hint}")
         node.add_pre_set_parameters_callback(self._before_set)
         node.add_on_set_parameters_callback(self._on_set)
 
@@ -207,13 +217,22 @@ class Parameters:
             if rule := parameter.validation_error(value):
                 return rule
             if value != getattr(self.values, name) and not self._may_change(parameter.when):
-                remedy = _WHEN[parameter.when].format(node=self._node_name)
-                return f"{name} cannot change now: {remedy}"
+                return f"{name} cannot change now: {self._remedy(parameter.when)}"
         return self._rule_between({**vars(self.values), **changed})
+
+    def _remedy(self, when: str) -> str:
+        """Say what to do first, from the state as it is now."""
+        both = when == UNCONFIGURED and self._state() == "active"
+        return (_BOTH if both else _WHEN[when]).format(node=self._node_name)
 
     def _may_change(self, when: str) -> bool:
         allowed = {UNCONFIGURED: ("unconfigured",), INACTIVE: ("unconfigured", "inactive")}
         return when not in allowed or self._state() in allowed[when]
+
+
+def unknown(given: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the names that are given at the start and mean nothing to a node, in order."""
+    return sorted(n for n in set(given) - set(known) if not n.startswith(_OTHERS))
 
 
 def _texts(name: str, value: list) -> RosParameter:

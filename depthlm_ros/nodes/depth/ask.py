@@ -27,7 +27,10 @@ class Progress:
     """What a request is doing, for whoever wants to know; and whether it still matters.
 
     ``tell(stage, share)`` may be called on the worker's thread. ``until``: its deadline.
+    ``stamp_ns``: of the image it is about, 0: the newest.
     """
+
+    stamp_ns = 0
 
     def __init__(self, until: Deadline, tell=None):
         self.until = until
@@ -84,9 +87,11 @@ class Asker:
         if beside and scheduler.is_dense:
             if self._beside is None:
                 self._beside = LatestWorker(SERVER_QUEUE, "language")
-            return await scheduler.run_beside(call, progress.until, self._beside)
+            return await scheduler.run_beside(
+                call, progress.until, self._beside, progress.stamp_ns
+            )
         return await scheduler.run_on_depth(
-            call, progress.until, lambda: progress.after_token(most)
+            call, progress.until, lambda: progress.after_token(most), progress.stamp_ns
         )
 
     async def answer(self, text: str, pixels: list, progress: Progress):
@@ -101,7 +106,9 @@ class Asker:
         if needs_scene(question):
             return await self._from_scene(question, progress)
         frame_depth, readings = await self._scheduler.sample(
-            lambda frame_depth: question.pixels(source_camera(frame_depth)), progress.until
+            lambda frame_depth: question.pixels(source_camera(frame_depth)),
+            progress.until,
+            progress.stamp_ns,
         )
         return frame_depth, answer_question(question, readings)
 

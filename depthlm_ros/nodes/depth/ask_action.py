@@ -25,6 +25,10 @@ class AskAction:
             cancel_callback=self._on_cancel,
         )
 
+    def close(self) -> None:
+        """Leave the graph."""
+        self._server.destroy()
+
     def _on_cancel(self, goal) -> CancelResponse:
         progress = self._running.get(bytes(goal.goal_id.uuid))
         if progress is not None:

@@ -4,6 +4,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from depthlm_ros.estimator import interval_of
 from depthlm_ros.models.device_memory import device_memory_bytes
 from depthlm_ros.sanitize import clean
 
@@ -91,6 +92,7 @@ class Diagnostics:
                 "90 % of depths within a factor of": _figure(
                     getattr(scheduler.model, "ratio_90", float("nan"))
                 ),
+                "interval": str(interval_of(scheduler.model)),
                 "scale applied": f"{scheduler.scale:.4f}",
                 "inference p50 [ms]": _ms(statistics.inference.percentile(50)),
                 "inference p95 [ms]": _ms(statistics.inference.percentile(95)),
@@ -112,14 +114,16 @@ class Diagnostics:
         if failures:
             level = _ERROR if failures >= FAILURES_TO_ERROR else _WARN
             return level, f"failed {failures} times in a row: {statistics.last_refusal}"
+        if remarks := getattr(scheduler.model, "remarks", ()):
+            return _WARN, clean("; ".join(remarks), 500)
         return _OK, "ready"
 
     def _output(self) -> DiagnosticStatus:
         scheduler, statistics = self._scheduler, self._scheduler.statistics
         level, said = self._output_level()
         worker, frame_depth = scheduler.worker, scheduler.frame_depth
-        now = self._node.get_clock().now().nanoseconds
-        age = float("nan") if frame_depth is None else (now - frame_depth.frame.stamp_ns) / 1e9
+        stamp = None if frame_depth is None else frame_depth.frame.stamp_ns
+        age = float("nan") if stamp is None else scheduler.age_s(stamp)
         return self._status(
             "output",
             level,

@@ -10,26 +10,25 @@ import time
 
 from rclpy.task import Future
 
-from depthlm_ros.estimator import FrameDepth, estimate, sample
+from depthlm_ros.estimator import FrameDepth, estimate
+from depthlm_ros.image_io.samples import check_not_blank
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.common.conversions import FrameMaker
-from depthlm_ros.nodes.depth.applied_scale import (
-    named_readings,
-    scaled_frame,
-    scaled_readings,
-)
-from depthlm_ros.nodes.depth.pending_requests import PendingRequest, PendingRequests
+from depthlm_ros.nodes.depth.applied_scale import scaled_frame
+from depthlm_ros.nodes.depth.depth_requests import DepthRequests
+from depthlm_ros.nodes.depth.pending_requests import PendingRequests
+from depthlm_ros.nodes.depth.recent import ImageAges, RecentByStamp
 from depthlm_ros.nodes.depth.statistics import Statistics
-from depthlm_ros.nodes.depth.time_sync import ImagePair, age_s, check_age
+from depthlm_ros.nodes.depth.time_sync import ImagePair, age_s
 from depthlm_ros.status import Code, StatusError
-from depthlm_ros.worker import LatestWorker, QueueFullError, WorkerStoppedError
+from depthlm_ros.worker import LatestWorker, WorkerStoppedError
 
 PERSISTENT = 3
 """After so many rejected images in a row, pending requests fail at once."""
 
 
-class InferenceScheduler:
+class InferenceScheduler(DepthRequests):
     """Owns the model, the worker, the newest image pair and the newest FrameDepth.
 
     ``node``: gives executor, clock and name. ``parameters``: of the node (``common/parameters``).
@@ -53,7 +52,10 @@ class InferenceScheduler:
         self.frame_depth: FrameDepth | None = None
         self.running_since: float | None = None
         self.last_refusal: StatusError | None = None
-        self._bad_in_a_row = 0
+        self._bad_images = self._bad_results = 0
+        self._recent_pairs = RecentByStamp(lambda pair: len(pair.image.data))
+        self._recent_depths = RecentByStamp(_bytes_of)
+        self._ages = ImageAges(self._now_ns, lambda: node.get_clock().ros_time_is_active)
         self._frames = FrameMaker()
         self._submitted: ImagePair | None = None
         self._pending = PendingRequests(
@@ -93,7 +95,9 @@ class InferenceScheduler:
         """Drop image pair and result, as after a clock jump; what is in flight becomes STALE."""
         self.clock_generation += 1
         self.image_pair = self.frame_depth = self._submitted = self.last_refusal = None
-        self._bad_in_a_row = 0
+        self._bad_images = self._bad_results = 0
+        for kept in (self._recent_pairs, self._recent_depths, self._ages):
+            kept.clear()
         if self.worker is not None:
             self.worker.forget_frame()
 
@@ -116,7 +120,8 @@ class InferenceScheduler:
 
     def take_image_pair(self, image_pair: ImagePair) -> None:
         """Take the newest image pair; run the model on it only if somebody needs the result."""
-        self.image_pair, self.last_refusal = image_pair, None
+        self.image_pair, self.last_refusal, self._bad_images = image_pair, None, 0
+        self._recent_pairs.add(image_pair.stamp_ns, image_pair)
         self._pending.resolve_all(image_pair, "image")
         wanted = self._values.continuous or self._depth_publishers.wanted()
         if self.is_dense and (wanted or self._pending.wanted("depth")):
@@ -143,7 +148,7 @@ class InferenceScheduler:
     def _estimate(self, image_pair: ImagePair) -> FrameDepth:
         """Run the model on an image pair: on the worker."""
         begin = self.running_since = time.monotonic()
-        seen = self._frames.frame(image_pair.image, image_pair.info)
+        seen = self._looked_at(image_pair)
         options = (
             *self.ranges,
             image_pair.clock_generation,
@@ -154,6 +159,12 @@ class InferenceScheduler:
         )
         self.statistics.inference.add(time.monotonic() - begin)
         return scaled_frame(frame_depth, self.scale)
+
+    def _looked_at(self, image_pair: ImagePair) -> tuple:
+        """Return an image pair's Frame and Rectifier; StatusError(BAD_IMAGE) for a blank one."""
+        frame, rectifier = self._frames.frame(image_pair.image, image_pair.info)
+        check_not_blank(frame.rgb, f"image of {frame.camera.width} x {frame.camera.height} px")
+        return frame, rectifier
 
     def _estimated(self, image_pair: ImagePair, frame_depth: FrameDepth | None, error) -> None:
         """Hand a result over to the executor, then publish it: on the worker."""
@@ -169,8 +180,7 @@ class InferenceScheduler:
     def _publish(self, frame_depth: FrameDepth) -> None:
         """Publish and measure how long after the image's stamp: on the worker."""
         if self._depth_publishers.publish(frame_depth):
-            now = self._node.get_clock().now().nanoseconds
-            self.statistics.to_publish.add(age_s(frame_depth.frame.stamp_ns, now))
+            self.statistics.to_publish.add(age_s(frame_depth.frame.stamp_ns, self._now_ns()))
 
     def _finished(self, image_pair: ImagePair, frame_depth: FrameDepth | None, error) -> None:
         """Take over a result or its failure: on the executor."""
@@ -178,22 +188,36 @@ class InferenceScheduler:
             return
         if error is None:
             self.frame_depth = frame_depth = scaled_frame(frame_depth, self.scale)
+            self._recent_depths.add(frame_depth.frame.stamp_ns, frame_depth)
             self._note_success()
             self._pending.resolve_all(frame_depth, "depth")
         else:
-            self.reject_image_pair(self._refusal_of(error, "the image"))
+            self._bad_results += 1
+            refusal = self._refusal_of(error, "the image")
+            fails = refusal.code == Code.MODEL_ERROR or self._bad_results >= PERSISTENT
+            self._reject(refusal, fails)
 
-    def reject_image_pair(self, refusal: StatusError) -> None:
-        """Count an image pair without a result; fail pending requests when that persists."""
+    def image_arrived(self, stamp_ns: int) -> None:
+        """Note when an image came, for its age by the steady clock."""
+        self._ages.arrived(stamp_ns)
+
+    def reject_image(self, refusal: StatusError) -> None:
+        """Count an image that is not fit to be looked at; a good one in between starts anew.
+
+        Pending requests fail when no good one comes at all: they could wait in vain.
+        """
+        self._bad_images += 1
+        self._reject(refusal, self._bad_images >= PERSISTENT)
+
+    def _reject(self, refusal: StatusError, fails_requests: bool) -> None:
         self._note_refusal(refusal)
         self.last_refusal = refusal
-        self._bad_in_a_row += 1
-        if refusal.code == Code.MODEL_ERROR or self._bad_in_a_row >= PERSISTENT:
+        if fails_requests:
             self._pending.resolve_all(refusal, "depth")
             self._pending.resolve_all(refusal, "image")
 
     def _note_success(self) -> None:
-        self._bad_in_a_row = self.statistics.model_failures_in_a_row = 0
+        self._bad_results = self.statistics.model_failures_in_a_row = 0
         self.statistics.results.tick()
 
     def _note_refusal(self, refusal: StatusError) -> None:
@@ -208,250 +232,6 @@ class InferenceScheduler:
             return StatusError(Code.NOT_ACTIVE, "the node is stopping")
         sentence = self._guard.record(f"working on {what}", error)
         return StatusError(Code.MODEL_ERROR, f"the model failed ({sentence}); see the log")
-
-    # -- requests -----------------------------------------------------------------------------
-
-    async def sample(self, pixels_of, until: float):
-        """Return a fresh FrameDepth and the readings (PointDepth) at its pixels.
-
-        ``pixels_of(frame_depth)`` gives the pixels (N, 2) of the subscribed image. ``until``:
-        monotonic time of the deadline. Raises StatusError.
-        """
-        self.check_active()
-        if self.is_dense:
-            frame_depth = await self._fresh_depth(until)
-            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self.ranges)
-            return frame_depth, named_readings(readings, frame_depth.scale)
-        await self.newest_image_pair(until)
-
-        def call(frame_depth):
-            readings = sample(self.model, frame_depth, pixels_of(frame_depth), *self.ranges)
-            return scaled_readings(readings, self.scale)
-
-        job = self._in_turn(lambda: self._estimate_and_ask(call))
-        return await self._on_worker(job, until)
-
-    async def fresh_depth(self, until: float) -> FrameDepth:
-        """Return a fresh sight with a depth map; StatusError(UNSUPPORTED) where there is none."""
-        self._check_dense()
-        return await self._fresh_depth(until)
-
-    async def next_depth(self, until: float) -> FrameDepth:
-        """Return the depth map of a picture that comes from now on. Raises StatusError."""
-        self._check_dense()
-        return await self._wait("depth", until)
-
-    def apply_scale(self, scale: float) -> None:
-        """Multiply the model's depth by a scale from now on, that of the newest result too."""
-        self.scale = scale
-        if self.frame_depth is not None:
-            self.frame_depth = scaled_frame(self.frame_depth, scale)
-
-    def _check_dense(self) -> None:
-        self.check_active()
-        if not self.is_dense:
-            raise StatusError(
-                Code.UNSUPPORTED,
-                f"the model {self.model.name!r} gives single distances and no depth map: "
-                "clearance, regions and scale need a dense model such as 'embedded'",
-            )
-
-    def check_active(self) -> None:
-        """Raise StatusError when the node is not serving."""
-        if self.model is None and (reason := self.why_no_model()):
-            raise StatusError(Code.MODEL_NOT_READY, reason)
-        if not self.active:
-            raise StatusError(Code.NOT_ACTIVE, self._how_to_activate())
-
-    def _how_to_activate(self) -> str:
-        state, name = self._state_label(), self._node.get_fully_qualified_name()
-        if state == "finalized":
-            return "the node was shut down: start it again"
-        first = "configure`, then `" if state == "unconfigured" else ""
-        return f"the node is {state}: `ros2 lifecycle set {name} {first}activate`"
-
-    def check_fresh(self, frame_depth: FrameDepth) -> None:
-        """Raise StatusError(STALE) for a result too old to answer from.
-
-        Or older than a clock jump.
-        """
-        self.check_active()
-        if frame_depth.clock_generation != self.clock_generation:
-            raise StatusError(
-                Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
-            )
-        self._check_stamp(frame_depth.frame.stamp_ns)
-
-    def _check_stamp(self, stamp: int) -> None:
-        values = self._values
-        now = self._node.get_clock().now().nanoseconds
-        check_age(stamp, now, values.max_age, values.future_tolerance)
-
-    def _is_fresh(self, stamp: int) -> bool:
-        try:
-            self._check_stamp(stamp)
-        except StatusError:
-            return False
-        return True
-
-    async def _fresh_depth(self, until: float) -> FrameDepth:
-        """Return a result younger than max_age, or the last one that came within the deadline.
-
-        An image that was young enough when inference began may be too old when it ends: then the
-        next one is waited for, unless the model alone takes longer than max_age.
-        """
-        frame_depth, late = self.frame_depth, None
-        while frame_depth is None or not self._is_fresh(frame_depth.frame.stamp_ns):
-            if self.image_pair is not None and self._is_fresh(self.image_pair.stamp_ns):
-                self._submit_latest(self.image_pair)
-            try:
-                frame_depth = late = await self._wait("depth", until)
-            except StatusError:
-                if late is None:
-                    raise
-                return late
-            if self.statistics.inference.percentile(50) >= self._values.max_age:
-                break
-        return frame_depth
-
-    async def newest_image_pair(self, until: float) -> ImagePair:
-        """Return the newest image pair, or the next one when that is too old.
-
-        Raises StatusError.
-        """
-        self.check_active()
-        if self.image_pair is not None and self._is_fresh(self.image_pair.stamp_ns):
-            return self.image_pair
-        return await self._wait("image", until)
-
-    @property
-    def ranges(self) -> tuple[float, float]:
-        """Nearest and farthest depth that is believed now [m]."""
-        return self._values.min_range_m, self._values.max_range_m
-
-    async def run_on_depth(self, call, until: float, after_token):
-        """Return a fresh FrameDepth and what ``call(it)`` gives on the worker. Raises StatusError.
-
-        A dense model is asked about the last picture it has looked at, which it still remembers
-        if no other came between. ``after_token``: called while the model writes; frames that wait
-        are looked at then too, so that depth goes on; it may raise StatusError to end the reply.
-        """
-        self.check_active()
-        frame_depth = await self._fresh_depth(until) if self.is_dense else None
-        if frame_depth is None:
-            await self.newest_image_pair(until)
-
-        def listening(seen):
-            return self._with_listener(lambda: call(seen), after_token)
-
-        job = self._in_turn(lambda: self._estimate_and_ask(listening, frame_depth))
-        return await self._on_worker(job, until)
-
-    def _with_listener(self, call, after_token):
-        """Call the model with a listener to its tokens, where it takes one: on the worker."""
-        if not hasattr(self.model, "on_token"):
-            return call()
-
-        def between():
-            after_token()
-            begin = self.running_since
-            self.worker.run_frame_between()
-            self.running_since = begin
-
-        self.model.on_token = between
-        try:
-            return call()
-        finally:
-            self.model.on_token = None
-
-    async def run_beside(self, call, until: float, worker: LatestWorker):
-        """Return a fresh FrameDepth and what ``call(it)`` gives on another worker.
-
-        For what does not touch the model: a server is waited for there while depth goes on.
-        """
-        self.check_active()
-        frame_depth = await self._fresh_depth(until)
-        return await self._on_worker(lambda: (frame_depth, call(frame_depth)), until, worker)
-
-    async def _on_worker(self, job, until: float, worker: LatestWorker | None = None):
-        """Return what a job gives on the worker (the model's own), when its turn comes."""
-        request = self._pending.add("job", until)
-
-        def run():
-            if request.future.done():
-                raise StatusError(Code.DEADLINE, "the deadline passed while waiting for the model")
-            return job()
-
-        try:
-            (worker or self.worker).submit(
-                run, self._hand_over(lambda *r: self._job_done(request, *r))
-            )
-        except QueueFullError as error:
-            self._pending.remove(request)
-            raise StatusError(Code.BUSY, f"{error}: ask again later") from error
-        return await self._pending.outcome(request)
-
-    def _estimate_and_ask(self, ask, frame_depth: FrameDepth | None = None):
-        """Return a FrameDepth (that given.
-
-        Else the newest image's) and ``ask(it)``: on the worker.
-        """
-        image_pair = self.image_pair
-        if image_pair is None:
-            raise StatusError(
-                Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
-            )
-        begin = self.running_since = time.monotonic()
-        try:
-            if frame_depth is None:
-                seen = self._frames.frame(image_pair.image, image_pair.info)
-                frame_depth = estimate(
-                    self.model, *seen, *self.ranges, image_pair.clock_generation
-                )
-            answer = call_model(self.model, lambda: ask(frame_depth), self.statistics)
-        finally:
-            self.running_since = None
-        self.statistics.inference.add(time.monotonic() - begin)
-        return frame_depth, answer
-
-    def _job_done(self, request: PendingRequest, result, error) -> None:
-        if error is None:
-            self._note_success()
-        else:
-            result = self._refusal_of(error, "a question")
-            self._note_refusal(result)
-        self._pending.resolve(request, result)
-
-    # -- waiting ------------------------------------------------------------------------------
-
-    async def _wait(self, wants: str, until: float):
-        return await self._pending.outcome(self._pending.add(wants, until))
-
-    async def wait_for(self, future: Future, until: float):
-        """Wait for a future of somebody else.
-
-        StatusError(DEADLINE) when it does not come in time.
-        """
-        request = self._pending.add("job", until)
-        future.add_done_callback(lambda done: self._pending.resolve(request, done))
-        return await self._pending.outcome(request)
-
-    def expire(self, why_no_input) -> None:
-        """Resolve the requests whose deadline has passed: called by a steady timer.
-
-        ``why_no_input()``: the StatusError for a request that waited for an image in vain.
-        """
-        self._pending.expire(lambda request: self._why_not(request) or why_no_input())
-
-    def _why_not(self, request: PendingRequest) -> StatusError | None:
-        """Return why a request got nothing within its deadline; None: no image came."""
-        if request.wants == "job" or self.running_since is not None:
-            return StatusError(
-                Code.DEADLINE,
-                "the model was not ready within the deadline: allow more time, or take a faster "
-                "model",
-            )
-        return None
 
     # -- threads ------------------------------------------------------------------------------
 
@@ -470,3 +250,8 @@ class InferenceScheduler:
     @property
     def _values(self):
         return self._parameters.values
+
+
+def _bytes_of(frame_depth: FrameDepth) -> int:
+    depth_map = frame_depth.depth_map
+    return frame_depth.frame.rgb.nbytes + (0 if depth_map is None else depth_map.depth_m.nbytes)

@@ -142,6 +142,28 @@ PARAMETERS = (
         False,
         "Keep the cloud's points at depth steps, which may float between two surfaces.",
     ),
+    Parameter("cloud_step", 1, "Every how many rows and columns the cloud takes a point.", 1, 32),
+    Parameter(
+        "cloud_max_rate",
+        0.0,
+        "[Hz] How often the cloud is published at most; 0: with every depth map.",
+        0.0,
+        1000.0,
+    ),
+    Parameter(
+        "depth_encoding",
+        "32FC1",
+        "How the depth image is written: in metres, or 16UC1 in millimetres, 0 where nothing is "
+        "known or beyond 65.535 m.",
+        choices=("32FC1", "16UC1"),
+    ),
+    Parameter(
+        "tf_fixed_frame",
+        "odom",
+        "Frame that does not move, through which a clicked point of a moving frame is carried to "
+        "the image's time; empty: none.",
+        max_length=200,
+    ),
     *GEOMETRY_PARAMETERS,
 )
 

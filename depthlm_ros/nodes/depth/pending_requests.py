@@ -25,6 +25,11 @@ class PendingRequests:
         self._bound, self._wake = bound, wake
         self._requests: list[PendingRequest] = []
 
+    @property
+    def is_full(self) -> bool:
+        """True when one more would be refused."""
+        return len(self._requests) >= self._bound()
+
     def __len__(self) -> int:
         """Return how many wait."""
         return len(self._requests)

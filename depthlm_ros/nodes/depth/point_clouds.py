@@ -20,20 +20,37 @@ class CloudPacker:
     def __init__(self):
         """Start with a message that holds no point."""
         self._resize(0, 0)
+        self._whole = np.empty((0, 0, 4), np.float32)
 
     def pack(
-        self, depth_map: DepthMap, rgb: np.ndarray, header, edge_ratio: float | None = None
+        self,
+        depth_map: DepthMap,
+        rgb: np.ndarray,
+        header,
+        edge_ratio: float | None = None,
+        step: int = 1,
     ) -> PointCloud2:
         """Return the organised cloud of a depth map, coloured by ``rgb``, uint8 (H, W, 3).
 
         ``header``: as in ``conversions.header_of``. ``edge_ratio``: as in
-        ``point_cloud.pack_into``. Fields x, y, z [m] in the optical frame and rgb, float32 with
-        the bits 0x00RRGGBB (PCL, RViz). Unknown and beyond range: NaN. The message is the packer's
-        own and holds until the next ``pack``: publish first (rclpy copies when it publishes).
+        ``point_cloud.pack_into``. ``step``: every how many rows and columns a point is taken, the
+        middle one of each. Fields x, y, z [m] in the optical frame and rgb, float32 with the bits
+        0x00RRGGBB (PCL, RViz). Unknown and beyond range: NaN. The message is the packer's own and
+        holds until the next ``pack``: publish first (rclpy copies when it publishes).
         """
-        if depth_map.depth_m.shape != self._points.shape[:2]:
-            self._resize(*depth_map.depth_m.shape)
-        pack_into(self._points, depth_map, rgb, edge_ratio)
+        height, width = depth_map.depth_m.shape
+        first = min((step - 1) // 2, height - 1, width - 1)
+        rows, columns = len(range(first, height, step)), len(range(first, width, step))
+        if (rows, columns) != self._points.shape[:2]:
+            self._resize(rows, columns)
+        if step == 1:
+            pack_into(self._points, depth_map, rgb, edge_ratio)
+        else:
+            if self._whole.shape[:2] != (height, width):
+                self._whole = np.empty((height, width, 4), np.float32)
+            pack_into(self._whole, depth_map, rgb, edge_ratio)
+            bits = self._whole.view("<i4")[first::step, first::step]
+            np.copyto(self._points.view("<i4"), bits)
         self._message.header = header
         return self._message
 

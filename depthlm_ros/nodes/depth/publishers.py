@@ -37,6 +37,7 @@ class DepthPublishers:
     def __init__(self, node, parameters, guard):
         self._node, self._parameters, self._guard = node, parameters, guard
         self._packer = CloudPacker()
+        self._last_cloud_s = float("-inf")
         self._shown: list = []
         self._streams: list = []
         self._publishers = {
@@ -58,10 +59,15 @@ class DepthPublishers:
 
     def cloud_request(self) -> CloudRequest | None:
         """Say what cloud is to be packed while the depth map is still on the model's device."""
-        if not self.has_listener("points"):
+        if not self.has_listener("points") or not self._cloud_is_due():
             return None
         keep = self._parameters.values.cloud_keeps_edges
         return CloudRequest(None if keep else EDGE_RATIO)
+
+    def _cloud_is_due(self) -> bool:
+        """Tell whether ``cloud_max_rate`` allows one more; a little early is no harm."""
+        rate = self._parameters.values.cloud_max_rate
+        return not rate or time.monotonic() - self._last_cloud_s >= 0.95 / rate
 
     def publish(self, frame_depth: FrameDepth) -> bool:
         """Publish to the topics with subscribers, on the worker's thread; True: done."""
@@ -83,13 +89,20 @@ class DepthPublishers:
             info = conversions.camera_info(frame_depth.frame.camera, header)
             self._publishers["camera_info"].publish(info)
         if self.has_listener("depth"):
-            self._publishers["depth"].publish(conversions.depth_image(frame_depth.depth_map))
+            encoding = self._parameters.values.depth_encoding
+            image = conversions.depth_image(frame_depth.depth_map, encoding)
+            self._publishers["depth"].publish(image)
 
     def _publish_points(self, frame_depth) -> None:
         if (request := self.cloud_request()) is not None:
             header = conversions.header_of(frame_depth.frame)
+            self._last_cloud_s = time.monotonic()
             cloud = self._packer.pack(
-                frame_depth.depth_map, frame_depth.frame.rgb, header, request.edge_ratio
+                frame_depth.depth_map,
+                frame_depth.frame.rgb,
+                header,
+                request.edge_ratio,
+                self._parameters.values.cloud_step,
             )
             self._publishers["points"].publish(cloud)
 

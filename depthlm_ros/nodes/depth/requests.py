@@ -6,7 +6,6 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import QoSProfile
 
 from depthlm_ros.nodes.depth import responses
-from depthlm_ros.nodes.depth.time_sync import age_s
 from depthlm_ros.status import Code, StatusError
 
 SERVICE_QOS = QoSProfile(depth=1000)
@@ -59,8 +58,7 @@ class RequestHandler:
         self._scheduler.statistics.answers[Code(code).name] += 1
 
     def _age_s(self, frame_depth) -> float:
-        now = self._node.get_clock().now().nanoseconds
-        return 0.0 if frame_depth is None else age_s(frame_depth.frame.stamp_ns, now)
+        return 0.0 if frame_depth is None else self._scheduler.age_s(frame_depth.frame.stamp_ns)
 
     async def _transform(self, target: str, source: str, frame_depth, until: float):
         """Return the function that takes points of ``source`` to ``target`` at the image's time.

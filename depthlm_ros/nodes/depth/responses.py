@@ -16,7 +16,8 @@ from depthlm_ros.status import Code, StatusError
 MAX_PIXELS = 4096
 """Pixels that one request may ask about."""
 _COPIED = (
-    "success status answer task value unit low high evidence source header age latency".split()
+    "success status answer task value unit low high interval_kind interval_basis evidence source "
+    "header age latency".split()
 )
 
 
@@ -72,6 +73,8 @@ def fill_answer(response, answer: Answer, header: Header, points: list) -> None:
     response.value = float(answer.value) if ok else math.nan
     response.low = float(answer.low) if ok else math.nan
     response.high = float(answer.high) if ok else math.nan
+    response.interval_kind = int(answer.interval.kind)
+    response.interval_basis = encodable(answer.interval.basis)
     response.evidence, response.header = points, header
 
 

@@ -4,6 +4,7 @@ Each request is checked, waits for a sight within its deadline, is answered, and
 checked once more. A reply is sent whatever happens.
 """
 
+import contextlib
 import math
 import time
 
@@ -13,10 +14,12 @@ from rclpy.qos import QoSProfile
 from depthlm_msgs.msg import PointDepthArray
 from depthlm_msgs.srv import Ask, QueryPoints
 from depthlm_ros.language.answer import Answer, refused
-from depthlm_ros.nodes.depth import responses
+from depthlm_ros.nodes.common.conversions import requested_stamp_ns
+from depthlm_ros.nodes.depth import clicks, responses
 from depthlm_ros.nodes.depth.ask import Asker, Progress
 from depthlm_ros.nodes.depth.ask_action import AskAction
 from depthlm_ros.nodes.depth.deadline import Deadline
+from depthlm_ros.nodes.depth.depth_requests import LARGE_REQUEST
 from depthlm_ros.nodes.depth.requests import RequestHandler
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
@@ -27,7 +30,7 @@ class Services(RequestHandler):
 
     def __init__(self, node, scheduler, depth_publishers, guard):
         super().__init__(node, scheduler, guard)
-        self._depth_publishers, self._transforms = depth_publishers, node.transforms
+        self._depth_publishers, self.transforms = depth_publishers, node.transforms
         self._asker = Asker(node, scheduler)
         self._serve(QueryPoints, "~/query_points", self._on_query)
         self._serve(Ask, "~/ask", self._on_ask)
@@ -40,9 +43,13 @@ class Services(RequestHandler):
             callback_group=self._group,
         )
 
+    def close(self) -> None:
+        """Give up what a node does not destroy by itself: the action keeps the node's handle."""
+        self._action.close()
+
     def forget(self) -> None:
         """Forget what depends on time, as after a jump of the clock."""
-        self._transforms.forget()
+        self.transforms.forget()
 
     # -- services -----------------------------------------------------------------------------
 
@@ -52,21 +59,41 @@ class Services(RequestHandler):
             pixels = responses.pixels_of(request.pixels)
             self._scheduler.check_active()
             until = self._until(begin, request.deadline)
-            frame_depth, readings = await self._scheduler.sample(lambda frame_depth: pixels, until)
+            stamp = requested_stamp_ns(request.stamp)
+            frame_depth, readings = await self._scheduler.sample(lambda _: pixels, until, stamp)
             to_frame = await self._to_frame(request.frame_id, frame_depth, until)
-            self._scheduler.check_fresh(frame_depth)
-            header = responses.header_in(frame_depth, request.frame_id)
-            response.points = responses.point_messages(readings, header, to_frame)
+            response.points = await self._messages(
+                frame_depth, readings, request.frame_id, to_frame, until
+            )
             self._depth_publishers.show(frame_depth, readings)
             refusal = StatusError(Code.OK, "")
         except Exception as error:  # every request gets a reply
             refusal = self._status_of("~/query_points", error)
             header = responses.header_in(frame_depth, request.frame_id)
-            empty = responses.without_numbers(pixels, refusal)
+            told = pixels if len(pixels) <= LARGE_REQUEST else []  # a refusal is cheap
+            empty = responses.without_numbers(told, refusal)
             response.points = responses.point_messages(empty, header)
         response.status = responses.conversions.status_msg(refusal.code, refusal.text)
         self._stamp(response, frame_depth, begin, refusal.code)
         return response
+
+    async def _messages(self, frame_depth, readings, frame_id: str, to_frame, until) -> list:
+        """Return readings as messages, unless the image is too old when they are sent.
+
+        Many are made on the worker: the executor has others to serve. What was just taken for
+        them is taken once more for writing them out.
+        """
+        header = responses.header_in(frame_depth, frame_id)
+
+        def make():
+            begin = time.monotonic()
+            points = responses.point_messages(readings, header, to_frame)
+            return points, time.monotonic() - begin
+
+        large = len(readings) > LARGE_REQUEST
+        points, seconds = await self._scheduler.compute(make, until) if large else make()
+        self._scheduler.check_fresh(frame_depth, seconds)
+        return points
 
     async def _on_ask(self, request, response):
         return await self.fill(request, response, self.progress_of(request))
@@ -80,27 +107,32 @@ class Services(RequestHandler):
             seconds = self._deadline_s(request.deadline)
         except StatusError:  # told by ``fill``, which reads it again
             seconds = 0.0
-        return Progress(Deadline(time.monotonic() + seconds), tell)
+        progress = Progress(Deadline(time.monotonic() + seconds), tell)
+        with contextlib.suppress(StatusError):  # told by ``fill`` too
+            progress.stamp_ns = requested_stamp_ns(request.stamp)
+        return progress
 
     async def fill(self, request, response, progress: Progress):
         """Fill the response of ~/ask, or the result of ~/ask_action, and return it."""
         begin, frame_depth, points = time.monotonic(), None, []
         try:
             self._deadline_s(request.deadline)
+            requested_stamp_ns(request.stamp)
             self._scheduler.check_active()
             given = responses.pixels_of(request.pixels, at_least=0)
             frame_depth, answer = await self._asker.answer(request.question, given, progress)
             progress.stage("answering")
             wanted = request.frame_id if answer.evidence else ""
             to_frame = await self._to_frame(wanted, frame_depth, progress.until)
-            self._scheduler.check_fresh(frame_depth)
             header = responses.header_in(frame_depth, wanted)
-            points = responses.point_messages(answer.evidence, header, to_frame)
+            points = await self._messages(
+                frame_depth, answer.evidence, wanted, to_frame, progress.until
+            )
             self._depth_publishers.show(frame_depth, answer.evidence)
         except Exception as error:  # every request gets a reply
             refusal = self._status_of("~/ask", error)
             answer: Answer = refused(refusal.code, refusal.text)
-            header = responses.header_in(frame_depth, request.frame_id)
+            header, points = responses.header_in(frame_depth, request.frame_id), []
         responses.fill_answer(response, answer, header, points)
         self._stamp(response, frame_depth, begin, answer.code)
         self._guard.wrap("publishing an answer", self._publish_answer)(request, response)
@@ -115,7 +147,7 @@ class Services(RequestHandler):
         if frame_id in ("", frame_depth.frame.frame_id):
             return None
         frame = frame_depth.frame
-        return await self._transforms.into(frame_id, frame.frame_id, frame.stamp_ns, until)
+        return await self.transforms.into(frame_id, frame.frame_id, frame.stamp_ns, until)
 
     # -- topic --------------------------------------------------------------------------------
 
@@ -144,21 +176,25 @@ class Services(RequestHandler):
         )
 
     async def _read_stamped(self, message: PointStamped, until: float):
-        """Read the pixel that a PointStamped means: x, y in the camera's own frame, or by TF."""
+        """Read the depth at what a PointStamped means (``clicks.py``), on its own image or newest.
+
+        A stamp that is one of the images of late, as a detector's, names that image.
+        """
         point, frame_id = message.point, message.header.frame_id
-        camera_frame = await self._camera_frame(until)
-        if frame_id in ("", camera_frame):
-            return await self._scheduler.sample(lambda frame_depth: [(point.x, point.y)], until)
         stamp = message.header.stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-        to_camera = await self._transforms.into(camera_frame, frame_id, stamp_ns, until)
-        seen = to_camera((point.x, point.y, point.z))
+        clicked_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        xyz = (point.x, point.y, point.z)
+        clicks.check_finite(xyz)
 
-        def pixels(frame_depth):
-            projected = frame_depth.frame.camera.project(seen)
-            return [tuple(frame_depth.rectifier.rectified_to_source(projected))]
+        async def pixels(frame_depth):
+            frame = frame_depth.frame
+            if clicks.is_pixel(xyz, frame_id, frame.frame_id):
+                return [xyz[:2]]
+            to_camera = await self.transforms.into(
+                frame.frame_id, frame_id, frame.stamp_ns, until, clicked_ns
+            )
+            seen = to_camera(xyz)
+            return [clicks.pixel_of(seen, frame_depth, frame_id)]
 
-        return await self._scheduler.sample(pixels, until)
-
-    async def _camera_frame(self, until: float) -> str:
-        return (await self._scheduler.newest_image_pair(until)).image.header.frame_id
+        own = clicked_ns if self._scheduler.keeps(clicked_ns) else 0
+        return await self._scheduler.sample(pixels, until, own)

@@ -25,6 +25,11 @@ class Rate:
         recent = [t for t in list(self._times) if t >= begin]
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else 0.0
 
+    def usual_gap_s(self) -> float:
+        """Return the median time between the last events; 0 with fewer than three."""
+        times = list(self._times)
+        return float(np.median(np.diff(times))) if len(times) > 2 else 0.0
+
     def silence_s(self, since: float) -> float:
         """Return the seconds since the last event, or since ``since`` if that is later."""
         return time.monotonic() - max(self._times[-1] if self._times else since, since)

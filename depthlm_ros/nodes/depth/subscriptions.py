@@ -15,6 +15,8 @@ from depthlm_ros.status import Code, StatusError
 WARN_AFTER_S = 2.0
 ERROR_AFTER_S = 5.0
 """Silence of a topic after which it is an error, on the steady clock."""
+GAPS = 3.0
+"""A slow camera is silent when it misses so many of its usual gaps."""
 _MISMATCH = "but nothing arrives; compare types and QoS"
 _NAMELESS = "a node that has not told its name yet"
 
@@ -103,15 +105,25 @@ class CameraSubscriber:
 
     def _check(self, image) -> None:
         values = self._node.parameters.values
-        now = self._node.get_clock().now().nanoseconds
         stamp = stamp_ns(image.header.stamp)
+        self._scheduler.image_arrived(stamp)
+        now = self._node.get_clock().now().nanoseconds
         if now == 0:
             raise StatusError(
                 Code.BAD_STAMP,
                 "use_sim_time is set and no /clock arrives: start the clock's publisher, or set "
                 "use_sim_time to false",
             )
-        check_age(stamp, now, values.max_age, values.future_tolerance)
+        age = self._scheduler.age_s(stamp)
+        check_age(stamp, now, values.max_age, values.future_tolerance, age)
+        self._check_frame_id(image.header.frame_id)
+
+    def _check_frame_id(self, frame_id: str) -> None:
+        """Warn once of an image that says nothing of its frame: nobody can place its points."""
+        if not frame_id.strip():
+            topic = self.image_topic
+            text = f"images on {topic} have an empty frame_id: no transform can be made of their "
+            self._say_once("frame_id", False, f"{text}points; set the driver's frame_id")
 
     def _take(self, pair) -> None:
         if pair is None:
@@ -122,7 +134,7 @@ class CameraSubscriber:
         )
 
     def _refuse(self, refusal: StatusError) -> None:
-        self._scheduler.reject_image_pair(refusal)
+        self._scheduler.reject_image(refusal)
         if refusal.code not in self._said:  # the log says it once, diagnostics go on
             self._said.add(refusal.code)
             self._node.get_logger().warning(f"{refusal}")
@@ -157,12 +169,12 @@ class CameraSubscriber:
             (self.image_topic, statistics.images),
             (self.info_topic, statistics.infos),
         ):
-            silence = rate.silence_s(self.begin)
-            if silence < WARN_AFTER_S or (rate is statistics.infos and rate.count):
+            silence, usual = rate.silence_s(self.begin), GAPS * rate.usual_gap_s()
+            if silence < max(WARN_AFTER_S, usual) or (rate is statistics.infos and rate.count):
                 continue  # a CameraInfo that came once stays valid
             why = "it came before: a camera that pauses or is slow" if rate.count else _MISMATCH
             sentence = f"nothing on {topic} for {silence:.0f} s: {self.publishers(topic, why)}"
-            is_error = silence >= ERROR_AFTER_S
+            is_error = silence >= max(ERROR_AFTER_S, usual)
             found.append((is_error, sentence))
             self._say_once((topic, is_error, _NAMELESS in sentence), is_error, sentence)
         if not found:

@@ -13,9 +13,18 @@ def age_s(stamp: int, now: int) -> float:
     return (now - stamp) / SECOND_NS
 
 
-def check_age(stamp: int, now: int, max_age_s: float, future_tolerance_s: float) -> None:
-    """Refuse a stamp from the future (BAD_STAMP) or too old (STALE)."""
-    age = age_s(stamp, now)
+SINCE_BOOT_S = 1_000_000_000
+"""Stamps before September 2001 beside a clock of today are no wall-clock time."""
+
+
+def check_age(
+    stamp: int, now: int, max_age_s: float, future_tolerance_s: float, age: float | None = None
+) -> None:
+    """Refuse a stamp from the future (BAD_STAMP) or too old (STALE).
+
+    ``stamp``, ``now``: nanoseconds. ``age``: in seconds, where more is known than the two tell.
+    """
+    age = age_s(stamp, now) if age is None else age
     if age < -future_tolerance_s:
         raise StatusError(
             Code.BAD_STAMP,
@@ -23,6 +32,13 @@ def check_age(stamp: int, now: int, max_age_s: float, future_tolerance_s: float)
             f"{future_tolerance_s:g} s: synchronise the clocks, or set use_sim_time when the "
             "images come from a bag or a "
             "simulation",
+        )
+    if stamp < SINCE_BOOT_S * SECOND_NS and age > SINCE_BOOT_S:
+        raise StatusError(
+            Code.BAD_STAMP,
+            f"the image's stamp is {stamp / SECOND_NS:.3f} s, as if counted since boot, and the "
+            "node's clock shows the time of day: have the driver stamp with ROS time, or set "
+            "use_sim_time when the images come from a simulation",
         )
     if age > max_age_s:
         raise StatusError(

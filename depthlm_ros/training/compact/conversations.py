@@ -10,15 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depthlm_ros.prompting.prompts import prompt
+from depthlm_ros.prompting.prompts import Style, Task, prompt
 from depthlm_ros.training.compact.names import NAMES, THINGS
 from depthlm_ros.training.compact.objects import Thing
 
 MOST_BOXES = 6
-TAGS = (
-    "Output the thinking process in <think> </think> and final answer (the {unit} number only,"
-    " without the unit) in <answer> </answer> tags."
-)
 POINT = (
     "Point to the {}.",
     "Locate the {}, report point coordinates in JSON format.",
@@ -34,29 +30,6 @@ IS_THERE = ("Is there a {}?", "Do you see a {}?")
 COUNT = ("How many {} are there?",)
 WHICH = {"nearest": min, "farthest": max}
 """Superlatives by depth; leftmost and rightmost go by the box."""
-
-
-AXIS = (
-    "How far is this point from the camera in the forward backward direction?",
-    "The point is around {} meters away from the camera in the forward backward direction.",
-)
-TWO_POINTS = (
-    "How far are these 2 points from each other?",
-    "The points are around {} meters away from each other.",
-)
-SPEED = (
-    "How many meters per second should we move in order to reach this point in exactly {} "
-    "seconds?",
-    "{} / {} = {}m/s",
-)
-TIME = (
-    "How many seconds do we need to reach this point if we move towards it with the speed of "
-    "{}m/s?",
-    "{} / {} = {}s",
-)
-FIRST = "The point is around {} meters away from the camera."
-MARKER_QUESTIONS = (AXIS[0], TWO_POINTS[0], SPEED[0], TIME[0])
-MARKER_REPLIES = (AXIS[1], TWO_POINTS[1], SPEED[1], TIME[1], FIRST)
 
 
 @dataclass(frozen=True)
@@ -93,39 +66,30 @@ def draw(view: View, rng: np.random.Generator) -> Turn:
     return _MAKERS[kind](view, rng)
 
 
+MARKER_TASKS = {
+    Task.DISTANCE: 0.6,
+    Task.PRINCIPAL_AXIS_DISTANCE: 0.1,
+    Task.SPEED: 0.08,
+    Task.TIME: 0.08,
+    Task.TWO_POINT_DISTANCE: 0.14,
+}
+"""Share of each of DepthLM's tasks about one picture (DepthLM, Figure 7)."""
+
+
 def _marker(view: View, rng: np.random.Generator) -> Turn:
     a, b = view.points
     distance = float(np.linalg.norm(a))
-    kind = rng.choice(["distance", "axis", "speed", "time", "two"], p=[0.6, 0.1, 0.08, 0.08, 0.14])
-    if kind == "distance":
-        asked = prompt()
-        return Turn(asked.question, asked.answer(distance), 1)
-    if kind == "axis":
-        return _tagged(AXIS[0], AXIS[1].format(f"{a[2]:.2f}"), a[2], "meter", 1)
-    if kind == "two":
-        apart = float(np.linalg.norm(a - b))
-        return _tagged(TWO_POINTS[0], TWO_POINTS[1].format(f"{apart:.2f}"), apart, "meter", 2)
+    task = list(MARKER_TASKS)[rng.choice(len(MARKER_TASKS), p=list(MARKER_TASKS.values()))]
     given = round(float(rng.uniform(1.0, 10.0)), 1)
-    value = round(distance, 2) / given
-    (question, division), unit = (
-        (SPEED, "meters per second") if kind == "speed" else (TIME, "second")
-    )
-    worked = division.format(f"{distance:.2f}", f"{given:.1f}", f"{value:.2f}")
-    return _tagged(
-        question.format(f"{given:.1f}"),
-        f"{FIRST.format(f'{distance:.2f}')} {worked}",
-        value,
-        unit,
-        1,
-    )
-
-
-def _tagged(question: str, reply: str, value: float, unit: str, markers: int) -> Turn:
-    return Turn(
-        f"{question} {TAGS.format(unit=unit)}",
-        f"<think> {reply} </think>\n\n<answer> {value:.2f} </answer>",
-        markers,
-    )
+    value = {
+        Task.DISTANCE: distance,
+        Task.PRINCIPAL_AXIS_DISTANCE: float(a[2]),
+        Task.SPEED: distance / given,
+        Task.TIME: distance / given,
+        Task.TWO_POINT_DISTANCE: float(np.linalg.norm(a - b)),
+    }[task]
+    asked = prompt(task, Style.MULTITASK, time_s=given, speed_m_s=given)
+    return Turn(asked.question, asked.answer(value), asked.markers)
 
 
 def _groups(view: View) -> dict:

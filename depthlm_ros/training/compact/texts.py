@@ -1,7 +1,7 @@
 """The text that the tokenizer is trained on: every template with every name."""
 
 from depthlm_ros.models.compact.tokenizer import train_tokenizer
-from depthlm_ros.prompting.prompts import prompt
+from depthlm_ros.prompting.prompts import Style, prompt
 from depthlm_ros.training.compact import conversations
 from depthlm_ros.training.compact.names import THINGS
 
@@ -20,21 +20,11 @@ def corpus() -> list[str]:
             lines += [
                 f"the {which} {word}" for which in ("nearest", "farthest", "leftmost", "rightmost")
             ]
-    asked = prompt()
-    marker = [
-        asked.question,
-        asked.answer(3.21),
-        *conversations.DESCRIBE,
-        "Yes.",
-        "No.",
-        "Nothing I know.",
-    ]
-    marker += [
-        f"{question} {conversations.TAGS.format(unit=unit)}"
-        for question in conversations.MARKER_QUESTIONS
-        for unit in ("meter", "second", "meters per second")
-    ]
-    return lines + (marker + list(conversations.MARKER_REPLIES)) * 20
+    marker = [*conversations.DESCRIBE, "Yes.", "No.", "Nothing I know."]
+    for task in conversations.MARKER_TASKS:
+        asked = prompt(task, Style.MULTITASK, time_s=4.0, speed_m_s=6.0)
+        marker += [asked.question, asked.answer(3.21)]
+    return lines + marker * 20
 
 
 def make_tokenizer():

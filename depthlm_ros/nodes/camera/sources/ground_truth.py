@@ -14,12 +14,14 @@ from std_msgs.msg import Header
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap, depth_from_distance, distance_from_depth
 from depthlm_ros.geometry.rectify import Rectifier
+from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.status import Code, StatusError
 
 REMEMBERED = 64
 """Published images whose truth can still be asked for."""
 SOURCE = "truth"
+EXACT = Interval(IntervalKind.CALIBRATED, "the truth itself")
 NO_TRUTH = "this source knows no true depths: play scenes or a .jsonl with labels"
 
 
@@ -106,7 +108,9 @@ def known(u: float, v: float, xy, depth_m: float) -> PointDepth:
     """Return the reading of a true z-depth [m] on the ray ``xy`` (2,)."""
     distance = float(distance_from_depth(depth_m, xy))
     point = (float(xy[0] * depth_m), float(xy[1] * depth_m), depth_m)
-    return PointDepth((u, v), Code.OK, "", distance, depth_m, distance, distance, point, SOURCE)
+    return PointDepth(
+        (u, v), Code.OK, "", distance, depth_m, distance, distance, point, SOURCE, EXACT
+    )
 
 
 def outside(u: float, v: float, width: int, height: int) -> PointDepth:

@@ -1,0 +1,41 @@
+"""Which versions of transformers serve the models here; checked before it is imported."""
+
+import logging
+import re
+from importlib.metadata import PackageNotFoundError, version
+
+from depthlm_ros.status import Code, StatusError
+
+OLDEST, BELOW, NEWEST_TRIED = (5, 0), (6,), (5, 24)
+"""5.0 up to, not including, 6: exact on the oldest and the newest of them (docs/install.md).
+
+What 4.x makes of a config are other rotary positions: wrong depths, not an error.
+"""
+REQUIREMENT = "transformers>=5.0,<6"
+
+_log = logging.getLogger(__name__)
+
+
+def check_transformers(found: str | None = None) -> None:
+    """Refuse a transformers that does not serve the models: StatusError(MODEL_NOT_READY).
+
+    ``found``: its version, None for the installed one. A newer one than was tried is logged.
+    """
+    try:
+        told = version("transformers") if found is None else found
+    except PackageNotFoundError as error:
+        raise _refusal("transformers is not installed") from error
+    numbers = tuple(int(part) for part in re.findall(r"\d+", told)[:2])
+    if not OLDEST <= numbers < BELOW:
+        raise _refusal(f"transformers {told} is installed")
+    if numbers > NEWEST_TRIED:
+        newest = ".".join(map(str, NEWEST_TRIED))
+        _log.warning("transformers %s is newer than %s, the newest tried here", told, newest)
+
+
+def _refusal(what: str) -> StatusError:
+    return StatusError(
+        Code.MODEL_NOT_READY,
+        f"{what}: must be {REQUIREMENT}; run `python3 -m pip install '{REQUIREMENT}'` in the "
+        "environment that the node runs in",
+    )
