@@ -49,7 +49,7 @@ HEAVY = {  # what must not be there after importing every module of a top-level 
 
 ALL = set(HEAVY)
 PURE = {"status", "sanitize", "interval", "point_depth", "frame", "geometry"}
-CONTRACTS = {"models.base", "models.options"}
+CONTRACTS = {"models.base", "models.options", "models.option_types"}
 CONTRACTS |= {"models.device", "models.device_memory", "models.import_logging"}
 METHOD = PURE | CONTRACTS | {"prompting", "models.weights", "models.runtime"}
 LOWER = ALL - {"training", "evaluation", "benchmarks", "nodes", "demo", "web", "cli"}
@@ -68,7 +68,8 @@ WALLS = {  # which rooms a room may import, even inside a function; the longest 
     "prompting": PURE,
     "language": PURE | {"models.base"},
     "models.base": PURE | {"prompting"},
-    "models.options": PURE | {"prompting", "models.base"},
+    "models.option_types": PURE | {"prompting"},
+    "models.options": PURE | {"prompting", "models.base", "models.option_types"},
     "models.device": {"status"},
     "models.device_memory": {"status"},
     "models.import_logging": set(),

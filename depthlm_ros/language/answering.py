@@ -209,6 +209,7 @@ def _extent(question: Question, depth_map: DepthMap, box: Box, name: str, readin
         sentence,
         tuple(readings),
         readings[0].source,
+        depth_map.interval,
     )
 
 

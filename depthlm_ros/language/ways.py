@@ -64,6 +64,7 @@ def answer_way(question: Question, depth_map: DepthMap, body: Body) -> Answer:
         said[0].upper() + said[1:],
         (),
         "dense",
+        depth_map.interval,
     )
 
 
@@ -115,4 +116,7 @@ def _freest(obstacles: ObstacleMap, half_view: float, body: Body) -> Answer:
         f"The way is free farthest {_where(yaws[best])}: {format_number(value)} m "
         f"({found[best].text}). {_BASIS}"
     )
-    return Answer(Code.OK, "", task.value, task.unit, value, low, high, said, (), "dense")
+    interval = obstacles.depth_map.interval
+    return Answer(
+        Code.OK, "", task.value, task.unit, value, low, high, said, (), "dense", interval
+    )

@@ -13,7 +13,8 @@ from transformers import Qwen3VLConfig
 
 from depthlm_ros.datasets.depth_reading import load_dense
 from depthlm_ros.datasets.readers import AnnotationFile
-from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION, DepthVLMSettings
+from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION
+from depthlm_ros.models.depthvlm.settings import DepthVLMSettings
 from depthlm_ros.models.weights.checkpoint import DEPTHVLM, QWEN3_VL, Checkpoint
 from depthlm_ros.models.weights.hub import find
 from depthlm_ros.status import Code, StatusError

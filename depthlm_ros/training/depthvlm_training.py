@@ -16,7 +16,7 @@ from transformers import Qwen3VLForConditionalGeneration
 from transformers.utils import ModelOutput
 
 from depthlm_ros.models.depthvlm.depth_heads import make_head
-from depthlm_ros.models.depthvlm.network import DepthVLMSettings
+from depthlm_ros.models.depthvlm.settings import DepthVLMSettings
 from depthlm_ros.training.losses import silog_per_image
 
 FEATURE_SOURCES = ("tower+language", "tower+tower", "language+language")

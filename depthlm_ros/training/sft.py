@@ -10,7 +10,7 @@ from depthlm_ros.datasets.depthlm_sampling import SamplingConfig, make_samples
 from depthlm_ros.datasets.depthlm_tasks import check_tasks
 from depthlm_ros.datasets.mixture import Mixture, scannet_part
 from depthlm_ros.models.depthlm.families import PixtralFamily, Qwen25Family
-from depthlm_ros.models.options import MarkerOption
+from depthlm_ros.models.option_types import MarkerOption
 from depthlm_ros.models.weights.checkpoint import DEPTHLM_PIXTRAL, DEPTHLM_QWEN, Checkpoint
 from depthlm_ros.models.weights.hub import find
 from depthlm_ros.prompting.marker import Marker

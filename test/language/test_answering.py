@@ -1,5 +1,6 @@
 """Questions about named things: a model that says where, and depth that says how far, by hand."""
 
+import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import pytest
 from depthlm_ros.estimator import sample_points
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
+from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.language.answering import answer_scene
 from depthlm_ros.language.grounding import singular
 from depthlm_ros.language.question import Able, read_question
@@ -146,6 +148,16 @@ def test_height_and_width_of_a_thing_by_hand():
     assert (height.low, height.high) == pytest.approx((0.6, 0.9375), rel=1e-3)
     assert height.sentence.startswith("The table is 0.75 m (90 % between 0.60 and 0.94 m) high.")
     assert width.value == pytest.approx(0.75, rel=1e-3) and "75.00 cm = 0.75 m" in width.sentence
+
+
+def test_an_extent_and_a_way_say_what_their_interval_rests_on():
+    scene = FakeScene()
+    rests = Interval(IntervalKind.CALIBRATED, "rendered scenes")
+    scene.depth_map = dataclasses.replace(scene.depth_map, interval=rests)
+    assert ask("How tall is the table?", scene=scene).interval == rests
+    assert ask("How far is the nearest chair?", scene=scene).interval == rests
+    way = ask("How far can I go straight ahead?", scene=scene)
+    assert not way.success or way.interval == rests
 
 
 def test_counting_and_being_there():

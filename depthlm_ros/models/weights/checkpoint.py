@@ -13,24 +13,26 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from depthlm_ros.image_io.atomic_write import replace_file, write_text_atomically
 from depthlm_ros.models import device_memory
+from depthlm_ros.models.weights.checkpoint_files import (
+    open_tensors,
+    read_header,
+    read_json,
+    read_preprocessor,
+    refuse_adapter,
+    shorten,
+    weight_files,
+)
 from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
-from depthlm_ros.models.weights.files import INDEX
 from depthlm_ros.models.weights.quantization import Quantizer, stored_bytes
 from depthlm_ros.status import Code, StatusError
 
-PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-NAMES_SHOWN = 12
 NUMBERS_AT_A_TIME = 2**24
-COMPUTED = ".rotary_emb.inv_freq"
-"""Tables that transformers once stored with the weights, and computes."""
-ADAPTER = "adapter_model.safetensors"
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 DEPTHVLM, QWEN3_VL = "depthvlm", "qwen3-vl"
 DEPTHLM_QWEN, DEPTHLM_PIXTRAL = "depthlm-qwen2.5-vl", "depthlm-pixtral"
@@ -60,13 +62,13 @@ class Checkpoint:
         or pickled ones.
         """
         folder = Path(folder)
-        _refuse_adapter(folder)
-        config = _read_json(folder / "config.json", required=True)
+        refuse_adapter(folder)
+        config = read_json(folder / "config.json", required=True)
         shapes, files = {}, {}
-        for file in _weight_files(folder):
-            for name, shape in _header(file).items():
+        for file in weight_files(folder):
+            for name, shape in read_header(file).items():
                 shapes[name], files[name] = shape, file
-        return cls(folder, config, _preprocessor(folder), shapes, files)
+        return cls(folder, config, read_preprocessor(folder), shapes, files)
 
     @cached_property
     def format(self) -> str:
@@ -180,7 +182,7 @@ class Checkpoint:
         for file, names in by_file.items():
             state = {}
             for portion in self._portions(names):
-                with _opened(file, device) as tensors:
+                with open_tensors(file, device) as tensors:
                     for target, name in portion:
                         # On the CPU a tensor is a view of the file, to be read from disk while
                         # the model works, at the mercy of whoever changes the file.
@@ -237,7 +239,7 @@ class Checkpoint:
             "misshapen": misshapen,
         }
         told = [
-            f"{len(names)} {kind}: {_shorten(names)}" for kind, names in problems.items() if names
+            f"{len(names)} {kind}: {shorten(names)}" for kind, names in problems.items() if names
         ]
         if told:
             raise StatusError(
@@ -290,99 +292,3 @@ def check_memory(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtyp
     if checkpoint.quantizer:
         kind += f" and {checkpoint.quantizer.scheme}"
     device_memory.check_memory(str(checkpoint.folder), need, device, kind)
-
-
-def _shorten(names: list) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _read_json(file: Path, required: bool = False) -> dict:
-    if not file.is_file():
-        if required:
-            raise StatusError(
-                Code.MODEL_NOT_READY,
-                f"{file} is missing: {file.parent} is no "
-                "checkpoint folder, or an incomplete one; fetch it again",
-            )
-        return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StatusError(
-            Code.MODEL_ERROR, f"{file} is not JSON ({error}): fetch it again"
-        ) from error
-    if not isinstance(content, dict):
-        raise StatusError(Code.MODEL_ERROR, f"{file} holds no JSON object: fetch it again")
-    return content
-
-
-def _preprocessor(folder: Path) -> dict:
-    """Read the image processor's settings from whichever file the exporting version wrote."""
-    return _read_json(folder / "preprocessor_config.json") or _read_json(
-        folder / "processor_config.json"
-    ).get("image_processor", {})
-
-
-def _refuse_adapter(folder: Path) -> None:
-    """Refuse a folder that holds what was learned on top of a model, and not the model."""
-    if [file.name for file in folder.glob("*.safetensors")] == [ADAPTER]:
-        raise StatusError(
-            Code.MODEL_ERROR,
-            f"{folder} holds an adapter ({ADAPTER}) and no model: "
-            "merge it into the model it was trained on (peft: merge_and_unload, then "
-            "save_pretrained) and give that folder",
-        )
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    index = folder / INDEX
-    if index.is_file():
-        weight_map = _read_json(index).get("weight_map")
-        shards = sorted(set(weight_map.values())) if isinstance(weight_map, dict) else []
-        files = [folder / Path(shard).name for shard in shards]
-        missing = [file.name for file in files if not file.is_file()]
-        if missing or not files:
-            raise StatusError(
-                Code.MODEL_NOT_READY,
-                f"{folder} lacks {_shorten(missing) or 'every shard'}"
-                f" of {index.name}: fetch the checkpoint again; it resumes",
-            )
-        return files
-    files = sorted(file for file in folder.glob("*.safetensors") if file.name != ADAPTER)
-    if len(files) == 1:
-        return files
-    if len(files) > 1:
-        raise StatusError(
-            Code.MODEL_NOT_READY,
-            f"{folder} holds {len(files)} safetensors files and "
-            f"no {index.name} to say how they belong together; fetch it again",
-        )
-    pickled = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLED)
-    if pickled:
-        raise StatusError(
-            Code.MODEL_ERROR,
-            f"{folder} holds pickled weights ({_shorten(pickled)}), "
-            "which can run any code when loaded: only safetensors are read; convert "
-            "them on a machine you can lose",
-        )
-    raise StatusError(Code.MODEL_NOT_READY, f"{folder} holds no *.safetensors: fetch it again")
-
-
-def _opened(file: Path, device: torch.device = "cpu"):
-    try:
-        return safe_open(file, framework="pt", device=str(device))
-    except (SafetensorError, OSError) as error:
-        raise StatusError(
-            Code.MODEL_ERROR,
-            f"{file} is corrupt or cut short ({error}): remove it and fetch the checkpoint again",
-        ) from error
-
-
-def _header(file: Path) -> dict:
-    with _opened(file) as tensors:
-        return {
-            name: tuple(tensors.get_slice(name).get_shape())
-            for name in tensors.keys()
-            if not name.endswith(COMPUTED)
-        }

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from depthlm_ros.models.depthvlm.network import PREFIX, SUFFIX, DepthVLMModule, DepthVLMSettings
+from depthlm_ros.models.depthvlm.network import PREFIX, SUFFIX, DepthVLMModule
+from depthlm_ros.models.depthvlm.settings import DepthVLMSettings
 from depthlm_ros.models.depthvlm.tiny import SPECIAL_TOKENS, tiny_config, tiny_tokenizer
 from depthlm_ros.models.runtime import image_patches
 from depthlm_ros.status import Code, StatusError

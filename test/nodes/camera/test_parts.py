@@ -114,8 +114,10 @@ def test_topics_of_a_depth_camera():
     assert choose_images([colour, small], "", True) == small
     assert choose_images([small], "", False) == small
     assert choose_images([colour, depth], "depth/image_raw", False) == depth
+    assert choose_images([colour, depth, empty], "", False) == colour
+    second = Topic("/left/image_raw", IMAGE, 9)
     with pytest.raises(StatusError, match="2 topics of the bag hold images"):
-        choose_images([colour, depth, empty], "", False)
+        choose_images([colour, second, empty], "", False)
     with pytest.raises(StatusError, match="it holds no message"):
         choose_images([colour, empty], "/other/image", False)
 
