@@ -66,7 +66,7 @@ def test_options_and_revision_reach_the_model(start_node, tools, tmp_path):
     node.wait_for_log(r"revision 'v2' options \{'max_pixels': 5000\}")
     for change in ({"model_options": ["keep_frame=true"]}, {"revision": "v3"}):
         successful, reason = robot.set_parameters(**change)
-        assert not successful and "clean the node up first" in reason
+        assert not successful and "deactivate the node, then clean it up" in reason
     assert robot.change(DEACTIVATE) and robot.change(CLEANUP)
     assert robot.set_parameters(model_options=["keep_frame=true"], revision="") == (True, "")
     assert robot.change(CONFIGURE) and robot.change(ACTIVATE)

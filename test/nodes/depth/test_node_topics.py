@@ -169,7 +169,9 @@ def test_compressed_images(start_node, tools):
     node.wait_for_log(r"active: \S+/cam/picture/compressed with")
     depths = robot.listen(Image, "depthlm/depth/image")
     sender = robot.node.create_publisher(CompressedImage, "cam/picture/compressed", 5)
-    coded = cv2.imencode(".png", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    picture = np.full((48, 64, 3), 90, np.uint8)
+    picture[:, ::2] = 140  # of one colour it would be blank
+    coded = cv2.imencode(".png", picture)[1].tobytes()
 
     def send():
         message = CompressedImage(format="png", data=array.array("B", coded))
