@@ -20,6 +20,7 @@ from depthlm_ros.demo.subscriber import Inbox, metres_of
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
+from depthlm_ros.interval import UNKNOWN
 from depthlm_ros.status import Code
 from depthlm_ros.visualization import colormap, contact_sheet
 
@@ -28,15 +29,14 @@ NAN = float("nan")
 
 
 def reading(pixel, metres, code=Code.OK):
-    return Reading(
-        code, "", pixel, metres, metres, NAN, NAN, (0.0, 0.0, metres), "camera", 7, "dense"
-    )
+    point = (0.0, 0.0, metres)
+    return Reading(code, "", pixel, metres, metres, NAN, NAN, point, "camera", 7, "dense", UNKNOWN)
 
 
 def reply(value=2.0, code=Code.OK, text="", evidence=(), stamp_ns=7, low=NAN, high=NAN):
     unit = "m"
     words = ("", "distance", value, unit, low, high, tuple(evidence), "dense", "camera")
-    return Reply(code, text, *words, stamp_ns, 0.1, 0.01)
+    return Reply(code, text, *words, stamp_ns, 0.1, 0.01, UNKNOWN)
 
 
 def look(true_m=2.0, said_m=3.0):

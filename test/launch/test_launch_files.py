@@ -161,7 +161,7 @@ def test_rviz_shows_the_topics_of_the_arguments(launch_files, given, pushed, roo
     assert manager["Global Options"]["Fixed Frame"] == "base_link"
     assert {image, f"{root}/depthlm/points", f"{root}/depthlm/depth/image"} <= shown
     asked = [t["Topic"]["Value"] for t in manager["Tools"] if "Topic" in t]
-    assert asked == [f"{root}/depthlm/query_points"]
+    assert asked == [f"{root}/depthlm/query_points", f"{root}/depthlm/clearance_target"]
 
 
 def test_no_rviz_unless_asked_for(launch_files):
