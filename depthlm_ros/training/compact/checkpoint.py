@@ -48,11 +48,16 @@ def write_start(folder: Path, network: CompactModule, tokenizer) -> Path:
 
 
 def read_start(folder: Path) -> tuple[CompactModule, PreTrainedTokenizerFast]:
-    """Return the network and tokenizer that ``write_start`` wrote."""
+    """Return the network and tokenizer that ``write_start`` or ``write_served`` wrote.
+
+    A served folder begins a run too: its tower is folded, which costs nothing but the scales.
+    """
     folder = Path(folder)
-    config = CompactConfig.from_dict(json.loads((folder / "network.json").read_text()))
-    network = CompactModule(config)
-    network.load_state_dict(
-        {name: value.float() for name, value in load_file(folder / "network.safetensors").items()}
-    )
+    served = not (folder / "network.json").is_file()
+    names = ("config.json", "model") if served else ("network.json", "network")
+    config = CompactConfig.from_dict(json.loads((folder / names[0]).read_text(encoding="utf-8")))
+    network, tensors = CompactModule(config), load_file(folder / f"{names[1]}.safetensors")
+    if "tower.stem.scale" not in tensors:
+        network.tower.fold()
+    network.load_state_dict({name: value.float() for name, value in tensors.items()})
     return network, PreTrainedTokenizerFast.from_pretrained(folder)

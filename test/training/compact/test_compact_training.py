@@ -10,6 +10,7 @@ import torch
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import CompactModule
 from depthlm_ros.models.registry import load
+from depthlm_ros.models.weights.hub import EMBEDDED
 from depthlm_ros.scenes.camera_poses import make_scene
 from depthlm_ros.scenes.render import Pose
 from depthlm_ros.training.compact import real_frames, train
@@ -142,6 +143,18 @@ def test_a_start_is_read_as_it_was_written(tokenizer, tmp_path):
     assert len(words) == len(tokenizer)
     for name, value in network.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
+
+
+def test_the_shipped_checkpoint_can_begin_a_run(tmp_path):
+    network, words = read_start(EMBEDDED)
+    network, words = read_start(write_start(tmp_path, network, words))  # and its run the next
+    model = load("embedded", "cpu")
+    image = torch.randint(0, 256, (1, 64, 96, 3), dtype=torch.uint8)
+    centre = torch.tensor([[47.5, 31.5]])
+    with torch.inference_mode():
+        trained, served = (net.eval()(image, centre)[0] for net in (network, model.module))
+    torch.testing.assert_close(trained, served, rtol=1e-4, atol=1e-4)
+    assert len(words) == network.config.vocab_size
 
 
 def test_frozen_stages_have_no_gradient():
