@@ -1,14 +1,20 @@
-"""What every test process needs: a ROS domain of its own, a Ctrl-C that is one, and markers.
+"""What test processes need: a ROS domain of their own, a Ctrl-C that is one, markers, checkpoints.
 
 No two test processes ever hear each other.
 """
 
 import os
+import runpy
+import shutil
 import signal
 import socket
+import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
+REFERENCE = HERE / "data" / "reference"
 NODES = {"ros", "start_node", "start_camera", "start_lasting_camera"}
 """Fixtures that start ROS, or nodes as processes."""
 PROCESSES = ("demo/test_demo.py", "demo/test_node_processes.py", "env", "test_client_exit.py")
@@ -48,6 +54,25 @@ def pytest_collection_modifyitems(items) -> None:
         node = NODES & set(item.fixturenames) or place.startswith(PROCESSES)
         slow = place.startswith(SLOW) or item.get_closest_marker("slow")
         item.add_marker("node" if node else "slow" if slow else "unit")
+
+
+@pytest.fixture(scope="session")
+def reference_checkpoint(tmp_path_factory):
+    """Return a function: name of a reference checkpoint to its folder, weights of seed 1 there."""
+    root, made = tmp_path_factory.mktemp("reference"), {}
+
+    def folder(name):
+        if name not in made:
+            made[name] = shutil.copytree(REFERENCE / name, root / name)
+            arguments, sys.argv = sys.argv, ["make_checkpoint.py", str(made[name]), "--seed", "1"]
+            try:
+                runpy.run_path(str(REFERENCE / "make_checkpoint.py"), run_name="__main__")
+            finally:
+                sys.argv = arguments
+        return made[name]
+
+    yield folder
+    shutil.rmtree(root)
 
 
 HIGHEST_DOMAIN = 101  # above it, the ports of DDS meet those that Linux hands out by itself

@@ -1,8 +1,5 @@
 """Checkpoints for the model tests: the reference ones, written once a session, and a tiny one."""
 
-import runpy
-import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,25 +21,6 @@ REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def reference_checkpoint(tmp_path_factory):
-    """Return a function: name of a reference checkpoint to its folder, weights of seed 1 there."""
-    root, made = tmp_path_factory.mktemp("reference"), {}
-
-    def folder(name):
-        if name not in made:
-            made[name] = shutil.copytree(REFERENCE / name, root / name)
-            arguments, sys.argv = sys.argv, ["make_checkpoint.py", str(made[name]), "--seed", "1"]
-            try:
-                runpy.run_path(str(REFERENCE / "make_checkpoint.py"), run_name="__main__")
-            finally:
-                sys.argv = arguments
-        return made[name]
-
-    yield folder
-    shutil.rmtree(root)
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,12 @@
 """Tiny checkpoints of the real classes, and labelled pictures to train them on."""
 
 import json
-import runpy
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,31 +15,12 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def reference_folder(tmp_path_factory):
-    """Return a function: name of a reference checkpoint to its folder with random weights."""
-    root, made = tmp_path_factory.mktemp("training_reference"), {}
-
-    def folder(name):
-        if name not in made:
-            made[name] = shutil.copytree(REFERENCE / name, root / name)
-            arguments, sys.argv = sys.argv, ["make_checkpoint.py", str(made[name]), "--seed", "1"]
-            try:
-                runpy.run_path(str(REFERENCE / "make_checkpoint.py"), run_name="__main__")
-            finally:
-                sys.argv = arguments
-        return made[name]
-
-    yield folder
-    shutil.rmtree(root)
-
-
-@pytest.fixture(scope="session")
-def stock_qwen3(reference_folder, tmp_path_factory):
+def stock_qwen3(reference_checkpoint, tmp_path_factory):
     """Return a stock Qwen3-VL's folder: the reference DepthVLM without its head."""
     from safetensors.torch import load_file, save_file
 
     folder = tmp_path_factory.mktemp("stock") / "qwen3"
-    shutil.copytree(reference_folder("depthvlm_tiny"), folder)
+    shutil.copytree(reference_checkpoint("depthvlm_tiny"), folder)
     tensors = load_file(folder / "model.safetensors")
     kept = {k: v for k, v in tensors.items() if not k.startswith("depth_head.")}
     save_file(kept, folder / "model.safetensors", {"format": "pt"})

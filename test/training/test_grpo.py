@@ -89,9 +89,9 @@ def recipe(out, model, data, *more):
     )
 
 
-def test_a_run_end_to_end(tmp_path, reference_folder, depthlm_data):
+def test_a_run_end_to_end(tmp_path, reference_checkpoint, depthlm_data):
     """One step of two groups of two replies, stopped, and one more; the folder is served."""
-    model = reference_folder("depthlm_qwen_tiny")
+    model = reference_checkpoint("depthlm_qwen_tiny")
     saved = ("trainer.save_strategy=steps", "trainer.save_steps=1")
     first = grpo.run(recipe(tmp_path, model, depthlm_data, *saved, "trainer.max_steps=1"))
     name = "visual.blocks.0.attn.proj.weight"
@@ -114,9 +114,9 @@ def test_groups_and_batches_must_fit(tmp_path):
         grpo.GRPOSettings.of(recipe(tmp_path, "m", "d", "grpo.kl=1"))
 
 
-def test_the_rewards_are_logged(tmp_path, reference_folder, depthlm_data):
+def test_the_rewards_are_logged(tmp_path, reference_checkpoint, depthlm_data):
     config = recipe(
-        tmp_path, reference_folder("depthlm_qwen_tiny"), depthlm_data, "trainer.max_steps=1"
+        tmp_path, reference_checkpoint("depthlm_qwen_tiny"), depthlm_data, "trainer.max_steps=1"
     )
     trainer = grpo.make_trainer(config)
     trainer.train()

@@ -81,11 +81,11 @@ def losses(folder):
 
 
 @pytest.mark.parametrize("name", ["depthlm_qwen_tiny", "depthlm_pixtral_tiny"])
-def test_depthlm_learns_and_is_served(name, tmp_path, reference_folder, depthlm_data):
+def test_depthlm_learns_and_is_served(name, tmp_path, reference_checkpoint, depthlm_data):
     """Both families: the loss falls on four pictures, and the folder loads as a DepthLM."""
     config = depthlm(
         tmp_path,
-        reference_folder(name),
+        reference_checkpoint(name),
         depthlm_data,
         "trainer.max_steps=20",
         "trainer.save_steps=20",
@@ -104,9 +104,9 @@ def test_depthlm_learns_and_is_served(name, tmp_path, reference_folder, depthlm_
     assert (tmp_path / "loss.png").stat().st_size > 1000
 
 
-def test_depthlm_resumed_equals_uninterrupted(tmp_path, reference_folder, depthlm_data):
+def test_depthlm_resumed_equals_uninterrupted(tmp_path, reference_checkpoint, depthlm_data):
     """Four steps at once, and two, stopped, and two more: the same weights, bit by bit."""
-    model = reference_folder("depthlm_qwen_tiny")
+    model = reference_checkpoint("depthlm_qwen_tiny")
     more = (
         "trainer.save_steps=2",
         "trainer.max_steps=4",
@@ -269,13 +269,13 @@ def test_lora_is_merged_into_what_is_served(tmp_path, small_depthvlm, depthvlm_d
 
 
 def test_another_familys_model_is_refused(
-    tmp_path, reference_folder, depthlm_data, depthvlm_data, capsys
+    tmp_path, reference_checkpoint, depthlm_data, depthvlm_data, capsys
 ):
     with pytest.raises(StatusError, match="DepthLM trains a Qwen2.5-VL or a Pixtral"):
-        sft.run(depthlm(tmp_path, reference_folder("depthvlm_tiny"), depthlm_data))
+        sft.run(depthlm(tmp_path, reference_checkpoint("depthvlm_tiny"), depthlm_data))
     with pytest.raises(StatusError, match="DepthVLM trains a Qwen3-VL or a DepthVLM"):
         depthvlm_stages.run(
-            depthvlm(tmp_path, reference_folder("depthlm_qwen_tiny"), depthvlm_data, 1)
+            depthvlm(tmp_path, reference_checkpoint("depthlm_qwen_tiny"), depthvlm_data, 1)
         )
     assert run.main(["depthlm_9b"]) == 2
     assert "recipes here are" in capsys.readouterr().err
