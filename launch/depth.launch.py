@@ -192,7 +192,10 @@ def web_node(context):
             executable="web_node",
             namespace=_value(context, "namespace"),
             parameters=[{"use_sim_time": sim}],
-            remappings=[("image", _value(context, "image_topic"))],
+            remappings=[
+                ("image", _value(context, "image_topic")),
+                ("camera_info", _value(context, "camera_info_topic")),
+            ],
             additional_env=environment,
             output="screen",
         )

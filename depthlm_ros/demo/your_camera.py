@@ -20,7 +20,7 @@ from depthlm_ros.demo.node_processes import Children, DemoError
 
 CAMERA, DEPTH, WEB = "camera_node", "depth_node", "web_node"
 FAILED, INTERRUPTED = 1, 130
-SAYS_EVERY_S = 10.0
+SAYS_AGAIN_S = 60.0
 POLL_S = 0.2
 
 
@@ -92,6 +92,7 @@ class _Log:
 
     def __init__(self, child):
         self._child, self._at = child, 0
+        self._told: dict[str, float] = {}
 
     def tell(self) -> None:
         """Tell the new lines that are worth it."""
@@ -102,7 +103,14 @@ class _Log:
         self._at += len(whole)
         for line in whole.decode("utf-8", "replace").splitlines():
             if any(word in line for word in self.WORTH):
-                say(line.partition("]: ")[2] or line)
+                self._tell_once(line.partition("]: ")[2] or line)
+
+    def _tell_once(self, sentence: str) -> None:
+        """Tell a sentence, which may come and go with every picture, once a minute."""
+        now = time.monotonic()
+        if now - self._told.get(sentence, -SAYS_AGAIN_S) >= SAYS_AGAIN_S:
+            self._told[sentence] = now
+            say(sentence)
 
 
 def perform(options) -> None:

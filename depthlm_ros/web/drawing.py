@@ -15,6 +15,9 @@ MAX_POINTS = 6000
 MAX_BEAMS = 240
 TOP_VIEW_M = 8.0
 """How far ahead the view from above reaches."""
+GREEN, RED = "#4caf50", "#e5484d"
+COLOURS = {"UNKNOWN": "#d9a521"}
+"""Colours of a corridor that is not clear, RED where none is given: unknown is not blocked."""
 
 
 def jpeg_of(rgb: np.ndarray) -> bytes:
@@ -77,8 +80,8 @@ def cloud_of(
 def top_view(beams: list | None, corridor: dict | None) -> str:
     """Return an SVG of what is ahead: the scan's points, and the corridor that was checked.
 
-    ``beams``: (x forward, y left) [m]. ``corridor``: width and length [m], clear (bool), and
-    nearest (x, y) or None. Forward is up; the picture is TOP_VIEW_M high and as wide.
+    ``beams``: (x forward, y left) [m]. ``corridor``: begin, length and width [m], verdict, clear
+    (bool), nearest (x, y) or None. Forward is up; the picture is TOP_VIEW_M high and as wide.
     """
     half = TOP_VIEW_M / 2
     parts = [
@@ -101,10 +104,12 @@ def top_view(beams: list | None, corridor: dict | None) -> str:
 
 
 def _corridor(corridor: dict) -> str:
-    width, length = corridor["width"], min(corridor["length"], TOP_VIEW_M)
-    colour = "#4caf50" if corridor["clear"] else "#e5484d"
+    begin, end = (min(corridor[name], TOP_VIEW_M) for name in ("begin", "length"))
+    width = corridor["width"]
+    colour = GREEN if corridor["clear"] else COLOURS.get(corridor["verdict"], RED)
     drawn = (
-        f'<rect x="{-width / 2:.2f}" y="{-length:.2f}" width="{width:.2f}" height="{length:.2f}" '
+        f'<rect data-what="corridor" data-verdict="{corridor["verdict"]}" x="{-width / 2:.2f}" '
+        f'y="{-end:.2f}" width="{width:.2f}" height="{max(0.0, end - begin):.2f}" '
         f'fill="{colour}" fill-opacity="0.18" stroke="{colour}" stroke-width="0.03"/>'
     )
     if corridor.get("nearest") is not None:

@@ -6,19 +6,29 @@ topic keeps ONE message; what is slow to look at gets fewer of them.
 """
 
 import threading
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from dataclasses import dataclass
 
 import numpy as np
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan
 
+from depthlm_msgs.msg import Clearance
 from depthlm_ros.client import DepthClient
+from depthlm_ros.client_geometry import VERDICTS
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.nodes.common import conversions
-from depthlm_ros.status import StatusError
+from depthlm_ros.nodes.common.rectified_topics import is_rectified
+from depthlm_ros.status import Code, StatusError
 from depthlm_ros.web import drawing
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+KEPT_PICTURES = 8
+"""Drawn pictures of a kind that a browser may still be loading or showing."""
+KEPT_IMAGES, KEPT_IMAGES_BYTES = 16, 64 * 2**20
+"""Camera images that wait for their depth map, to colour the cloud."""
+CORRIDOR_AGE_S = 2.0
+"""How much older than the newest depth the corridor may be before it is no longer shown."""
 
 
 @dataclass
@@ -36,30 +46,33 @@ class Seen:
     jpeg: bytes
     number: int
     size: tuple
+    stamp_ns: int = 0
     text: str = ""
-
-
-@dataclass
-class _Cache:
-    seen: dict = field(default_factory=dict)
 
 
 class LiveView:
     """Subscribes while ``look`` has been called more often than ``leave``."""
 
-    def __init__(self, node, target: str, compressed: bool):
-        """``target``: name of the depth node; ``compressed``: take <image>/compressed."""
+    def __init__(self, node, target: str, compressed: bool, rectified: str = "auto"):
+        """``target``: name of the depth node; ``compressed``: take <image>/compressed.
+
+        ``rectified``: as the depth node's ``image_is_rectified``.
+        """
         self._node, self._target = node, target
         self._lock, self._lookers, self._subscriptions = threading.Lock(), 0, []
-        self._newest = {name: Newest() for name in ("image", "depth", "info", "scan")}
-        self._cache = _Cache()
+        self._newest = {n: Newest() for n in ("image", "camera", "depth", "info", "scan", "way")}
+        self._images: OrderedDict = OrderedDict()
+        self._drawn = {"image": OrderedDict(), "depth": OrderedDict()}
         image = node.resolve_topic_name("image")
+        self._frames = conversions.FrameMaker(is_rectified(rectified, image))
         self._topics = [
             ("image", CompressedImage if compressed else Image,
              f"{image}/compressed" if compressed else image),
+            ("camera", CameraInfo, node.resolve_topic_name("camera_info")),
             ("depth", Image, f"{target}/depth/image"),
             ("info", CameraInfo, f"{target}/depth/camera_info"),
             ("scan", LaserScan, f"{target}/scan"),
+            ("way", Clearance, f"{target}/clearance"),
         ]  # fmt: skip
         self.client = DepthClient(target)
 
@@ -90,8 +103,17 @@ class LiveView:
             with self._lock:
                 newest = self._newest[name]
                 self._newest[name] = Newest(message, newest.number + 1)
+                if name == "image":
+                    self._keep_image(message)
 
         return take
+
+    def _keep_image(self, message) -> None:
+        """Keep an image for the depth map of its stamp, which comes later; a few, not large."""
+        self._images[_stamp_ns(message)] = message
+        room = KEPT_IMAGES_BYTES // max(1, len(message.data))
+        while len(self._images) > max(1, min(KEPT_IMAGES, room)):
+            self._images.popitem(last=False)
 
     # -- on the page's threads ----------------------------------------------------------------
 
@@ -99,23 +121,39 @@ class LiveView:
         """Return how many messages of a kind have come."""
         return self._newest[name].number
 
-    def stamp(self, name: str):
-        """Return the stamp of the newest message of a kind, None before the first."""
-        message = self._newest[name].message
-        return None if message is None else message.header.stamp
+    def picture(self, number: int = 0) -> Seen | None:
+        """Return a camera image, 0: the newest; None before the first, or when it is gone."""
+        return self._seen("image", self._draw_image, number)
 
-    def picture(self) -> Seen | None:
-        """Return the newest camera image; None before the first."""
-        return self._seen("image", self._draw_image)
+    def depth(self, number: int = 0) -> Seen | None:
+        """Return a depth map in colours, 0: the newest; None before the first, or when gone."""
+        return self._seen("depth", self._draw_depth, number)
 
-    def depth(self) -> Seen | None:
-        """Return the newest depth map in colours; None before the first."""
-        return self._seen("depth", self._draw_depth)
+    def to_image(self, u: float, v: float) -> tuple:
+        """Return the camera image's pixel of one of the depth map, which has no distortion."""
+        return self._moved("rectified_to_source", u, v)
+
+    def to_depth(self, u: float, v: float) -> tuple:
+        """Return the depth map's pixel of one of the camera image; the inverse."""
+        return self._moved("source_to_rectified", u, v)
+
+    def _moved(self, how: str, u: float, v: float) -> tuple:
+        info, depth = self._newest["camera"].message, self._newest["depth"].message
+        if info is None or depth is None:
+            return u, v
+        try:
+            with self._lock:
+                rectifier = self._frames.rectifier(info, depth.width, depth.height)
+        except StatusError:  # the depth node says what is wrong with it
+            return u, v
+        x, y = getattr(rectifier, how)((u, v))
+        return float(x), float(y)
 
     def cloud(self) -> tuple[list, list]:
         """Return points [m] and colours of the newest depth map; empty before the first."""
         with self._lock:
-            depth, info, image = (self._newest[n].message for n in ("depth", "info", "image"))
+            depth, info = (self._newest[name].message for name in ("depth", "info"))
+            image = None if depth is None else self._images.get(_stamp_ns(depth))
         if (
             depth is None
             or info is None
@@ -123,8 +161,8 @@ class LiveView:
         ):
             return [], []
         camera = PinholeCamera.from_matrix(np.reshape(info.p, (3, 4)), info.width, info.height)
-        same = image is not None and image.header.stamp == depth.header.stamp
-        return drawing.cloud_of(_metres(depth), camera, self._rgb(image) if same else None)
+        rgb = None if image is None else self._rgb(image)
+        return drawing.cloud_of(_metres(depth), camera, rgb)
 
     def beams(self) -> list:
         """Return the newest scan's points (x forward, y left) [m]."""
@@ -133,26 +171,52 @@ class LiveView:
             return []
         return drawing.beams_of(scan.ranges, scan.angle_min, scan.angle_increment)
 
-    def _seen(self, name: str, draw) -> Seen | None:
-        """Draw the newest message of a kind, once for all who look."""
-        newest = self._newest[name]
+    def corridor(self) -> dict | None:
+        """Return the standing corridor for ``drawing.top_view``; None: none, or an old one."""
+        with self._lock:
+            way, depth = self._newest["way"].message, self._newest["depth"].message
+        if way is None or depth is None or way.status.code != int(Code.OK):
+            return None
+        if abs(_stamp_ns(depth) - _stamp_ns(way)) > CORRIDOR_AGE_S * 1e9:
+            return None
+        near = (way.nearest.z, -way.nearest.x)  # of the optical frame: forward and left
+        return {
+            "begin": way.begin,
+            "length": way.length,
+            "width": way.width,
+            "verdict": VERDICTS[way.verdict] if way.verdict < len(VERDICTS) else VERDICTS[0],
+            "clear": way.clear,
+            "nearest": near if np.isfinite(near).all() else None,
+            "text": way.text,
+        }
+
+    def _seen(self, name: str, draw, number: int) -> Seen | None:
+        """Draw the newest message of a kind, once for all who look; the last few are kept."""
+        drawn, newest = self._drawn[name], self._newest[name]
+        if number and number != newest.number:
+            return drawn.get(number)
         if newest.message is None:
             return None
-        known = self._cache.seen.get(name)
-        if known is None or known.number != newest.number:
-            known = self._cache.seen[name] = draw(newest)
+        known = drawn.get(newest.number)
+        if known is None:
+            known = draw(newest)
+            with self._lock:
+                drawn[newest.number] = known
+                while len(drawn) > KEPT_PICTURES:
+                    drawn.popitem(last=False)
         return known
 
     def _draw_image(self, newest: Newest) -> Seen:
-        rgb = self._rgb(newest.message)
+        rgb, stamp = self._rgb(newest.message), _stamp_ns(newest.message)
         if rgb is None:
-            return Seen(b"", newest.number, (0, 0), "the picture cannot be read")
-        return Seen(drawing.jpeg_of(rgb), newest.number, rgb.shape[1::-1])
+            return Seen(b"", newest.number, (0, 0), stamp, "the picture cannot be read")
+        return Seen(drawing.jpeg_of(rgb), newest.number, rgb.shape[1::-1], stamp)
 
     def _draw_depth(self, newest: Newest) -> Seen:
         jpeg, low, high = drawing.depth_jpeg(_metres(newest.message))
         size = newest.message.width, newest.message.height
-        return Seen(jpeg, newest.number, size, f"red {low:.2f} m, blue {high:.2f} m")
+        stamp = _stamp_ns(newest.message)
+        return Seen(jpeg, newest.number, size, stamp, f"red {low:.2f} m, blue {high:.2f} m")
 
     def _rgb(self, message) -> np.ndarray | None:
         try:
@@ -162,5 +226,16 @@ class LiveView:
 
 
 def _metres(message: Image) -> np.ndarray:
-    """Return a 32FC1 depth image as float32 (H, W) [m]."""
+    """Return a depth image, 32FC1 [m] or 16UC1 [mm, 0: none], as float32 (H, W) [m]."""
+    if message.encoding == "16UC1":
+        raw = np.frombuffer(message.data, "<u2").reshape(message.height, message.width)
+        return np.where(raw > 0, raw * np.float32(1e-3), np.float32(np.nan))
     return np.frombuffer(message.data, "<f4").reshape(message.height, message.width)
+
+
+def _stamp_ns(message) -> int:
+    """Return a message's stamp [ns]; 0 for one that is no time."""
+    try:
+        return conversions.stamp_ns(message.header.stamp)
+    except StatusError:
+        return 0

@@ -35,6 +35,8 @@ PARAMETERS = (
            max_length=200),
     _fixed("image_transport", "raw", "How images come in: 'compressed' takes <image>/compressed.",
            choices=("raw", "compressed")),
+    _fixed("image_is_rectified", "auto", "As the depth node's parameter of that name.",
+           choices=("auto", "true", "false")),
     _fixed("photo_model", "embedded", "Model that measures photographs dropped on the page.",
            max_length=4096),
 )  # fmt: skip
@@ -72,12 +74,13 @@ def _serve(node, values) -> None:
     from depthlm_ros.web.live import LiveView
     from depthlm_ros.web.photos import PhotoDesk
 
-    port = values.port or _free_port(values.host)
+    port = _bindable_port(values.host, values.port)
     token = access.new_token(values.host)
     target = node.resolve_topic_name(values.depth_node)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    live = LiveView(node, target, values.image_transport == "compressed")
+    compressed = values.image_transport == "compressed"
+    live = LiveView(node, target, compressed, values.image_is_rectified)
     spinning = threading.Thread(target=_spin, args=(executor,), name="web_ros", daemon=True)
     spinning.start()
     page.build(live, PhotoDesk(values.photo_model))
@@ -104,9 +107,16 @@ def _spin(executor) -> None:
         return
 
 
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as server:
-        return server.getsockname()[1]
+def _bindable_port(host: str, port: int) -> int:
+    """Return the port, or a free one for 0; raises OSError with the remedy where it is taken."""
+    try:
+        with socket.create_server((host, port)) as server:
+            return server.getsockname()[1]
+    except OSError as error:
+        raise OSError(
+            f"host {host!r}, port {port}: {error.strerror}; give another `port` (0: a free one), "
+            "or a host that this machine has"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ one costs neither memory nor the others' rate.
 import asyncio
 import contextlib
 from html import escape
+from math import isfinite
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Response
 from nicegui import app, run, ui
@@ -15,7 +17,7 @@ from nicegui import app, run, ui
 from depthlm_ros.client import ServiceTimeoutError
 from depthlm_ros.status import Code
 from depthlm_ros.web import drawing
-from depthlm_ros.web.live import LiveView
+from depthlm_ros.web.live import LiveView, Seen
 from depthlm_ros.web.photos import MAX_BYTES, Measured, PhotoDesk
 
 PERIOD_S = 0.1
@@ -23,6 +25,7 @@ CLOUD_PERIOD_S = 0.5
 SILENT_S = 2.0
 ACK_TIMEOUT_S = 30.0
 KEPT_LINES = 50
+NEWER = "[of the newest picture: the clicked one is gone]"
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -38,8 +41,8 @@ def build(live: LiveView, desk: PhotoDesk) -> None:
 
 def _serve(live: LiveView, photos: dict) -> None:
     @app.get("/live/{kind}.jpg")
-    def live_picture(kind: str):
-        seen = {"image": live.picture, "depth": live.depth}.get(kind, lambda: None)()
+    def live_picture(kind: str, n: int = 0):
+        seen = {"image": live.picture, "depth": live.depth}.get(kind, lambda _: None)(n)
         return _jpeg(seen.jpeg if seen else b"")
 
     @app.get("/photo/{client}/{kind}.jpg")
@@ -59,8 +62,9 @@ class _Page:
 
     def __init__(self, live: LiveView, desk: PhotoDesk, photos: dict, client):
         self._live, self._desk, self._photos, self._client = live, desk, photos, client
-        self._last: list = []  # pixels that were clicked, at most two
-        self._stamp = None
+        self._last: list = []  # pixels that were clicked, at most two, and of which picture
+        self._stamp_ns = 0
+        self._shown: dict[str, Seen] = {}  # what the browser has said to show
 
     async def show(self) -> None:
         """Lay the page out and keep it going until the browser leaves."""
@@ -97,9 +101,16 @@ class _Page:
 
     def _clickable(self, name: str):
         async def clicked(event) -> None:
-            await self._click(event.image_x, event.image_y)
+            await self._click(name, event.image_x, event.image_y)
+
+        def loaded(event) -> None:
+            number = _number_in(event.args.get("source", ""))
+            seen = (self._live.picture if name == "image" else self._live.depth)(number)
+            if number and seen is not None:
+                self._shown[name] = seen
 
         image = ui.interactive_image(on_mouse=clicked, events=["click"], cross=True)
+        image.on("loaded", loaded, args=["source"])
         return image.classes("w-full").props(f'id="picture-{name}" data-what="{name}"')
 
     def _lay_space(self) -> None:
@@ -109,7 +120,9 @@ class _Page:
             ) as scene:
                 self._cloud = scene.point_cloud([], point_size=0.03)
                 scene.move_camera(x=-2.5, y=0, z=2.0, look_at_x=3.0, look_at_z=0.0)
-            self._top = ui.html(drawing.top_view([], None), sanitize=False).classes("w-1/3")
+            with ui.column().classes("w-1/3 gap-1"):
+                self._top = ui.html(drawing.top_view([], None), sanitize=False).classes("w-full")
+                self._way = ui.label("").classes("text-xs").mark("corridor")
 
     def _lay_questions(self) -> None:
         with ui.row().classes("w-full no-wrap items-center"):
@@ -154,14 +167,14 @@ class _Page:
         widget.set_source(f"/live/{name}.jpg?n={seen.number}")
         if name == "depth":
             self._scale.set_text(seen.text)
-        else:
-            self._size, self._stamp = seen.size, self._live.stamp("depth")
         return seen.number
 
     async def _update_space(self) -> None:
         points, colours = await run.io_bound(self._live.cloud)
         self._cloud.set_points(points, colours)
-        self._top.set_content(drawing.top_view(self._live.beams(), None))
+        corridor = self._live.corridor()
+        self._top.set_content(drawing.top_view(self._live.beams(), corridor))
+        self._way.set_text(f"{corridor['verdict']}: {corridor['text']}" if corridor else "")
 
     def _tell_state(self, silent_s: float, shown: dict) -> None:
         if shown["image"] < 0:
@@ -176,39 +189,55 @@ class _Page:
 
     # -- asking -------------------------------------------------------------------------------
 
-    async def _click(self, x: float, y: float) -> None:
-        if self._live.number("image") < 1:
+    async def _click(self, kind: str, x: float, y: float) -> None:
+        """Read the point that the browser shows there, of that very picture."""
+        seen = self._shown.get(kind)
+        if seen is None or not seen.jpeg:
             return
-        width, height = self._size
-        u, v = drawing.shown_to_image(x, y, width, height)
-        u, v = min(max(u, 0.0), width - 1.0), min(max(v, 0.0), height - 1.0)
+        at = _inside(drawing.shown_to_image(x, y, *seen.size), seen.size)
+        u, v = at if kind == "image" else self._live.to_image(*at)
+        if not (isfinite(u) and isfinite(v)):
+            self._say(f"({at[0]:.0f}, {at[1]:.0f})", "the camera sees nothing there")
+            return
         self._last = [*self._last[-1:], (u, v)]
-        what, text = await self._call(lambda: self._read(u, v))
-        self._mark(x, y, what)
+        self._stamp_ns = seen.stamp_ns
+        what, text = await self._call(lambda: self._read(u, v, seen.stamp_ns))
+        self._mark(u, v, what)
         self._say(f"({u:.0f}, {v:.0f})", text)
 
-    def _read(self, u: float, v: float) -> tuple[str, str]:
-        readings = self._live.client.query_points([(u, v)])
+    def _read(self, u: float, v: float, stamp_ns: int) -> tuple[str, str]:
+        """Ask for the depth at a pixel of the picture of a stamp; a gone one: of the newest."""
+        readings = self._live.client.query_points([(u, v)], stamp_ns=stamp_ns)
+        gone = readings.code in (Code.NO_FRAME, Code.STALE)
+        if gone:
+            readings = self._live.client.query_points([(u, v)])
         if readings.code != Code.OK or not readings.points:
             return "?", f"{readings.code.name}: {readings.text}"
         point = readings.points[0]
         if point.code != Code.OK:
             return "?", f"{point.code.name}: {point.text}"
         metres = f"{point.distance_m:.2f} m"
-        return metres, f"{metres} away, {point.depth_m:.2f} m ahead ({_interval(point)})"
+        text = f"{metres} away, {point.depth_m:.2f} m ahead ({_interval(point)})"
+        return metres, f"{text} {NEWER}" if gone else text
 
     async def _ask(self) -> None:
         question = (self._words.value or "").strip()
         if not question:
             return
         pixels = [] if "(" in question else self._last
-        _, text = await self._call(lambda: self._answer(question, pixels))
+        stamp_ns = self._stamp_ns if pixels else 0
+        _, text = await self._call(lambda: self._answer(question, pixels, stamp_ns))
         self._say(question, text)
 
-    def _answer(self, question: str, pixels: list) -> tuple[str, str]:
-        reply = self._live.client.ask(question, pixels)
-        good = reply.code == Code.OK
-        return "", reply.answer if good else f"{reply.code.name}: {reply.text}"
+    def _answer(self, question: str, pixels: list, stamp_ns: int) -> tuple[str, str]:
+        """Ask about clicked pixels of the picture of a stamp; when that is gone, of the newest."""
+        reply = self._live.client.ask(question, pixels, stamp_ns=stamp_ns)
+        gone = stamp_ns != 0 and reply.code in (Code.NO_FRAME, Code.STALE)
+        if gone:
+            reply = self._live.client.ask(question, pixels)
+        if reply.code != Code.OK:
+            return "", f"{reply.code.name}: {reply.text}"
+        return "", f"{reply.answer}{' ' + NEWER if gone else ''}"
 
     async def _call(self, call) -> tuple[str, str]:
         """Call a service on another thread; what fails is said."""
@@ -217,14 +246,21 @@ class _Page:
         except ServiceTimeoutError as error:
             return "?", f"no reply: {error}"
 
-    def _mark(self, x: float, y: float, text: str) -> None:
-        drawn = (
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="white" '
-            f'stroke-width="2"/><text x="{x + 9:.1f}" y="{y - 6:.1f}" font-size="20" fill="white" '
-            f'stroke="black" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
-        )
-        for widget in (self._image, self._depth):
-            widget.set_content(drawn)
+    def _mark(self, u: float, v: float, text: str) -> None:
+        """Draw a reading at the camera image's pixel, and where the depth map has it."""
+        places = {"image": (u, v), "depth": self._live.to_depth(u, v)}
+        for name, widget in (("image", self._image), ("depth", self._depth)):
+            seen = self._shown.get(name)
+            if seen is None or not all(map(isfinite, places[name])):
+                widget.set_content("")
+                continue
+            x, y = drawing.image_to_shown(*places[name], *seen.size)
+            widget.set_content(
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="white" '
+                f'stroke-width="2"/><text x="{x + 9:.1f}" y="{y - 6:.1f}" font-size="20" '
+                'fill="white" stroke="black" stroke-width="4" paint-order="stroke">'
+                f"{escape(text)}</text>"
+            )
 
     def _say(self, what: str, text: str) -> None:
         with self._log:
@@ -263,3 +299,14 @@ class _Page:
 def _interval(point) -> str:
     low, high = point.low_m, point.high_m
     return f"{low:.2f} to {high:.2f} m" if low == low and high == high else "interval unknown"
+
+
+def _number_in(source: str) -> int:
+    """Return the number of the picture in its address, 0 where there is none."""
+    given = parse_qs(urlsplit(source).query).get("n", [""])[0]
+    return int(given) if given.isdecimal() else 0
+
+
+def _inside(pixel: tuple, size: tuple) -> tuple:
+    """Return the pixel, or the nearest one of an image of (width, height) px."""
+    return tuple(min(max(x, 0.0), side - 1.0) for x, side in zip(pixel, size, strict=True))

@@ -1,10 +1,12 @@
 """Who may use the page: localhost by its own names, or the token; nobody else's web site."""
 
 import asyncio
+import socket
 
 import pytest
 
 from depthlm_ros.web.access import COOKIE, Gate, is_loopback, new_token
+from depthlm_ros.web.main import _bindable_port
 
 
 async def behind(scope, receive, send):
@@ -69,3 +71,12 @@ def test_elsewhere_the_token_is_needed_once_and_then_the_cookie():
     assert is_let_in("secret", host=host, cookie=f"a=b; {COOKIE}=secret")
     assert not is_let_in("secret", host=host, cookie=f"{COOKIE}=secret2")
     assert asked("secret", "websocket", host=host)[0]["type"] == "websocket.close"
+
+
+def test_a_taken_port_is_refused_with_the_remedy():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        with pytest.raises(OSError, match=f"port {taken}: .*give another `port`"):
+            _bindable_port("127.0.0.1", taken)
+    assert _bindable_port("127.0.0.1", taken) == taken
+    assert _bindable_port("127.0.0.1", 0) > 0

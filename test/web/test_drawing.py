@@ -41,8 +41,9 @@ def test_a_cloud_is_thin_and_stands_upright():
 def test_the_view_from_above():
     beams = drawing.beams_of([1.0, np.inf, np.nan, 0.0, 2.0], -np.pi / 2, np.pi / 4)
     np.testing.assert_allclose(beams, [[0.0, -1.0], [0.0, 2.0]], atol=1e-12)
-    corridor = {"width": 0.6, "length": 3.0, "clear": False, "nearest": (1.5, 0.1)}
+    corridor = {"width": 0.6, "begin": 0.5, "length": 3.0, "clear": False, "verdict": "BLOCKED"}
+    corridor["nearest"] = (1.5, 0.1)
     svg = drawing.top_view(beams, corridor)
-    assert 'x="-0.30" y="-3.00" width="0.60" height="3.00"' in svg and "#e5484d" in svg
+    assert 'x="-0.30" y="-3.00" width="0.60" height="2.50"' in svg and "#e5484d" in svg
     assert 'cx="1.00" cy="-0.00"' in svg  # one metre to the right
     assert len(drawing.beams_of(np.ones(10_000), -1, 2e-4)) <= drawing.MAX_BEAMS

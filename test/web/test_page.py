@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import rclpy
@@ -23,7 +24,7 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CameraInfo, Image, LaserScan
 from std_msgs.msg import Header
 
-from depthlm_msgs.msg import PointDepth
+from depthlm_msgs.msg import Clearance, PointDepth
 from depthlm_msgs.srv import Ask, QueryPoints
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.nodes.common import conversions
@@ -42,7 +43,7 @@ def depth_at(u, v):
 class Robot:
     """A camera and a depth node of the tests' making; ``close`` and a new one are a restart."""
 
-    def __init__(self, rate_hz=10.0):
+    def __init__(self, rate_hz=10.0, distortion=None):
         self._context = Context()
         rclpy.init(context=self._context, domain_id=DOMAIN)
         self.node = rclpy.create_node("robot", context=self._context)
@@ -50,10 +51,14 @@ class Robot:
         self._image, self._depth = make(Image, "image", 5), make(Image, "/depthlm/depth/image", 5)
         self._info = make(CameraInfo, "/depthlm/depth/camera_info", 5)
         self._scan = make(LaserScan, "/depthlm/scan", 5)
+        self._way = make(Clearance, "/depthlm/clearance", 5)
+        self._camera, self._distortion = make(CameraInfo, "camera_info", 5), distortion
+        self.verdict, self.way_behind_s, self.shows_images = Clearance.CLEAR, 0, True
+        self.image_stamp, self.known_stamps = None, None
         self.node.create_service(QueryPoints, "/depthlm/query_points", self._query)
         self.node.create_service(Ask, "/depthlm/ask", self._ask)
         self.node.create_timer(1 / rate_hz, self._publish)
-        self.asked, self._header = [], Header()
+        self.asked, self.queried, self._header = [], [], Header()
         v, u = np.mgrid[:480, :640]
         self._metres = depth_at(u, v).astype(np.float32)
         self._rgb = np.stack([u * 0.39, v * 0.5, np.full_like(u, 90)], axis=-1).astype(np.uint8)
@@ -61,6 +66,11 @@ class Robot:
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
         self._thread.start()
+
+    def is_heard(self):
+        """Tell whether the page listens to this robot."""
+        topics = self._image, self._depth, self._camera
+        return all(topic.get_subscription_count() for topic in topics)
 
     def close(self):
         """End, as a node that is stopped."""
@@ -72,15 +82,30 @@ class Robot:
     def _publish(self):
         now = self.node.get_clock().now().to_msg()
         self._header = Header(stamp=now, frame_id="camera")
-        self._image.publish(conversions.rgb_image(self._rgb, self._header))
+        if self.shows_images:
+            self.image_stamp = now
+            self._image.publish(conversions.rgb_image(self._rgb, self._header))
+        if self._distortion is not None:
+            info = conversions.camera_info(CAMERA, self._header)
+            info.distortion_model, info.d = "plumb_bob", self._distortion
+            self._camera.publish(info)
         self._info.publish(conversions.camera_info(CAMERA, self._header))
         depth = Image(header=self._header, width=640, height=480, encoding="32FC1", step=2560)
         depth.data.frombytes(self._metres.tobytes())
         self._depth.publish(depth)
         scan = LaserScan(angle_min=-0.5, angle_increment=0.5, ranges=[2.0, 3.0, float("inf")])
         self._scan.publish(scan)
+        way = Clearance(verdict=self.verdict, begin=0.5, length=3.0, width=0.6, text="as told")
+        way.clear, way.header.stamp = self.verdict == Clearance.CLEAR, now
+        way.header.stamp.sec -= self.way_behind_s
+        way.nearest.x, way.nearest.y, way.nearest.z = 0.25, 0.4, 2.5  # optical: right, down, ahead
+        self._way.publish(way)
 
     def _query(self, request, response):
+        self.queried.append(request)
+        if request.stamp.sec and self.known_stamps == []:
+            response.status.code, response.status.text = int(Code.NO_FRAME), "gone"
+            return response
         for pixel in request.pixels:
             z = depth_at(pixel.u, pixel.v)
             point = PointDepth(header=self._header, pixel=pixel, depth=z, distance=z + 0.5)
@@ -169,10 +194,22 @@ def robot():
 def page(browser, web, robot):
     """Return the browser with the page opened, pictures shown."""
     browser.get(web[1])
-    wait_for(
-        lambda: "live: picture" in text_of(browser) and shown(browser, "depth"), "the picture"
-    )
+    wait_until_live(browser, robot)
     return browser
+
+
+def wait_until_live(browser, robot):
+    """Wait until the page shows pictures of this robot, and not the last one of another."""
+    wait_for(robot.is_heard, "the page's subscriptions")
+    before = re.search("picture ([0-9]+)", text_of(browser))
+    number = int(before[1]) if before else 0
+    wait_for(
+        lambda: (
+            int((re.search("picture ([0-9]+)", text_of(browser)) or "00")[1]) > number + 1
+            and shown(browser, "depth")
+        ),
+        "the robot's pictures",
+    )
 
 
 def text_of(browser):
@@ -187,6 +224,11 @@ def shown(browser, name):
     )
 
 
+def source_of(browser):
+    """Return the address of the camera picture that is shown."""
+    return browser.execute_script("return document.querySelector('[data-what=image] img').src")
+
+
 def click(browser, name, u, v):
     """Click where the picture shows a pixel: a browser counts from the picture's corner."""
     from selenium.webdriver import ActionChains
@@ -198,7 +240,7 @@ def click(browser, name, u, v):
     return (round(x) + wide / 2) * 640 / wide - 0.5, (round(y) + high / 2) * 480 / high - 0.5
 
 
-READING = re.compile(r"^\((\d+), (\d+)\): ([\d.]+) m away, .*\(([\d.]+) to ([\d.]+) m\)$", re.M)
+READING = re.compile(r"^\((\d+), (\d+)\): ([\d.]+) m away, .*\(([\d.]+) to ([\d.]+) m\)", re.M)
 
 
 def reading_near(browser, u, v):
@@ -219,6 +261,39 @@ def test_a_click_shows_the_metres_of_that_pixel(page, name, u, v):
     z = depth_at(u, v)  # the page rounds the pixel: half a pixel is 5 mm
     assert metres == pytest.approx(z + 0.5, abs=0.012)
     assert (low, high) == (pytest.approx(z - 0.1, abs=0.012), pytest.approx(z + 0.9, abs=0.012))
+
+
+def test_a_click_asks_about_the_picture_that_is_shown(page, robot):
+    """The camera stops, the depth goes on: the click is about the last camera picture."""
+    robot.shows_images = False
+    wait_for(lambda: source_of(page) == (time.sleep(2), source_of(page))[1], "the last picture")
+    at = click(page, "image", 150, 400)
+    wait_for(lambda: reading_near(page, *at), "the reading")
+    assert robot.queried[-1].stamp == robot.image_stamp
+    robot.known_stamps = []  # the node keeps it no more: the newest, and it is said
+    at = click(page, "image", 250, 420)
+    wait_for(lambda: reading_near(page, *at), "the reading of the newest")
+    assert [request.stamp.sec > 0 for request in robot.queried[-2:]] == [True, False]
+    assert line_with(page, "[of the newest picture: the clicked one is gone]")
+
+
+def test_a_click_on_the_depth_map_asks_for_the_camera_pictures_pixel(browser, web):
+    """The depth map has no distortion left; the services take pixels of the camera's picture."""
+    d = [-0.25, 0.05, 0.0, 0.0, 0.0]
+    robot = Robot(distortion=d)
+    try:
+        browser.get(web[1])
+        wait_until_live(browser, robot)
+        at = click(browser, "depth", 560, 420)
+        request = wait_for(lambda: robot.queried and robot.queried[-1], "the query")
+        ray = np.array([[(at[0] - 319.5) / 500, (at[1] - 239.5) / 500, 1.0]])
+        k = np.array([[500, 0, 319.5], [0, 500, 239.5], [0, 0, 1.0]])
+        told, _ = cv2.projectPoints(ray, np.zeros(3), np.zeros(3), k, np.array(d))
+        asked = request.pixels[0].u, request.pixels[0].v
+        assert asked == pytest.approx(tuple(told.ravel()), abs=1.5)
+        assert abs(asked[0] - at[0]) > 8  # and not the depth map's own pixel
+    finally:
+        robot.close()
 
 
 def test_a_question_is_answered_about_the_clicked_points(page, robot):
@@ -244,6 +319,48 @@ def test_cloud_and_view_from_above_are_drawn(page):
     )
     # 2 m at -0.5 rad lies to the right (y < 0), 3 m straight ahead; up is forward.
     assert top == [[pytest.approx(0.96, abs=0.01), pytest.approx(-1.76, abs=0.01)], [0.0, -3.0]]
+
+
+CORRIDOR = (
+    "const r = document.querySelector('[data-what=corridor]'); if (!r) return null;"
+    "return [r.dataset.verdict, ...['x', 'y', 'width', 'height'].map(n => +r.getAttribute(n)),"
+    "r.getAttribute('fill')]"
+)
+
+
+def test_the_corridor_is_drawn_as_the_node_says_and_not_when_it_is_old(page, robot):
+    shown_as = wait_for(lambda: page.execute_script(CORRIDOR), "the corridor")
+    # 0.6 m wide, from 0.5 to 3 m ahead, forward is up: green where it is clear.
+    assert shown_as == ["CLEAR", -0.3, -3.0, 0.6, 2.5, "#4caf50"]
+    assert line_with(page, "CLEAR: as told")
+    near = page.find_elements("css selector", "[data-what=top-view] circle[r='0.12']")
+    assert [(c.get_attribute("cx"), c.get_attribute("cy")) for c in near] == [("0.25", "-2.50")]
+    robot.verdict = Clearance.BLOCKED
+    wait_for(lambda: page.execute_script(CORRIDOR)[0] == "BLOCKED", "red")
+    assert page.execute_script(CORRIDOR)[-1] == "#e5484d"
+    robot.way_behind_s = 5
+    wait_for(lambda: page.execute_script(CORRIDOR) is None, "an old one to be left out")
+
+
+def test_a_photograph_is_measured(page, tmp_path):
+    """Dropped on the page: read by the command line in a process, then clicked for metres."""
+    noise = np.random.default_rng(1).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+    file = tmp_path / "holiday.jpg"
+    cv2.imwrite(str(file), cv2.resize(noise, (640, 480), interpolation=cv2.INTER_CUBIC))
+    page.find_element("css selector", "input[type=file]").send_keys(str(file))
+    line = wait_for(lambda: line_with(page, "holiday.jpg: 640 x 480 px"), "the measure", 100)
+    assert "median" in line and "ASSUMED a phone" in line
+    wait_for(lambda: shown(page, "photo-depth"), "its depth")
+    page.execute_script(
+        "document.querySelector('[data-what=photo-depth]').scrollIntoView({block: 'center'})"
+    )
+    click(page, "photo-depth", 320, 240)
+    words = wait_for(lambda: line_with(page, "photo (3"), "the metres")
+    assert re.match(r"^photo \(3[12]\d, 2[34]\d\): [\d.]+ m$", words)
+    bad = tmp_path / "notes.jpg"
+    bad.write_text("no picture")
+    page.find_element("css selector", "input[type=file]").send_keys(str(bad))
+    assert wait_for(lambda: line_with(page, "notes.jpg: the photograph"), "the refusal", 60)
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_fails(page, web):

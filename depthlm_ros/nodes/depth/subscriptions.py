@@ -8,6 +8,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depthlm_ros.nodes.common.conversions import stamp_ns
+from depthlm_ros.nodes.common.rectified_topics import is_rectified
 from depthlm_ros.nodes.depth.time_sync import CameraInfoSynchronizer, ImagePair, check_age
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
@@ -60,10 +61,7 @@ class CameraSubscriber:
     def image_is_rectified(self) -> bool:
         """Whether the subscribed image has no lens distortion left."""
         choice = self._node.parameters.values.image_is_rectified
-        if choice != "auto":
-            return choice == "true"
-        parts = self._node.resolve_topic_name("image").split("/")
-        return parts[-1].startswith("image_rect")
+        return is_rectified(choice, self._node.resolve_topic_name("image"))
 
     def _subscribe(self, kind, topic: str, depth: int, callback) -> None:
         """Subscribe with the sensor-data profile: best effort; overridable by qos_overrides."""

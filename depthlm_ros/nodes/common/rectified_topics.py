@@ -1,0 +1,12 @@
+"""Whether a topic's images have no lens distortion left: one rule for all nodes."""
+
+
+def is_rectified(choice: str, topic: str) -> bool:
+    """Return what ``image_is_rectified`` means for an image topic.
+
+    ``choice``: "true", "false", or "auto": whether the last part of the topic's name begins with
+    image_rect, as image_proc names it. ``topic``: resolved name.
+    """
+    if choice != "auto":
+        return choice == "true"
+    return topic.split("/")[-1].startswith("image_rect")
