@@ -7,6 +7,7 @@ remark says so. Raises FieldError for anything that is not what its name promise
 
 import difflib
 import math
+import re
 import reprlib
 
 SIMILAR = 0.84
@@ -97,9 +98,15 @@ class Fields:
         return None if value is None else numbers_of(value, names[0])
 
 
+_YAML_NAMES = {".nan": "nan", ".inf": "inf", "+.inf": "inf", "-.inf": "-inf"}
+_PYTHON_ARRAY = re.compile(r"^array\('[df]', (\[.*\])\)$", re.S)
+"""How a message prints its K and D from Python."""
+
+
 def number_of(value, name: str) -> float:
     """Return a finite number of what a file says."""
     text = str(value).strip().strip("\"'") if isinstance(value, str | int | float) else ""
+    text = _YAML_NAMES.get(text.lower(), text)
     try:
         number = float(text.replace("_", "x"))
     except ValueError:
@@ -151,6 +158,7 @@ def _numbers_of_table(value: dict, name: str) -> tuple:
 def _numbers_of_text(value: str, name: str) -> tuple:
     if not value.strip() or value.strip() == "[]":
         return ()
+    value = _PYTHON_ARRAY.sub(r"\1", value)
     words = value.strip().strip("[]()").replace(",", " ").replace(";", " ").split()
     if any(not _is_number(word) for word in words) or "array type" in value:
         raise FieldError(

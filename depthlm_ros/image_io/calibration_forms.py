@@ -11,11 +11,13 @@ from depthlm_ros.image_io.calibration_fields import FieldError, Fields, plain
 from depthlm_ros.image_io.calibration_parts import (
     OTHER_MODELS,
     by_name,
+    check_no_other_lens,
     coefficients,
     is_word,
     matrix_k,
     model_by_count,
     model_name,
+    named_coefficients,
     no_distortion,
     size_in,
 )
@@ -152,13 +154,15 @@ def _scalars_fit(fields: Fields) -> bool:
 
 
 def _read_scalars(fields: Fields) -> Intrinsics:
+    check_no_other_lens(fields)
     k = _four(fields)
-    d = coefficients(fields)
     said = fields.word("model", "distortion_model", "camera_model", "distortion_type")
+    said = said or fields.word("camera_type")
     if not said and is_word(fields.raw("distortion")):
         said = fields.word("distortion")
     if said.isdecimal() and int(said) < len(_REALSENSE):
         said = _REALSENSE[int(said)]
+    d = named_coefficients(fields, model_name(said, [])) or coefficients(fields)
     model = _realsense(plain(said), d)
     if model is None:
         named = model_name(said if plain(said) != "pinhole" else "", fields.remarks)
@@ -184,8 +188,10 @@ def _realsense(said: str, d: tuple) -> str | None:
     if "inversebrownconrady" in said:
         if any(d):
             raise FieldError(
-                f"inverse Brown-Conrady with {list(d)}: no CameraInfo model; dump the CameraInfo "
-                "that realsense-ros publishes (ros2 topic echo --once), or calibrate"
+                f"inverse Brown-Conrady with {list(d)}: they undistort, which no CameraInfo model "
+                "does (realsense-ros publishes them as plumb_bob, which distorts); calibrate the "
+                "camera (camera_calibration), or write zeros for the ideal lens: a D455 is then "
+                "off by some 2 % towards the edges"
             )
         return "plumb_bob"
     if "modifiedbrownconrady" in said:
@@ -248,7 +254,9 @@ def _read_orb(fields: Fields) -> Intrinsics:
 
 
 def _kalibr_fits(fields: Fields) -> bool:
-    return isinstance(fields.raw("intrinsics"), list) and (
+    values = fields.raw("intrinsics")
+    numbers = isinstance(values, list) and not any(isinstance(x, list | dict) for x in values)
+    return numbers and (
         "camera_model" in fields or "distortion_model" in fields or "resolution" in fields
     )
 

@@ -16,6 +16,8 @@ _MODELS = {
         "brown",
         "pinhole",
         "radialtangential8",
+        "opencv",
+        "brownconrady5",
     ),
     "rational_polynomial": ("rationalpolynomial", "rational", "pinholefull"),
     "equidistant": (
@@ -25,6 +27,9 @@ _MODELS = {
         "kannalabrandt",
         "kannalabrandt4",
         "kannalabrandt8",
+        "kb4",
+        "kb8",
+        "opencvfisheye",
     ),
     "none": ("none", "nodistortion", "rectified", "undistorted", "perfect"),
 }
@@ -113,6 +118,33 @@ def model_by_count(d: tuple, remarks: list[str]) -> str:
     more = "; if it is a fisheye, add distortion_model: equidistant" if len(d) == 4 else ""
     remarks.append(f"no distortion_model: {len(d)} coefficients are taken for {name}{more}")
     return name
+
+
+def check_no_other_lens(fields: Fields) -> None:
+    """Refuse parameters of lens models that CameraInfo has not: double sphere, EUCM, MEI, FOV."""
+    found = [name for name in ("xi", "alpha", "beta", "omega", "lambda") if name in fields]
+    if found:
+        raise FieldError(
+            f"it gives {', '.join(found)}: a lens model (double sphere, EUCM, MEI or FOV) that no "
+            "CameraInfo has; calibrate as pinhole or fisheye (equidistant)"
+        )
+
+
+def named_coefficients(fields: Fields, model: str) -> tuple | None:
+    """Return k1 to k4 of a fisheye that stand by their names; None: not written so.
+
+    Refuses k4 without p1, p2, k5 and k6 where no model is named: a fisheye's or not.
+    """
+    if "k1" not in fields or "k4" not in fields:
+        return None
+    if model == "equidistant":
+        return tuple(fields.number(f"k{i}") for i in range(1, 5))
+    if not model and not any(name in fields for name in ("p1", "p2", "k5", "k6")):
+        raise FieldError(
+            "k1 to k4 without p1 and p2 and without a model's name are a fisheye's, or not: add "
+            "distortion_model: equidistant, or p1 and p2"
+        )
+    return None
 
 
 def no_distortion(fields: Fields) -> tuple:

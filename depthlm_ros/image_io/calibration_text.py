@@ -31,6 +31,10 @@ class TextError(ValueError):
     """The text cannot be read; says why and what to do."""
 
 
+class UnknownFormError(TextError):
+    """The text is of none of the forms that are read; the reader says which ones are."""
+
+
 def tables_of(data: bytes) -> list[dict]:
     """Return the tables (one a document) in the bytes of a file, all scalars as strings.
 
@@ -89,8 +93,21 @@ def _yaml(text: str) -> list[dict]:
         if isinstance(table, dict):
             found.append(table)
     if not found:
-        raise TextError(f"it cannot be read as YAML ({broken})" if broken else "it holds no table")
+        raise UnknownFormError(_what_is_wrong(text, broken))
     return found
+
+
+def _what_is_wrong(text: str, broken: str) -> str:
+    """Say why a text gave no table; ``broken``: what the YAML parser said, "" for nothing."""
+    if "Intrinsic of" in text and "PPX" in text:
+        return (
+            "it is the text of rs-enumerate-devices: give the CameraInfo that realsense-ros sends"
+        )
+    if not broken:
+        return "it holds no table"
+    if text.lstrip().startswith("{"):
+        return "it is JSON that is broken or cut short"
+    return f"it cannot be read as YAML ({broken})"
 
 
 def _says_something(part: str) -> bool:

@@ -51,6 +51,9 @@ def read_calibration(path, image_size: tuple | None = None) -> Calibration:
         tables = calibration_text.tables_of(data)
         form, found = _camera_in(tables, camera, remarks)
         lens = _lens(found, image_size, remarks)
+    except calibration_text.UnknownFormError as error:
+        text = f"calibration {file}: {error}; what is read: {ACCEPTED}"
+        raise StatusError(Code.BAD_CAMERA_INFO, text) from error
     except (FieldError, calibration_text.TextError) as error:
         raise StatusError(Code.BAD_CAMERA_INFO, f"calibration {file}: {error}") from error
     except StatusError as refusal:
