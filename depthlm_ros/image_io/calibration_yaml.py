@@ -271,8 +271,11 @@ def _is_fisheye(lens: CameraModel) -> bool:
     return lens.distortion_model == "equidistant"
 
 
-def check_view(fx: float, width: int, fisheye: bool = False) -> float:
-    """Return the horizontal field of view [degrees]; refuse what no lens has."""
+def check_view(fx: float, width: int, fisheye: bool = False, remedy: str = "") -> float:
+    """Return the horizontal field of view [degrees]; refuse what no lens has.
+
+    ``remedy``: where fx does not come from a person's pixels; default: that it is not millimetres.
+    """
     if not fx > 0:
         raise StatusError(
             Code.BAD_CAMERA_INFO, f"fx = {fx:g} px: must be positive; calibrate the camera"
@@ -280,11 +283,14 @@ def check_view(fx: float, width: int, fisheye: bool = False) -> float:
     view = math.degrees(2 * math.atan(width / 2 / fx))
     if MIN_VIEW_DEG <= view <= MAX_VIEW_DEG or (fisheye and view > MIN_VIEW_DEG):
         return view
+    remedy = remedy or (
+        "fx is in pixels, not millimetres: a typical phone has about "
+        f"{0.75 * max(width, 1):.0f} px for this width"
+    )
     raise StatusError(
         Code.BAD_CAMERA_INFO,
         f"fx = {fx:g} px sees {view:.3g} degrees of a picture {width} px wide: must be "
-        f"{MIN_VIEW_DEG:g} to {MAX_VIEW_DEG:g}; fx is in pixels, not millimetres: a typical phone "
-        f"has about {0.75 * max(width, 1):.0f} px for this width",
+        f"{MIN_VIEW_DEG:g} to {MAX_VIEW_DEG:g}; {remedy}",
     )
 
 

@@ -33,7 +33,9 @@ def decode_compressed(
     try:
         data = memoryview(msg.data).cast("B")
     except TypeError as error:
-        raise StatusError(Code.BAD_IMAGE, f"{label}: data is not bytes ({error})") from error
+        raise StatusError(
+            Code.BAD_IMAGE, f"{label}: data is not bytes ({error}); fill it with bytes"
+        ) from error
     _check_declared(str(msg.format), label)
     header = read_header(data, label)
     width, height = header.width, header.height
@@ -45,7 +47,7 @@ def decode_compressed(
         raise StatusError(
             Code.BAD_IMAGE,
             f"{label}: decoded to {image.shape[1]} x {image.shape[0]} px, its header says "
-            f"{width} x {height}",
+            f"{width} x {height}; check the encoder",
         )
     return _colours(image, str(msg.format), label)
 
@@ -92,7 +94,9 @@ def _decode(msg, label: str) -> np.ndarray:
     try:
         image = CvBridge().compressed_imgmsg_to_cv2(msg)
     except (CvBridgeError, cv2.error, TypeError, ValueError) as error:
-        raise StatusError(Code.BAD_IMAGE, f"{label}: cannot be decoded ({error})") from error
+        raise StatusError(
+            Code.BAD_IMAGE, f"{label}: cannot be decoded ({error}); check the encoder"
+        ) from error
     if image is None:
         raise StatusError(Code.BAD_IMAGE, f"{label}: cannot be decoded; check the encoder")
     return image
@@ -104,7 +108,8 @@ def _colours(image: np.ndarray, declared: str, label: str) -> np.ndarray:
     codes = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
     if image.dtype not in (np.uint8, np.uint16) or channels not in codes:
         raise StatusError(
-            Code.BAD_IMAGE, f"{label}: {channels} channels of {image.dtype}: must be 8 or 16 bit"
+            Code.BAD_IMAGE,
+            f"{label}: {channels} channels of {image.dtype}: must be 1, 3 or 4 of 8 or 16 bit",
         )
     mosaic = demosaic_code(declared) if channels == 1 and min(image.shape[:2]) > 1 else None
     return to_rgb8(image, codes[channels] if mosaic is None else mosaic)

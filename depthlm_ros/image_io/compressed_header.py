@@ -22,6 +22,7 @@ MAX_SCANS = 64
 MAX_SCANNED_PIXELS = 150_000_000
 """Pixels times scans of a progressive JPEG: about 1 ms a million. Encoders make 6 to 12 scans."""
 MAX_SEGMENTS = 4096
+CUT = "it was not sent or copied whole"
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)  # Huffman tables, reserved, conditioning: not start of frame
 _FILL = re.compile(b"\xff*")
@@ -104,7 +105,9 @@ def _png(data: memoryview, label: str) -> Header:
                 Code.BAD_IMAGE, f"{label}: a PNG of over {count} chunks: save it anew"
             )
         if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise StatusError(Code.BAD_IMAGE, f"{label}: a PNG whose {name!r} chunk is damaged")
+            raise StatusError(
+                Code.BAD_IMAGE, f"{label}: a PNG whose {name!r} chunk is damaged: {CUT}"
+            )
         if name == b"IHDR":
             shape = struct.unpack(">IIBBBBB", data[at + 8 : at + 21])
         if name in _KEPT:
@@ -115,13 +118,19 @@ def _png(data: memoryview, label: str) -> Header:
             clean = b"".join(data[a:b] for a, b in kept) if dropped else data
             return _png_header(shape, clean, label)
         at = end
-    raise StatusError(Code.BAD_IMAGE, f"{label}: a PNG of {len(data)} bytes that ends early")
+    raise StatusError(
+        Code.BAD_IMAGE, f"{label}: a PNG of {len(data)} bytes that ends early: {CUT}"
+    )
 
 
 def _png_header(shape: tuple, data, label: str) -> Header:
     width, height, depth, colour, _, _, interlaced = shape
     if colour not in _CHANNELS or depth not in (1, 2, 4, 8, 16):
-        raise StatusError(Code.BAD_IMAGE, f"{label}: a PNG of colour type {colour}, {depth} bit")
+        raise StatusError(
+            Code.BAD_IMAGE,
+            f"{label}: a PNG of colour type {colour}, {depth} bit, which PNG has not: check "
+            "the encoder",
+        )
     samples = max(1, depth // 8) * _CHANNELS[colour] * (2 if interlaced else 1)
     return Header("png", width, height, width * height * samples, 1, data)
 
@@ -146,7 +155,9 @@ def _jpeg(data: memoryview, label: str) -> Header:
             kind = _FRAMES.get(marker, "")
             if not kind or size is not None:
                 raise StatusError(
-                    Code.BAD_IMAGE, f"{label}: a JPEG that is lossless, arithmetic or of frames"
+                    Code.BAD_IMAGE,
+                    f"{label}: a JPEG that is lossless, arithmetic or of frames: encode it as "
+                    "baseline or progressive",
                 )
             size = struct.unpack(">HH", data[at + 5 : at + 9])[::-1]
         at += 2 + length
@@ -158,7 +169,9 @@ def _jpeg(data: memoryview, label: str) -> Header:
             if scans > MAX_SCANS:
                 return _jpeg_header(size, scans, kind, data)
             at = found.start()
-    raise StatusError(Code.BAD_IMAGE, f"{label}: a JPEG of {len(data)} bytes that ends early")
+    raise StatusError(
+        Code.BAD_IMAGE, f"{label}: a JPEG of {len(data)} bytes that ends early: {CUT}"
+    )
 
 
 def _jpeg_header(size: tuple, scans: int, kind: str, data) -> Header:

@@ -80,14 +80,18 @@ def decode(
     try:
         buffer = np.frombuffer(data, np.uint8)
     except (TypeError, ValueError, BufferError) as error:
-        raise StatusError(Code.BAD_IMAGE, f"{label}: data is not bytes ({error})") from error
+        raise StatusError(
+            Code.BAD_IMAGE, f"{label}: data is not bytes ({error}); fill it with bytes"
+        ) from error
     try:
         if encoding in _PACKED:
             return _packed(encoding, width, height, step, is_bigendian, buffer, label)
         if encoding in _PLANAR:
             return _planar(encoding, width, height, step, buffer, label)
     except cv2.error as error:
-        raise StatusError(Code.BAD_IMAGE, f"{label}: cannot be converted ({error.err})") from error
+        raise StatusError(
+            Code.BAD_IMAGE, f"{label}: cannot be converted ({error.err}); publish rgb8 or bgr8"
+        ) from error
     raise StatusError(
         Code.BAD_IMAGE,
         f"{label}: not a colour or grey picture this node reads; publish one of "
@@ -98,7 +102,9 @@ def decode(
 def check_size(width: int, height: int, max_pixels: int, label: str):
     """Refuse an image without pixels, or with more than may be allocated."""
     if width < 1 or height < 1:
-        raise StatusError(Code.BAD_IMAGE, f"{label}: each side must be at least 1 px")
+        raise StatusError(
+            Code.BAD_IMAGE, f"{label}: each side must be at least 1 px; check the driver"
+        )
     if width > MAX_SIDE_PX or height > MAX_SIDE_PX or width * height > max_pixels:
         raise StatusError(
             Code.BAD_IMAGE,
@@ -128,13 +134,18 @@ def _packed(encoding, width, height, step, is_bigendian, buffer, label) -> np.nd
     row = width * size * channels
     if step < row:
         raise StatusError(
-            Code.BAD_IMAGE, f"{label}: step {step} is less than a row of {row} bytes"
+            Code.BAD_IMAGE,
+            f"{label}: step {step} is less than a row of {row} bytes; the driver must set it",
         )
     _check_length(buffer, step * height, f"step {step} x {height} rows", label)
     if channels == 2 and width % 2:
-        raise StatusError(Code.BAD_IMAGE, f"{label}: the width must be even, pixels share chroma")
+        raise StatusError(
+            Code.BAD_IMAGE, f"{label}: the width must be even, pixels share chroma; crop a column"
+        )
     if encoding.startswith("bayer_") and (width < 2 or height < 2):
-        raise StatusError(Code.BAD_IMAGE, f"{label}: a mosaic has at least 2 x 2 px")
+        raise StatusError(
+            Code.BAD_IMAGE, f"{label}: a mosaic has at least 2 x 2 px; check the driver"
+        )
     rows = buffer.reshape(height, step)[:, :row]
     if size == 2:
         samples = np.ascontiguousarray(rows).view(">u2" if is_bigendian else "<u2")
@@ -147,13 +158,16 @@ def _planar(encoding, width, height, step, buffer, label) -> np.ndarray:
     """Decode a luma plane followed by a plane of interleaved chroma."""
     halves, code = _PLANAR[encoding]
     if halves == 3 and (width % 2 or height % 2):
-        raise StatusError(Code.BAD_IMAGE, f"{label}: both sides must be even, pixels share chroma")
+        raise StatusError(
+            Code.BAD_IMAGE, f"{label}: both sides must be even, pixels share chroma; crop it"
+        )
     # Drivers state the luma plane's bytes a row, or (unpadded) those of luma and chroma together.
     together = 2 * step == halves * width and buffer.size == step * height
     stride = width if together else step
     if stride < width:
         raise StatusError(
-            Code.BAD_IMAGE, f"{label}: step {step} is less than a row of {width} bytes"
+            Code.BAD_IMAGE,
+            f"{label}: step {step} is less than a row of {width} bytes; the driver must set it",
         )
     expected = stride * height * halves // 2
     _check_length(buffer, expected, f"luma and chroma rows at step {step}", label)

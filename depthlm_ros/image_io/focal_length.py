@@ -66,9 +66,12 @@ class FocalLength:
     source: str
     assumed: bool = False
 
-    def checked(self, width: int) -> "FocalLength":
-        """Return itself with its field of view in words; StatusError for one that no lens has."""
-        view = check_view(self.fx, width)
+    def checked(self, width: int, remedy: str = "") -> "FocalLength":
+        """Return itself with its field of view in words; StatusError for one that no lens has.
+
+        ``remedy``: see ``check_view``.
+        """
+        view = check_view(self.fx, width, remedy=remedy)
         return replace(self, source=f"{self.source}: fx {self.fx:.0f} px, {view:.0f} degrees wide")
 
 
@@ -77,7 +80,8 @@ def from_view(degrees: float, width: int) -> FocalLength:
     if not MIN_VIEW_DEG <= degrees <= MAX_VIEW_DEG:
         raise StatusError(
             Code.BAD_CAMERA_INFO,
-            f"field of view {degrees:g} degrees: must be {MIN_VIEW_DEG:g} to {MAX_VIEW_DEG:g}",
+            f"field of view {degrees:g} degrees: must be {MIN_VIEW_DEG:g} to {MAX_VIEW_DEG:g}, "
+            "across the picture's width; a typical phone has 67",
         )
     fx = width / 2 / math.tan(math.radians(degrees) / 2)
     return FocalLength(fx, f"field of view {degrees:g} degrees as given").checked(width)
@@ -86,7 +90,8 @@ def from_view(degrees: float, width: int) -> FocalLength:
 def from_f35(f35_mm: float, width: int, height: int) -> FocalLength:
     """Return the focal length of a 35 mm equivalent [mm]."""
     fx = f35_mm * math.hypot(width, height) / FILM_DIAGONAL_MM
-    return FocalLength(fx, f"{f35_mm:g} mm on 35 mm film as given").checked(width)
+    remedy = f"{f35_mm:g} mm must be the equivalent on 35 mm film: a typical phone has 26"
+    return FocalLength(fx, f"{f35_mm:g} mm on 35 mm film as given").checked(width, remedy)
 
 
 def of_a_phone(width: int, height: int) -> FocalLength:
@@ -106,7 +111,10 @@ def of_exif(exif: Exif, width: int, height: int) -> FocalLength | None:
     if found is None:
         return None
     _check_uncropped(exif, width, height)
-    return found.checked(width)
+    remedy = (
+        f"that is by {found.source}, which cannot be right: give fx, the field of view (hfov) "
+    )
+    return found.checked(width, remedy + "or a calibration")
 
 
 def _by_film(exif: Exif, width: int, height: int) -> FocalLength | None:
@@ -157,18 +165,23 @@ def _check_uncropped(exif: Exif, width: int, height: int) -> None:
         )
 
 
-def three_ways(label: str, width: int, height: int, words: tuple | None = None) -> StatusError:
+def three_ways(
+    label: str, width: int, height: int, words: tuple | None = None, exif: Exif | None = None
+) -> StatusError:
     """Return the refusal of a picture whose focal length nobody tells.
 
     ``words``: how a calibration, fx, a field of view and the assumption are given; default: the
-    command line's options.
+    command line's options. ``exif``: what the file tells, None for a source without EXIF.
     """
+    why = "" if exif is None else " (no EXIF tells it)"
+    if exif is not None and exif.focal_mm > 0:
+        why = f" (EXIF tells {exif.focal_mm:g} mm, but not on how large a sensor)"
     file, fx, view, assume = words or ("--camera-info", "--fx", "--hfov", "--assume-phone")
     typical = of_a_phone(width, height).fx
     degrees = math.degrees(2 * math.atan(width / 2 / typical))
     return StatusError(
         Code.NO_CAMERA_INFO,
-        f"{label}: its focal length is not known, and metres need it (no EXIF tells it). Give one "
+        f"{label}: its focal length is not known, and metres need it{why}. Give one "
         f"of: {file} FILE (a calibration), {fx} PIXELS (a typical phone: {fx} {typical:.0f} for "
         f"{width} x {height} px) or {view} DEGREES (a typical phone: {view} {degrees:.0f}); or "
         f"take that phone's by {assume}",

@@ -116,7 +116,7 @@ def _focal(picture: Picture, choice: CameraChoice, label: str) -> FocalLength:
         return found
     if choice.assume_phone:
         return focal_length.of_a_phone(width, height)
-    raise focal_length.three_ways(label, width, height, choice.words)
+    raise focal_length.three_ways(label, width, height, choice.words, picture.exif)
 
 
 def ideal_lens(width: int, height: int, fx: float, fy=None, cx=None, cy=None) -> CameraModel:

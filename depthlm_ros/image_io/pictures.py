@@ -7,6 +7,7 @@ is refused by name. Sizes are known before anything is decoded.
 
 import io
 import math
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +92,14 @@ def decode(data: bytes, label: str, upright: bool, max_pixels: int = MAX_PIXELS)
     except UnidentifiedImageError as error:
         raise _no_picture(label, data) from error
     except MemoryError as error:
-        raise StatusError(Code.BAD_IMAGE, f"{label}: memory is not enough to decode it") from error
-    except (OSError, ValueError, SyntaxError, cv2.error, Image.DecompressionBombError) as error:
+        raise StatusError(
+            Code.BAD_IMAGE,
+            f"{label}: memory is not enough to decode it; scale it down, and fx with it",
+        ) from error
+    except Image.DecompressionBombError as error:
+        found = re.search("[0-9]+", str(error))  # Pillow's sentence has them first
+        raise _too_large(label, f"{found[0] if found else 'too many'} px") from error
+    except (OSError, ValueError, SyntaxError, cv2.error) as error:
         why = " ".join(str(error).split())[:200]
         raise StatusError(Code.BAD_IMAGE, f"{label}: damaged ({why}); save it anew") from error
     size = pixels.shape[1], pixels.shape[0]
@@ -130,7 +137,8 @@ def bytes_of(path) -> bytes:
             raise StatusError(Code.BAD_IMAGE, f"{path} is no regular file: give a picture file")
         if (size := file.stat().st_size) > MAX_BYTES:
             raise StatusError(
-                Code.BAD_IMAGE, f"{path} has {size} bytes: at most {MAX_BYTES} for a picture"
+                Code.BAD_IMAGE,
+                f"{path} has {size} bytes: at most {MAX_BYTES} for a picture; save it as JPEG",
             )
         data = file.read_bytes()
     except OSError as error:
@@ -204,9 +212,7 @@ def _decoded(opened: Image.Image, data: bytes, label: str, upright: bool):
     """Return (rgb, Exif, remarks, as in the file?) of an opened file."""
     width, height = opened.size
     if width * height > MOST_PIXELS:
-        raise StatusError(
-            Code.BAD_IMAGE, f"{label}: {width} x {height} px: at most {MOST_PIXELS} in all"
-        )
+        raise _too_large(label, f"{width} x {height} px")
     _check_tiff(opened, label)
     is_deep = _is_deep(opened)  # before EXIF is asked for, which decodes a PNG
     exif, orientation = exif_of(opened)
@@ -232,6 +238,13 @@ def _decoded(opened: Image.Image, data: bytes, label: str, upright: bool):
 _INVERSE = {**_TURNS, 6: _TURNS[8], 8: _TURNS[6]}
 
 
+def _too_large(label: str, found: str) -> StatusError:
+    return StatusError(
+        Code.BAD_IMAGE,
+        f"{label}: {found}: at most {MOST_PIXELS} px in all; scale it down, and fx with it",
+    )
+
+
 def _check_tiff(opened: Image.Image, label: str) -> None:
     tags = getattr(opened, "tag_v2", None)
     if opened.format != "TIFF" or tags is None:
@@ -239,7 +252,10 @@ def _check_tiff(opened: Image.Image, label: str) -> None:
     if 50706 in tags or tags.get(254) == 1:  # DNGVersion; a thumbnail comes first
         raise StatusError(Code.BAD_IMAGE, f"{label} is a raw file: develop it to JPEG")
     if opened.mode == "F" or 3 in np.atleast_1d(tags.get(339, 1)):
-        raise StatusError(Code.BAD_IMAGE, f"{label} holds floating point numbers, no photograph")
+        raise StatusError(
+            Code.BAD_IMAGE,
+            f"{label} holds floating point numbers, no photograph: save 8 or 16 bit",
+        )
 
 
 def _is_deep(opened: Image.Image) -> bool:

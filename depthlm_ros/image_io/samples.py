@@ -31,14 +31,19 @@ def to_eight_bits(samples: np.ndarray) -> np.ndarray:
 
 
 def blank_reason(rgb: np.ndarray) -> str:
-    """Return why a picture, uint8 (H, W, 3), shows nothing that depth could be seen in, or ""."""
+    """Return why a picture, uint8 (H, W, 3), shows nothing that depth could be seen in, or "".
+
+    With the remedy: a black one wants light, a blank one something to see.
+    """
     step = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _LOOKED_AT)))
     grey = rgb[::step, ::step].max(axis=-1)
     low, high = (int(x) for x in np.percentile(grey, (0.5, 99.5)))
     if high <= DARK_LEVEL:
-        return f"it is black (grey levels up to {high} of 255)"
+        levels = f"grey levels up to {high} of 255"
+        return f"it is black ({levels}): take off the lens cap, or light the scene"
     if high - low <= BLANK_SPREAD and _flat(rgb[::step, ::step]):
-        return f"it is blank (grey levels {low} to {high} of 255)"
+        remedy = "expose it less" if low > 245 else "uncover the lens, or step back from the wall"
+        return f"it is blank (grey levels {low} to {high} of 255): {remedy}"
     return ""
 
 
@@ -51,6 +56,4 @@ def _flat(rgb: np.ndarray) -> bool:
 def check_not_blank(rgb: np.ndarray, label: str) -> None:
     """Refuse a picture that shows nothing: a number about it would be made up."""
     if reason := blank_reason(rgb):
-        raise StatusError(
-            Code.BAD_IMAGE, f"{label}: {reason}: take off the lens cap, or light the scene"
-        )
+        raise StatusError(Code.BAD_IMAGE, f"{label}: {reason}")

@@ -87,3 +87,17 @@ def test_the_refusal_names_three_ways_with_numbers():
     assert refusal.code == Code.NO_CAMERA_INFO
     for way in ("--camera-info FILE", "--fx 3005", "--hfov 67", "--assume-phone"):
         assert way in refusal.text
+
+
+def test_the_advice_fits_where_the_focal_length_came_from():
+    """EXIF that cannot be right is no person's millimetres; a lens without sensor is told."""
+    with pytest.raises(StatusError) as refusal:
+        focal_length.of_exif(Exif(f35_mm=4.0), 640, 480)
+    assert "by EXIF of unnamed camera, 4 mm" in refusal.value.text
+    assert "not millimetres" not in refusal.value.text
+    with pytest.raises(StatusError, match="4 mm must be the equivalent on 35 mm film"):
+        focal_length.from_f35(4.0, 640, 480)
+    told = focal_length.three_ways("p.jpg", 640, 480, exif=Exif(focal_mm=4.25)).text
+    assert "EXIF tells 4.25 mm, but not on how large a sensor" in told
+    assert "no EXIF tells it" in focal_length.three_ways("p.jpg", 640, 480, exif=Exif()).text
+    assert "EXIF" not in focal_length.three_ways("/dev/video0", 640, 480).text

@@ -255,7 +255,18 @@ def test_too_many_pixels_are_refused_before_they_are_decoded():
     data = b"\x89PNG\r\n\x1a\n" + head + struct.pack(">I", 4) + b"IDAT" + bytes(8)
     with pytest.raises(StatusError) as refusal:
         decode(data, "x", True)
-    assert "40000" in refusal.value.text or "1600000000" in refusal.value.text
+    assert "1600000000 px: at most 220000000" in refusal.value.text
+    assert "scale it down, and fx with it" in refusal.value.text and "damaged" not in str(refusal)
+
+
+@pytest.mark.parametrize(
+    ("grey", "remedy"), [(0, "lens cap"), (255, "expose it less"), (90, "uncover the lens")]
+)
+def test_the_advice_about_a_blank_picture_fits_its_grey(grey, remedy):
+    file = io.BytesIO()
+    Image.new("L", (64, 48), grey).save(file, "PNG")
+    with pytest.raises(StatusError, match=remedy):
+        decode(file.getvalue(), "x", True)
 
 
 def test_exif_of_every_kind_of_damage_counts_as_unsaid(upright):
