@@ -9,7 +9,6 @@ PACKAGE = Path(__file__).resolve().parent.parent / "depthlm_ros"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULE_LINES, FUNCTION_LINES = 350, 50
 LONGER = {  # what is longer still may not grow: (lines, lines of the longest function)
-    "cli/main.py": (377, 50),
     "estimator.py": (350, 59),
     "models/depthlm/model.py": (401, 50),
     "models/depthvlm/model.py": (359, 50),

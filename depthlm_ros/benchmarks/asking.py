@@ -190,7 +190,7 @@ def ask(model, view: View, depth, text: str) -> tuple:
     try:
         question = read_any_question(text, able=able(model) | Able.WAYS)
         if isinstance(question, FreeQuestion):
-            raise question.refusal
+            question.check(writes=False)
     except StatusError as refusal:
         return None, refused(refusal.code, refusal.text)
     return question, answer_frame(question, scene)

@@ -48,8 +48,7 @@ def _answer(options):
     model = load_model(options)
     question = read_any_question(options.question, pixels, able=asking.able(model))
     if isinstance(question, FreeQuestion):
-        if not speaks(model):
-            raise question.refusal
+        question.check(speaks(model))
         reply = call_with_retry(
             model, lambda: model.reply(frame.rgb, frame.camera, question.words)
         )

@@ -1,7 +1,8 @@
 """``depthlm bench speed | accuracy | geometry | ask``: hands over to modules with own options."""
 
-import argparse
 from importlib import import_module
+
+from depthlm_ros.cli.brief_parser import BriefParser
 
 MODULES = {
     "speed": "depthlm_ros.benchmarks.speed",
@@ -20,9 +21,7 @@ def main(argv) -> int:
 
     Returns 0, or 1 where it was refused. Arguments that make no sense end in SystemExit(2).
     """
-    choose = argparse.ArgumentParser(
-        prog="depthlm bench", description=f"Measure {HELP}.", add_help=False
-    )
+    choose = BriefParser(prog="depthlm bench", description=f"Measure {HELP}.", add_help=False)
     choose.add_argument("benchmark", choices=MODULES, help=HELP)
     if not argv or argv[0] not in MODULES:
         choose.add_argument("-h", "--help", action="help", help="show this help and exit")
@@ -34,7 +33,7 @@ def main(argv) -> int:
     show_log()  # what weights need is told before they are made
     with quiet_imports():
         module = import_module(MODULES[argv[0]])
-    parser = argparse.ArgumentParser(
+    parser = BriefParser(
         prog=f"depthlm bench {argv[0]}", description=(module.__doc__ or "").strip()
     )
     module.add_arguments(parser)

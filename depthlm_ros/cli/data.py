@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from depthlm_ros.cli.brief_parser import BriefParser
+
 
 def main(argv) -> int:
     """Run ``depthlm data``; returns the exit code."""
@@ -12,7 +14,7 @@ def main(argv) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of ``depthlm data``."""
-    top = argparse.ArgumentParser(
+    top = BriefParser(
         prog="depthlm data", description="Prepare the public data sets, and look at their labels."
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)

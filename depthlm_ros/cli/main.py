@@ -5,11 +5,20 @@ sense; 130 interrupted. With --json, standard output holds one JSON document and
 """
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+
+from depthlm_ros.cli.brief_parser import (
+    BriefParser,
+    count,
+    finite,
+    not_negative,
+    pair,
+    positive,
+    share,
+)
 
 DESCRIPTION = "Metric depth and answers in metres, from pictures of any camera."
 EPILOG = (
@@ -93,7 +102,7 @@ def validation_error(options) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of everything but the options of the benchmarks."""
-    top = argparse.ArgumentParser(prog="depthlm", description=DESCRIPTION, epilog=EPILOG)
+    top = BriefParser(prog="depthlm", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"depthlm {version()}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _add_depth(commands)
@@ -150,7 +159,7 @@ def _add_depth(commands) -> None:
     command.add_argument(
         "--scale",
         nargs=2,
-        type=_not_negative,
+        type=not_negative,
         metavar=("LOW", "HIGH"),
         help="[m] ends of the colour scale (default: of each picture, percentiles 2 and 98)",
     )
@@ -161,14 +170,14 @@ def _add_depth(commands) -> None:
     )
     command.add_argument(
         "--max-points",
-        type=_count,
+        type=count,
         metavar="N",
         help="points of the cloud at most: every second, third ... row and column (default all)",
     )
     command.add_argument(
         "--grid",
         nargs=2,
-        type=_count,
+        type=count,
         default=(24, 32),
         metavar=("ROWS", "COLUMNS"),
         help="points that a model is asked about which answers point by point (default 24 32)",
@@ -191,7 +200,7 @@ def _add_ask(commands) -> None:
     command.add_argument(
         "--at",
         nargs=2,
-        type=_finite,
+        type=finite,
         action="append",
         default=[],
         metavar=("U", "V"),
@@ -208,12 +217,12 @@ def _add_ask(commands) -> None:
 def _add_camera(command) -> None:
     group = command.add_argument_group("camera", CAMERA_HELP)
     which = group.add_mutually_exclusive_group()
-    which.add_argument("--fx", type=_positive, help="[px] focal length, for an undistorted lens")
+    which.add_argument("--fx", type=positive, help="[px] focal length, for an undistorted lens")
     which.add_argument(
-        "--hfov", type=_positive, metavar="DEG", help="[degrees] horizontal field of view"
+        "--hfov", type=positive, metavar="DEG", help="[degrees] horizontal field of view"
     )
     which.add_argument(
-        "--f35", type=_positive, metavar="MM", help="[mm] focal length on 35 mm film"
+        "--f35", type=positive, metavar="MM", help="[mm] focal length on 35 mm film"
     )
     which.add_argument(
         "--camera-info",
@@ -227,9 +236,9 @@ def _add_camera(command) -> None:
         action="store_true",
         help="where nothing tells the focal length, take that of a phone's main camera",
     )
-    group.add_argument("--fy", type=_positive, help="[px] vertical focal length (default fx)")
-    group.add_argument("--cx", type=_finite, help="[px] centre (default (width - 1) / 2)")
-    group.add_argument("--cy", type=_finite, help="[px] centre (default (height - 1) / 2)")
+    group.add_argument("--fy", type=positive, help="[px] vertical focal length (default fx)")
+    group.add_argument("--cx", type=finite, help="[px] centre (default (width - 1) / 2)")
+    group.add_argument("--cy", type=finite, help="[px] centre (default (height - 1) / 2)")
     group.add_argument(
         "--rectified",
         action="store_true",
@@ -241,11 +250,11 @@ def _add_model(command) -> None:
     group = command.add_argument_group("model")
     _add_which_model(group)
     group.add_argument(
-        "--min-range", type=_not_negative, default=0.05, metavar="M", help="[m] default 0.05"
+        "--min-range", type=not_negative, default=0.05, metavar="M", help="[m] default 0.05"
     )
     group.add_argument(
         "--max-range",
-        type=_positive,
+        type=positive,
         default=100.0,
         metavar="M",
         help="[m] depths outside min-range to max-range are not believed (default 100)",
@@ -271,7 +280,7 @@ def _add_which_model(group) -> None:
         "--option",
         action="append",
         default=[],
-        type=_pair,
+        type=pair,
         metavar="NAME=VALUE",
         help="set an option of the model, as in max_pixels=500000 or marker=arrow:20:3; repeat "
         "for more; `depthlm models --options` lists them",
@@ -308,7 +317,7 @@ def _add_calibrate(commands) -> None:
     )
     command.add_argument(
         "--held-out",
-        type=_share,
+        type=share,
         default=0.5,
         metavar="SHARE",
         help="share of the pictures that check the factor and have no part in it (default 0.5)",
@@ -332,45 +341,8 @@ def _add_doctor(commands) -> None:
     command.add_argument("--image-topic", metavar="TOPIC", help="of a camera that runs")
     command.add_argument("--camera-info-topic", metavar="TOPIC", help="of the same camera")
     command.add_argument(
-        "--seconds", type=_positive, default=5.0, help="[s] how long to listen (default 5)"
+        "--seconds", type=positive, default=5.0, help="[s] how long to listen (default 5)"
     )
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text}: must be finite")
-    return value
-
-
-def _positive(text: str) -> float:
-    if not (value := _finite(text)) > 0:
-        raise argparse.ArgumentTypeError(f"{text}: must be positive")
-    return value
-
-
-def _not_negative(text: str) -> float:
-    if not (value := _finite(text)) >= 0:
-        raise argparse.ArgumentTypeError(f"{text}: must not be negative")
-    return value
-
-
-def _share(text: str) -> float:
-    if not 0 < (value := _finite(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: must be between 0 and 1")
-    return value
-
-
-def _pair(text: str) -> str:
-    if not all(part.strip() for part in text.partition("=")):
-        raise argparse.ArgumentTypeError(f"{text}: must be NAME=VALUE")
-    return text
-
-
-def _count(text: str) -> int:
-    if not (value := int(text)) > 0:
-        raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
-    return value
 
 
 if __name__ == "__main__":

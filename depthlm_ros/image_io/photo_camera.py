@@ -92,11 +92,22 @@ def _whole_lens(picture: Picture, choice: CameraChoice, label: str):
     width, height = picture.size
     if choice.camera_info:
         found = read_calibration(choice.camera_info, picture.size)
+        _check_size(found.lens.image_size, picture.size, choice.camera_info, label)
         return found.lens, f"calibration {choice.camera_info}", False, found.remarks
     focal = _focal(picture, choice, label)
     lens = ideal_lens(width, height, focal.fx, choice.fy, choice.cx, choice.cy)
     told = not choice.fx
     return lens, focal.source, focal.assumed, (focal.source,) if told else ()
+
+
+def _check_size(calibrated: tuple, taken: tuple, file: str, label: str) -> None:
+    if calibrated != taken:
+        raise StatusError(
+            Code.BAD_CAMERA_INFO,
+            f"{label}: {taken[0]} x {taken[1]} px, the calibration {file} is for "
+            f"{calibrated[0]} x {calibrated[1]} px: must be equal; give the picture as taken, "
+            "unscaled, uncropped and unturned, or a calibration of its size",
+        )
 
 
 def _focal(picture: Picture, choice: CameraChoice, label: str) -> FocalLength:

@@ -24,7 +24,12 @@ from depthlm_ros.language.quantities import (
     read_quantities,
     wanted_length_unit,
 )
-from depthlm_ros.language.question_checks import amount_of, normalise_text, refuse_left_over
+from depthlm_ros.language.question_checks import (
+    amount_of,
+    in_english,
+    normalise_text,
+    refuse_left_over,
+)
 from depthlm_ros.language.tasks import OF_THINGS, OF_WAYS, ONE_POINT, Task
 from depthlm_ros.language.things import (
     GIVEN,
@@ -116,10 +121,27 @@ class FreeQuestion:
     """A question about the whole image in free words: no number comes of it.
 
     ``words``: the question, one safe line. ``refusal``: the answer of a model that cannot write.
+    ``has_pixels``: it came with pixels, which words cannot point at.
     """
 
     words: str
     refusal: StatusError
+    has_pixels: bool = False
+
+    def check(self, writes: bool) -> None:
+        """Raise the refusal of a model that cannot write, or of pixels beside free words."""
+        if not writes:
+            raise StatusError(
+                self.refusal.code,
+                f"{self.refusal.text}; other questions need a model that writes (the parameter "
+                "language_model, or depthvlm-4b)",
+            )
+        if self.has_pixels:
+            raise StatusError(
+                Code.BAD_QUESTION,
+                "a question in free words is about the whole image: leave the pixels out, or ask "
+                f"for example {phrases.EXAMPLES}",
+            )
 
 
 def read_any_question(
@@ -128,8 +150,7 @@ def read_any_question(
     """Read a typed question, else one in free words; raises what ``read_question`` raises.
 
     Whether a way is free and whatever is a measure is refused in free words (UNSUPPORTED), since
-    robots act on that; so is a free question with pixels (BAD_QUESTION), which words cannot point
-    at.
+    robots act on that; ``FreeQuestion.check`` refuses one with pixels.
     """
     try:
         return read_question(text, pixels, max_length, able)
@@ -138,15 +159,10 @@ def read_any_question(
         found, tagged = read_points(plain)
         for pattern, reason in unsupported.NOT_FREELY:
             if pattern.search(plain) or pattern.search(tagged):
-                raise StatusError(Code.UNSUPPORTED, reason) from refusal
+                raise in_english(text, StatusError(Code.UNSUPPORTED, reason)) from refusal
         ahead_only = all(point in (STRAIGHT_AHEAD, CENTRE) for point in found)
-        if len(pixels) or not ahead_only:
-            raise StatusError(
-                Code.BAD_QUESTION,
-                "a question in free words is about the whole image: leave the pixels out, or ask "
-                f"for example {phrases.EXAMPLES}",
-            ) from refusal
-        return FreeQuestion(clean(text, max_length), refusal)
+        has_pixels = len(pixels) > 0 or not ahead_only
+        return FreeQuestion(clean(text, max_length), refusal, has_pixels)
 
 
 def read_question(
@@ -162,6 +178,13 @@ def read_question(
     something else than the tasks, or for what ``able`` does not hold. InFreeWords, which is one of
     these, when it asks for no measure at all.
     """
+    try:
+        return _read(text, pixels, max_length, able)
+    except StatusError as refusal:
+        raise in_english(text, refusal) from refusal
+
+
+def _read(text: str, pixels, max_length: int, able: Able) -> Question:
     plain = normalise_text(text, max_length)
     declared, plain = phrases.read_declared(plain)
     given = [tuple(p) for p in pixels]

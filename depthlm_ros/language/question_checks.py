@@ -51,6 +51,30 @@ _HARMLESS_NUMBER = re.compile(
 )
 
 
+_ENGLISH = re.compile(
+    r"\b(?:how|what|which|where|when|who|why|is|are|does|can|could|should|would|will|the|this|that|"
+    r"these|those|of|from|between|tell|give|please|there|it|find|show|measure|describe|"
+    r"count|compare)\b",
+    re.IGNORECASE,
+)
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def is_english(text: str) -> bool:
+    """Tell whether a text may be English: one of its small words, or too short to tell."""
+    if _ENGLISH.search(text):
+        return True
+    return text.isascii() and len(text.split()) < 2 or _LETTER.search(text) is None
+
+
+def in_english(text: str, refusal: StatusError) -> StatusError:
+    """Return the refusal of a question; for one in another language it says so."""
+    if is_english(text):
+        return refusal
+    words = f"questions are read in English only: {refusal.text}"
+    return type(refusal)(refusal.code, words)
+
+
 def refuse_left_over(rest: str) -> None:
     """Refuse a number that belongs to no point and no quantity."""
     match = _LEFT_OVER.search(_HARMLESS_NUMBER.sub(" ", rest))

@@ -48,10 +48,15 @@ UNSUPPORTED = [
             r"camera motion between images is not offered: ask about points of the newest image",
         ),
         (
-            r"\bhow (?:big|large|thick|small|heavy|old|warm|hot|cold|bright|steep|flat)\b|"
-            r"\b(?:the|what|its) (?:size|thickness|area|volume|weight|length|diameter|radius|"
+            r"\bhow (?:heavy|old|warm|hot|cold|bright)\b|"
+            r"\b(?:the|what|its) (?:weight|temperature|mass)\b",
+            "weights, ages and temperatures are not measured: ask for distances and times",
+        ),
+        (
+            r"\bhow (?:big|large|thick|small|steep|flat)\b|"
+            r"\b(?:the|what|its) (?:size|thickness|area|volume|length|diameter|radius|"
             r"circumference|"
-            r"perimeter|slope|temperature|mass|diagonal)\b|"
+            r"perimeter|slope|diagonal)\b|"
             r"\bhow long (?:is|are|was) (?:the|this|that|a|an|my)\b(?! "
             r"(?:way|path|trip|drive|walk|journey|time|route))|\bhow deep (?:is|are) (?:the|a|an|"
             r"my)\b"

@@ -818,3 +818,21 @@ def test_a_full_disk_is_told_with_path_and_cause(tmp_path):
         write_atomically(tmp_path / "a_depth.npy", fill)
     assert sentence_of(caught.value) == f"{tmp_path / 'a_depth.npy'}: No space left on device"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["depth", "x.jpg", "--fx", "abc", "-o", "y"], "'abc': must be a number"),
+        (["depth", "x.jpg", "--fx", "-1", "-o", "y"], "-1: must be positive"),
+        (["depth", "x.jpg", "--max-points", "1.5", "-o", "y"], "'1.5': must be a whole number"),
+        (["bench", "speed", "--runs", "x"], "invalid int value"),
+        (["data", "prepare"], "the following arguments are required"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_with_the_way_to_the_options(words, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    text = capsys.readouterr().err
+    assert ended.value.code == 2 and said in text
+    assert text.count("\n") == 1 and "--help" in text

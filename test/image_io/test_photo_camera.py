@@ -113,11 +113,11 @@ def test_resized_lens_by_the_pixel_centre_rule():
     assert small.k == pytest.approx((155.0, 1.0, 99.5, 0.0, 104.0, 49.5, 0.0, 0.0, 1.0))
 
 
-def test_a_calibration_of_another_size_is_refused_by_its_rectifier(photo, tmp_path):
-    found = open_photograph(photo(), CameraChoice(camera_info=calibration(tmp_path, 500, 400)))
+def test_a_calibration_of_another_size_is_refused(photo, tmp_path):
     with pytest.raises(StatusError) as refusal:
-        found.rectifier()
-    assert "400 x 300" in refusal.value.text and "500 x 400" in refusal.value.text
+        open_photograph(photo(), CameraChoice(camera_info=calibration(tmp_path, 500, 400)))
+    assert "400 x 300 px" in refusal.value.text and "for 500 x 400 px" in refusal.value.text
+    assert "a calibration of its size" in refusal.value.text
 
 
 def test_folders_and_globs_are_pictures_in_order(tmp_path):

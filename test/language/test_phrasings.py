@@ -21,6 +21,8 @@ def reading(text: str, pixels, able=Able.THINGS | Able.WAYS) -> str:
     """Write how a question is read, in the table's form."""
     try:
         question = read_any_question(text, pixels, able=able)
+        if isinstance(question, FreeQuestion):
+            question.check(writes=True)
     except StatusError as refusal:
         return refusal.code.name
     if isinstance(question, FreeQuestion):

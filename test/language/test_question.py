@@ -370,4 +370,40 @@ def test_typed_questions_and_their_refusals_stay_what_they_are():
         ("", [], "empty"),
     ):
         with pytest.raises(StatusError, match=words):
-            read_any_question(text, pixels)
+            read_any_question(text, pixels).check(writes=True)
+
+
+def test_a_model_that_cannot_write_is_not_told_to_leave_the_pixels_out():
+    """Without them it could not answer either."""
+    for pixels in (HERE, []):
+        with pytest.raises(StatusError, match="need a model that writes") as caught:
+            read_any_question("What is this?", pixels).check(writes=False)
+        assert "leave the pixels out" not in caught.value.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wie weit ist dieser Punkt?",
+        "Quelle est la distance de ce point ?",
+        "¿A qué distancia está este punto?",
+        "Quanto dista questo punto?",
+        "距离是多少?",
+        "Насколько далеко эта точка?",
+    ],
+)
+def test_a_question_in_another_language_is_told_so(text):
+    with pytest.raises(StatusError, match="questions are read in English only: "):
+        read_any_question(text).check(writes=False)
+
+
+def test_english_is_not_told_to_be_english():
+    for text in ("How far is the chair?", "What is the meaning of life?", "hello", "12345"):
+        with pytest.raises(StatusError) as caught:
+            read_any_question(text).check(writes=False)
+        assert "English" not in caught.value.text
+
+
+def test_what_no_distance_tells_is_not_taken_for_a_size():
+    with pytest.raises(StatusError, match="weights, ages and temperatures"):
+        read_question("How heavy is it?", HERE)

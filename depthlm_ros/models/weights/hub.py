@@ -70,7 +70,9 @@ def fetch(name: str, revision: str | None = None) -> Path:
     """
     if not HUB_ID.fullmatch(name):
         raise StatusError(
-            Code.MODEL_NOT_READY, f"{name!r} is no hub id 'owner/name': there is nothing to fetch"
+            Code.MODEL_NOT_READY,
+            f"{name!r} is no hub id 'owner/name': there is nothing to fetch; `depthlm models` "
+            "lists what can be fetched",
         )
     from depthlm_ros.models.weights.hub_download import download
 

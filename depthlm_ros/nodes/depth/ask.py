@@ -116,8 +116,7 @@ class Asker:
         """Answer in the model's own words, where it has any."""
         namer, most = self._namer(), self._node.parameters.values.max_reply_tokens
         model = namer or self._scheduler.model
-        if not speaks(model):
-            raise question.refusal
+        question.check(speaks(model))
 
         def write(seen):
             return model.reply(seen.frame.rgb, seen.frame.camera, question.words, most)
