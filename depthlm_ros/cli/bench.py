@@ -1,4 +1,4 @@
-"""``depthlm bench speed | accuracy | geometry | ask``: hands over to modules with own options."""
+"""``depthlm bench speed | accuracy | geometry | ask | pictures``: modules with own options."""
 
 from importlib import import_module
 
@@ -9,10 +9,12 @@ MODULES = {
     "accuracy": "depthlm_ros.evaluation.accuracy",
     "geometry": "depthlm_ros.benchmarks.geometry",
     "ask": "depthlm_ros.benchmarks.asking",
+    "pictures": "depthlm_ros.benchmarks.picture_cost",
 }
 HELP = (
     "where the time of a frame goes (speed), how right the depth is (accuracy), how right "
-    "clearance, ground and scan are (geometry), or how questions are answered (ask)"
+    "clearance, ground and scan are (geometry), how questions are answered (ask), or what "
+    "compressed pictures cost (pictures)"
 )
 
 

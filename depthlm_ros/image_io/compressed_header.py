@@ -19,7 +19,7 @@ FREE_PIXELS = 9_000_000
 PIXELS_A_BYTE = 9
 """... and that each byte of longer data may bring: no camera compresses further."""
 MAX_SCANS = 64
-MAX_SCANNED_PIXELS = 150_000_000
+MAX_SCANNED_PIXELS = 100_000_000
 """Pixels times scans of a progressive JPEG: about 1 ms a million. Encoders make 6 to 12 scans."""
 MAX_SEGMENTS = 4096
 CUT = "it was not sent or copied whole"

@@ -79,8 +79,8 @@ class InferenceScheduler(DepthRequests):
 
     def activate(self, image_is_rectified: bool) -> None:
         """Start serving."""
-        blank = self._values.refuse_blank
-        self._frames = FrameMaker(image_is_rectified, refuse_blank=blank)
+        most, blank = self._values.max_image_pixels, self._values.refuse_blank
+        self._frames = FrameMaker(image_is_rectified, most, refuse_blank=blank)
         self.statistics = Statistics()
         self.flush()
         self.active = True

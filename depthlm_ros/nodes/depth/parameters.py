@@ -75,6 +75,14 @@ PARAMETERS = (
         when=INACTIVE,
     ),
     Parameter(
+        "max_image_pixels",
+        40_000_000,
+        "Pixels that an image may have; one with more is BAD_IMAGE before it is decoded.",
+        1,
+        40_000_000,
+        when=INACTIVE,
+    ),
+    Parameter(
         "refuse_blank",
         True,
         "Whether a black or blank image is refused as BAD_IMAGE; false: estimated like any other.",

@@ -426,3 +426,10 @@ def test_a_frame_name_that_is_not_text(plane, tools):
     assert answer.status.code in (Code.OK, Code.BAD_IMAGE)
     assert node.is_alive()
     answers(robot, tools)
+
+
+def test_an_image_of_more_pixels_than_the_node_takes(start_node, tools):
+    """The tests' images have 64 x 48 = 3072 pixels."""
+    _, robot = start_node(max_image_pixels=3071)
+    with robot.camera():
+        refused(robot, tools, Code.BAD_IMAGE, "3071 px in all")
