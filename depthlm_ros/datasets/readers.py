@@ -31,7 +31,8 @@ class AnnotationFile(Sequence):
     """The samples of one annotation file, read one at a time.
 
     ``image_root``, ``depth_root``: folders that the paths are below (default: the file's own).
-    ``label``: what labels measure where a line does not say; None: the default of the set that
+    ``keep_index``: whether FILE.idx is written beside it (``line_index``). ``label``: what labels
+    measure where a line does not say; None: the default of the set that
     the file's path speaks of. Raises StatusError(NO_FRAME) for a file that cannot be read, and on
     access StatusError(BAD_IMAGE or BAD_CAMERA_INFO) for a broken line.
     """
@@ -43,9 +44,10 @@ class AnnotationFile(Sequence):
         depth_root: Path | None = None,
         label: LabelKind | None = None,
         dataset: str | None = None,
+        keep_index: bool = True,
     ):
         self.path = Path(path)
-        self.lines = open_lines(self.path)
+        self.lines = open_lines(self.path, keep_index)
         self.image_root = Path(image_root) if image_root else self.path.parent
         self.depth_root = Path(depth_root) if depth_root else self.image_root
         where = self.path.resolve()
@@ -78,7 +80,7 @@ class AnnotationFile(Sequence):
         default = self.label or self._default(of_depthvlm)
         label = _label(line.get("label", default))
         common = {
-            "image": self.image_root / _path(line, "image", "image_path"),
+            "image": _below(self.image_root, line, "image", "image_path"),
             "dataset": self.info.name if self.info else "",
             "label": label,
             "scene": str(line.get("scene", line.get("scene_id", ""))),
@@ -95,7 +97,8 @@ class AnnotationFile(Sequence):
 
     def _depthlm(self, line: dict, common: dict) -> Sample:
         camera = _camera(line.get("intrinsics"), common["image"])
-        points = _points(line, (camera.width, camera.height), required=True)
+        wanted = "depth" in line or "pixel_coords" in line
+        points = _points(line, (camera.width, camera.height), required=wanted)
         return Sample(camera=camera, points=points, **common)
 
     def _depthvlm(self, line: dict, common: dict) -> Sample:
@@ -120,12 +123,12 @@ class AnnotationFile(Sequence):
             raise _broken(f"depth_format = {form!r}: must be one of {', '.join(FORMATS)}")
         raw = form == "binary_float32"
         masks = tuple(
-            self.depth_root / _path(line, key)
+            _below(self.depth_root, line, key)
             for key in ("mask_valid_path", "mask_transp_path")
             if line.get(key)
         )
         return DepthFile(
-            self.depth_root / _path(line, "depth_path"),
+            _below(self.depth_root, line, "depth_path"),
             1.0 if raw and not line.get("depth_scale") else _positive(line, "depth_scale"),
             form,
             masks,
@@ -161,6 +164,14 @@ def _spread(what: str, joined: str, count: int) -> list[str]:
 
 def _broken(text: str) -> StatusError:
     return StatusError(Code.BAD_IMAGE, text)
+
+
+def _below(root: Path, line: dict, *keys: str) -> Path:
+    """Return the path below a root, or the absolute one where there is such a file."""
+    relative = _path(line, *keys)
+    absolute = Path(f"/{relative}")
+    given = next(line[key] for key in keys if key in line)
+    return absolute if given.startswith("/") and absolute.is_file() else root / relative
 
 
 def _path(line: dict, *keys: str) -> str:

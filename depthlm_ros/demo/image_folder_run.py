@@ -1,5 +1,6 @@
 """The photographs: real images with labelled pixels, through the same camera node."""
 
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from depthlm_ros.datasets.annotations import read_annotations
 from depthlm_ros.demo.context import CAMERA, ROOT, DemoContext, say
 from depthlm_ros.demo.node_processes import DemoError
 from depthlm_ros.evaluation.metrics import Accuracy, accuracy, constant_accuracy, pooled
+from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.status import Code, StatusError
 
 VARIABLE = "DEPTHLM_PHOTOS"
 KNOWN_PLACE = ROOT.parent / "shared" / "data" / "ibims1" / "points.jsonl"
+MOST_PHOTOS, MOST_LABELS = 20, 1000
 FASTEST_HZ, SLOWEST_HZ = 2.0, 0.2
 START_S, EACH_S = 60.0, 15.0
 IGNORE_EXIF = cv2.IMREAD_IGNORE_ORIENTATION  # as camera_node does
@@ -32,6 +35,7 @@ class Photograph:
     path: Path
     pixels: np.ndarray
     depth_m: np.ndarray
+    camera: PinholeCamera | None = None
 
     @property
     def name(self) -> str:
@@ -62,11 +66,11 @@ def find_photographs(given: str | None) -> tuple[Path | None, str]:
     for named, how in ((given, "--photos"), (os.environ.get(VARIABLE), VARIABLE)):
         if named:
             path = Path(named).expanduser()
-            path = path / "points.jsonl" if path.is_dir() else path
+            path = _jsonl_in(path) if path.is_dir() else path
             if not path.is_file():
                 raise DemoError(
-                    f"{how}: {path} is not there: give a jsonl file with image, intrinsics, "
-                    "pixel_coords and depth on each line (docs/demo.md); pictures without labels "
+                    f"{how}: {path} is not there: give a jsonl file of DepthLM's or "
+                    "DepthVLM's form (docs/demo.md); pictures without labels "
                     "are for `depthlm depth`"
                 )
             return path.resolve(), f"photographs: {path} ({how})"
@@ -75,20 +79,51 @@ def find_photographs(given: str | None) -> tuple[Path | None, str]:
     return None, "photographs: none at hand (--photos FILE.jsonl plays yours)"
 
 
-def load_photographs(path: Path) -> list[Photograph]:
-    """Read the labelled images of a jsonl file. Raises DemoError."""
+def _jsonl_in(folder: Path) -> Path:
+    """Return a folder's points.jsonl, or its only .jsonl."""
+    found = sorted(folder.glob("*.jsonl"))
+    return found[0] if len(found) == 1 else folder / "points.jsonl"
+
+
+def load_photographs(path: Path, image_root: Path | None = None) -> list[Photograph]:
+    """Read the labelled images of a jsonl file, at most MOST_PHOTOS. Raises DemoError.
+
+    ``image_root``: what the images' paths are below; None: the file's folder.
+    """
 
     def skip(where, refusal):
         say(f"  {where} is skipped: {refusal.text}")
 
     try:
-        lines = read_annotations(path, skip)
+        lines = read_annotations(path, skip, image_root=image_root)
     except StatusError as refusal:
         raise DemoError(refusal.text) from refusal
-    found = [Photograph(line.path, line.pixels, line.metres) for line in lines if len(line.metres)]
+    found = [
+        Photograph(line.path, line.pixels[:MOST_LABELS], line.metres[:MOST_LABELS], line.camera)
+        for line in lines
+        if len(line.metres)
+    ]
     if not found:
         raise DemoError(f"{path}: no picture has labels (pixel_coords and depth)")
-    return found
+    if len(found) <= MOST_PHOTOS:
+        return found
+    say(f"  {len(found)} photographs: {MOST_PHOTOS} of them are shown, evenly spaced")
+    return [found[i * len(found) // MOST_PHOTOS] for i in range(MOST_PHOTOS)]
+
+
+def write_photographs(photographs: list[Photograph], path: Path) -> None:
+    """Write the lines that camera_node plays: absolute paths, z-depths at pixels of the image."""
+    with path.open("w", encoding="utf-8") as file:
+        for one in photographs:
+            c = one.camera
+            line = {
+                "image": str(one.path.resolve()),
+                "intrinsics": [c.fx, c.fy, c.cx, c.cy, c.width, c.height],
+                "pixel_coords": one.pixels.tolist(),
+                "depth": one.depth_m.tolist(),
+                "label": "z",
+            }
+            file.write(json.dumps(line) + "\n")
 
 
 def thumbnail(rgb: np.ndarray) -> np.ndarray:
@@ -111,7 +146,9 @@ class ImageFolderRun:
     def __init__(self, context: DemoContext, path: Path, latency_s: float):
         """``latency_s``: from an image's stamp to its depth; sets how fast they are played."""
         self._context, self._rate_hz = context, rate_for(latency_s)
-        self._path, self._photographs = path, load_photographs(path)
+        self._photographs = load_photographs(path, context.options.photos_root)
+        self._path = context.out / "photographs.jsonl"
+        write_photographs(self._photographs, self._path)
         self._known, self._refusal = [], ""
         for photograph in self._photographs:
             bgr = cv2.imread(str(photograph.path), cv2.IMREAD_COLOR | IGNORE_EXIF)

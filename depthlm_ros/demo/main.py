@@ -42,6 +42,12 @@ def arguments(args=None):
     add("--seed", type=_natural, default=0, help="of the scenes and the pixels (default 0)")
     add("--model", default="embedded", help="'embedded', a hub name, or a folder of weights")
     add("--photos", metavar="PATH", help="jsonl file of labelled photographs, or its folder")
+    add(
+        "--photos-root",
+        metavar="DIR",
+        type=Path,
+        help="what the paths in that file are below (default: the file's folder)",
+    )
     add("--no-photos", action="store_true", help="leave the photographs out")
     add("--out", type=Path, default=OUT, help=f"folder for the files (default {OUT})")
     add("--domain", type=int, choices=range(102), metavar="N", help="ROS domain, 0 to 101")

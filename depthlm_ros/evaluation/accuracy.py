@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from depthlm_ros.datasets.annotations import read_annotations
+from depthlm_ros.datasets.base import LabelKind
 from depthlm_ros.estimator import DepthEstimator, marker_points
 from depthlm_ros.evaluation import benchmark as published_benchmark
 from depthlm_ros.evaluation.metrics import accuracy, constant_accuracy, pooled
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.depth_map import depth_from_distance
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.status import Code, StatusError
 
@@ -57,17 +57,15 @@ def photographs(path: Path, labels: str = "depth") -> Iterator[Sample]:
     def refuse(where, refusal):
         raise StatusError(refusal.code, f"{where}: {refusal.text}")
 
-    for line in read_annotations(path, refuse):
+    label = LabelKind.DISTANCE if labels == "distance" else LabelKind.Z
+    for line in read_annotations(path, refuse, label):
         bgr = cv2.imread(str(line.path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if bgr is None:
             raise StatusError(
                 Code.BAD_IMAGE, f"{line.path} is missing or no picture that can be read"
             )
-        metres = line.metres
-        if labels == "distance":
-            metres = depth_from_distance(metres, line.camera.normalise(line.pixels))
         frame = Frame(np.ascontiguousarray(bgr[..., ::-1]), line.camera)
-        yield Sample(line.path.stem, frame, line.pixels, metres, str(line.path))
+        yield Sample(line.path.stem, frame, line.pixels, line.metres, str(line.path))
 
 
 def scenes(

@@ -169,7 +169,7 @@ def test_what_cannot_be_used_is_skipped_and_told_once(tools, tmp_path):
         line("a.png"),
         line("a.png", intrinsics=[1, 2, 3]),
         line("a.png", depth=[1.0]),
-        line("a.png", intrinsics=[0.0, 8, 16, 12, 48, 32]),
+        line("a.png", intrinsics=[-1.0, 8, 16, 12, 48, 32]),
     )
     warnings = []
     source = open_source(tools.camera_values(source=str(tmp_path)), warnings.append)
@@ -177,9 +177,9 @@ def test_what_cannot_be_used_is_skipped_and_told_once(tools, tmp_path):
         assert [rgb_of(shot.image)[0, 0, 0] for shot in source.shots()] == [10]
     said = (
         ("line 4 is skipped", "JSONDecodeError"),
-        ("line 6 is skipped", "expected 6"),
-        ("line 7 is skipped", "3 pixel_coords, but depth is (1,)"),
-        ("line 8 is skipped", "fx = 0.0: must be positive"),
+        ("line 6 is skipped", "must be [fx, fy, cx, cy, width, height]"),
+        ("line 7 is skipped", "3 pixel_coords, but depth has the shape (1,)"),
+        ("line 8 is skipped", "fx = -1.0: must be positive"),
         ("cut.png is skipped", "damaged"),
         ("gone.png is skipped", "No such file"),
         ("small.png is skipped", "24 x 16 px, its CameraInfo is for 48 x 32"),
@@ -204,8 +204,8 @@ def test_nothing_that_can_be_played_is_an_error(tools, tmp_path):
     assert "fx = 0 px: must be positive" in refused(tmp_path)
     assert "must be a path or begin with file://" in refused(tmp_path, camera_info_url="http://x")
     empty = write_lines(tmp_path)
-    assert "points.jsonl: empty" in refused(tmp_path)
-    empty.write_text("[1]\n[2]\n")
+    assert "points.jsonl: is empty; give one JSON object a line" in refused(tmp_path)
+    empty.write_text("1\n2\n")
     assert "line after line is broken" in refused(empty)
     write_lines(tmp_path, name="other.jsonl")
     assert "2 .jsonl files (other.jsonl, points.jsonl)" in refused(tmp_path)

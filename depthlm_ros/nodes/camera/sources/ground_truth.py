@@ -12,7 +12,7 @@ import numpy as np
 from std_msgs.msg import Header
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.depth_map import DepthMap, depth_from_distance, distance_from_depth
+from depthlm_ros.geometry.depth_map import DepthMap, distance_from_depth
 from depthlm_ros.geometry.rectify import Rectifier
 from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.point_depth import PointDepth
@@ -68,13 +68,12 @@ class DenseTruth:
 
 @dataclass(frozen=True)
 class LabelTruth:
-    """Labels at some pixels: ``pixels`` (N, 2), ``metres`` (N,), z-depth or ``is_distance``."""
+    """Labels at some pixels: ``pixels`` (N, 2), ``metres`` (N,) z-depth."""
 
     pixels: np.ndarray
     metres: np.ndarray
     rectifier: Rectifier
     size: tuple
-    is_distance: bool = False
 
     def read(self, pixels) -> list[PointDepth]:
         """See Truth."""
@@ -96,9 +95,8 @@ class LabelTruth:
             )
         label = near[np.square(off[near]).sum(axis=1).argmin()]
         xy = self.rectifier.camera.normalise(self.rectifier.source_to_rectified((u, v)))
-        metres = float(self.metres[label])
-        depth = float(depth_from_distance(metres, xy)) if self.is_distance else metres
-        if not np.isfinite(depth):
+        depth = float(self.metres[label])
+        if not np.isfinite(xy).all():
             text = f"the lens model has no ray for pixel ({u:g}, {v:g}): ask nearer to the centre"
             return PointDepth((u, v), Code.NO_DEPTH, text, source="")
         return known(u, v, xy, depth_m=depth)

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from depthlm_ros.datasets.annotations import read_annotations
+from depthlm_ros.datasets.base import LabelKind
 from depthlm_ros.image_io import pictures
 from depthlm_ros.image_io.photo_camera import picture_files, with_camera
 from depthlm_ros.nodes.camera.sources import calibration
@@ -83,7 +84,6 @@ class Photographs:
             picture.metres,
             rectifier,
             (width, height),
-            self._values.labels == "distance",
         )
         known = truth if len(picture.metres) else None
         return CameraSample(image, info, time_ns, conversions.time_of(time_ns), known)
@@ -110,6 +110,8 @@ class Photographs:
         return found.rgb, calibration.info_of(photo.lens), plain
 
     def _annotated(self, path: Path) -> list[Photograph]:
+        distances = self._values.labels == "distance"
+        label = LabelKind.DISTANCE if distances else None
         return [
             Photograph(
                 line.path,
@@ -117,7 +119,7 @@ class Photographs:
                 line.pixels,
                 line.metres,
             )
-            for line in read_annotations(path, self._skip)
+            for line in read_annotations(path, self._skip, label)
         ]
 
     def _plain(self, path: Path) -> list[Photograph]:
