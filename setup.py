@@ -72,7 +72,7 @@ setup(
         "heic": ["pi-heif"],
         "web": ["nicegui>=3.0,<4"],
         "train": ["accelerate>=1.10", "datasets>=4.7", "peft>=0.17", "trl>=1.0", "tensorboard"],
-        "data": ["lz4", "pyarrow>=21", "scipy"],
+        "data": ["lz4", "pyarrow>=21", "ray[data]>=2.50", "scipy"],
         "test": [
             "accelerate>=1.10",
             "datasets>=4.7",

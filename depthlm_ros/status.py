@@ -44,3 +44,7 @@ class StatusError(Exception):
         super().__init__(f"{code.name}: {text}")
         self.code = Code(code)
         self.text = text
+
+    def __reduce__(self) -> tuple:
+        """Pickle by both arguments: worker processes raise it too."""
+        return type(self), (self.code, self.text)

@@ -50,6 +50,12 @@ def _add_prepare(commands) -> None:
     command.add_argument("--every", type=int, help="only each Nth image of a scene")
     command.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     command.add_argument(
+        "--ray",
+        default="",
+        metavar="ADDRESS",
+        help="map the scenes on a Ray cluster: 'auto', ray://HOST:10001, or 'local' for one here",
+    )
+    command.add_argument(
         "--part", default="0/1", metavar="I/N", help="every Nth scene from the Ith"
     )
     command.add_argument(
@@ -100,6 +106,7 @@ def prepare(options) -> int:
         options.workers,
         shard_of(options.part),
         lambda name, done, total: note(f"{name}: {done} of {total} scenes"),
+        options.ray,
     )
     if not path.is_file():
         note(f"{path} is written when all parts are there")

@@ -2,14 +2,13 @@
 
 A set's module (``curators.py`` lists them) names its scenes and yields a ``FrameRecord`` for each
 image of one: where image and depth map lie, the right camera, what the map measures. Here the
-records become lines of either paper's form, scene by scene in as many processes as wanted. A
+records become lines of either paper's form, scene by scene, in processes or on a Ray cluster. A
 scene's lines appear under ``parts/`` when they are complete, so an interrupted run goes on, and
 machines that share a disk share the scenes by ``part``.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from depthlm_ros.datasets.base import DepthFile, LabelKind, convert
 from depthlm_ros.datasets.depth_reading import CANONICAL_FOCAL_PX, canonical_size, read_masked
 from depthlm_ros.datasets.registry import ANY_RANGE, SETS
+from depthlm_ros.datasets.scene_map import map_scenes
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.image_io.atomic_write import write_atomically, write_text_atomically
 from depthlm_ros.status import Code, StatusError
@@ -199,11 +199,13 @@ def prepare(
     workers: int = 1,
     part: tuple = (0, 1),
     progress: Callable | None = None,
+    ray_address: str = "",
 ) -> Path:
     """Curate a set's split; returns the annotation file, ``NAME_..._SPLIT.jsonl`` in ``out``.
 
     ``part`` = (i, n): every nth scene from the ith, for several machines; the file is written by
-    whoever finds all parts complete. Raises StatusError for files that are not as the set's own.
+    whoever finds all parts complete. ``ray_address``: see ``map_scenes``. Raises StatusError for
+    files that are not as the set's own.
     """
     root, out = Path(root), Path(out)
     scenes = sorted(curator.scenes(root, settings.split))
@@ -213,7 +215,7 @@ def prepare(
         )
     mine = scenes[part[0] :: part[1]]
     work = partial(curate_scene, curator, root, out, settings)
-    for done, _ in enumerate(_map(work, mine, workers), start=1):
+    for done, _ in enumerate(map_scenes(work, mine, workers, ray_address), start=1):
         if progress:
             progress(curator.name, done, len(mine))
     folder = out / "parts" / settings.form / settings.split
@@ -227,14 +229,6 @@ def prepare(
             path.with_suffix(".report.json"), json.dumps(report, indent=2) + "\n"
         )
     return path
-
-
-def _map(work: Callable, scenes: Iterable[str], workers: int) -> Iterator:
-    if workers <= 1:
-        yield from map(work, scenes)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(work, scenes)
 
 
 def _join(parts: Sequence[Path], path: Path) -> None:

@@ -90,8 +90,8 @@ def test_a_training_line_of_depthvlm_is_read_at_some_pixels_of_its_map(tmp_path)
     Image.fromarray(depth).save(tmp_path / "depth/a.png")
     (found,) = read_annotations(lines(tmp_path / "train.jsonl", DEPTHVLM), refuse)
     assert len(found.metres) == 100 and (found.metres == 2.5).all()
-    assert 100 <= found.pixels[:, 0].min() and found.pixels[:, 0].max() < 500
-    assert 200 <= found.pixels[:, 1].min() and found.pixels[:, 1].max() < 280
+    assert found.pixels[:, 0].min() >= 100 and found.pixels[:, 0].max() < 500
+    assert found.pixels[:, 1].min() >= 200 and found.pixels[:, 1].max() < 280
 
 
 def test_a_json_list_another_root_and_an_absolute_path(tmp_path):

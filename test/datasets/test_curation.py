@@ -5,6 +5,7 @@ Geometry by another route than the code's.
 
 import json
 import math
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -18,6 +19,7 @@ from PIL import Image
 from depthlm_ros.datasets.curation import CurationSettings, prepare
 from depthlm_ros.datasets.curators import NAMES, curator_of
 from depthlm_ros.datasets.readers import AnnotationFile
+from depthlm_ros.datasets.scene_map import ray_cluster
 from depthlm_ros.datasets.show import sheet
 from depthlm_ros.status import StatusError
 
@@ -449,17 +451,47 @@ def test_argoverse2(tmp_path):
     assert line["label"] == "distance" and raw.max() == round(math.hypot(18.5, 0.5, 0.4) * 256)
 
 
-def test_an_interrupted_run_goes_on_and_machines_share(tmp_path):
-    root, out = tmp_path / "root", tmp_path / "out"
+def three_scenes(root):
+    """Write Matterport3D with the scenes m1, m2 and m3."""
     matterport(root)
     for name in ("m2", "m3"):
-        (root / "m1").joinpath()
-        import shutil
-
         shutil.copytree(root / "m1", root / name)
         conf = root / name / "undistorted_camera_parameters"
         (conf / "m1.conf").rename(conf / f"{name}.conf")
     text(root / "scenes_train.txt", "m1\nm2\nm3\n")
+
+
+def test_a_cluster_of_two_workers_writes_the_same_file(tmp_path):
+    """Ray Data's map over scenes, on a cluster made here, against the map of one process."""
+    root, told = tmp_path / "root", []
+    three_scenes(root)
+    curator, settings = curator_of("matterport3d"), CurationSettings()
+    alone = prepare(curator, root, tmp_path / "alone", settings)
+    with ray_cluster("local", workers=2) as ray:
+        assert ray.cluster_resources()["CPU"] == 2
+        by_ray = prepare(
+            curator, root, tmp_path / "ray", settings, ray_address="local",
+            progress=lambda *numbers: told.append(numbers),
+        )  # fmt: skip
+        assert by_ray.read_text() == alone.read_text() and len(alone.read_text().splitlines()) == 6
+        assert told == [("matterport3d", n, 3) for n in (1, 2, 3)]
+        (root / "m2/undistorted_depth_images/a_d0_0.png").write_bytes(b"no picture")
+        with pytest.raises(StatusError, match="a_d0_0.png is missing or no picture"):
+            prepare(curator, root, tmp_path / "broken", settings, ray_address="local")
+    assert not ray.is_initialized()
+
+
+def test_a_refusal_crosses_processes(tmp_path):
+    root = tmp_path / "root"
+    three_scenes(root)
+    (root / "m2/undistorted_depth_images/a_d0_0.png").write_bytes(b"no picture")
+    with pytest.raises(StatusError, match="a_d0_0.png is missing or no picture"):
+        prepare(curator_of("matterport3d"), root, tmp_path / "o", CurationSettings(), workers=2)
+
+
+def test_an_interrupted_run_goes_on_and_machines_share(tmp_path):
+    root, out = tmp_path / "root", tmp_path / "out"
+    three_scenes(root)
     curator, settings = curator_of("matterport3d"), CurationSettings()
     path = prepare(curator, root, out, settings, part=(0, 2))
     assert not path.exists()

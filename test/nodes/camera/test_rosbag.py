@@ -94,7 +94,8 @@ def stamps(count, first_ns=START_NS):
     return [first_ns + STEP_NS * i for i in range(count)]
 
 
-def write(path, topics, storage="sqlite3", little_endian=True, version=9, compression=None):
+def write(path, topics, storage="sqlite3", little_endian=True, version=9, compression=None,
+          old_names=False):  # fmt: skip
     """Write a bag: topics is {name: (kind, [(time of recording, message)])}; return its path."""
     plugin = {"sqlite3": StoragePlugin.SQLITE3, "mcap": StoragePlugin.MCAP}[storage]
     writer = Writer(path, version=version, storage_plugin=plugin)
@@ -103,7 +104,7 @@ def write(path, topics, storage="sqlite3", little_endian=True, version=9, compre
     with writer:
         records = []
         for name, (kind, messages) in topics.items():
-            connection = writer.add_connection(name, kind, typestore=STORE)
+            connection = _connection(writer, name, kind, old_names)
             for time_ns, content in messages:
                 data = content
                 if not isinstance(content, bytes):
@@ -112,6 +113,16 @@ def write(path, topics, storage="sqlite3", little_endian=True, version=9, compre
         for time_ns, _, connection, data in sorted(records, key=lambda r: r[:2]):
             writer.write(connection, time_ns, data)
     return path
+
+
+def _connection(writer, name, kind, old_name):
+    if not old_name:
+        return writer.add_connection(name, kind, typestore=STORE)
+    definition, _ = STORE.generate_msgdef(kind, ros_version=2)
+    digest = STORE.hash_rihs01(kind)
+    return writer.add_connection(
+        name, kind.replace("/msg/", "/"), msgdef=definition, rihs01=digest
+    )
 
 
 def camera_topics(count=4, base="/cam", make=raw, kind=RAW, suffix="image_raw"):
@@ -397,6 +408,18 @@ def test_video_transports_are_named_with_their_remedy():
 
 def test_type_names_of_ros_1_mean_those_of_ros_2():
     assert type_of("sensor_msgs/Image") == RAW and type_of(RAW) == RAW
+
+
+@pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
+def test_a_bag_with_the_old_type_names_plays(tools, tmp_path, storage):
+    """sensor_msgs/Image, as first releases and converters wrote it, in metadata and storage."""
+    bag = write(tmp_path / "old", camera_topics(), storage, old_names=True)
+    assert "type: sensor_msgs/Image" in (bag / "metadata.yaml").read_text()
+    source = open_source(tools.camera_values(source=str(bag)), lambda sentence: None)
+    shots = list(source.shots())
+    assert len(shots) == 4
+    for number, (shot, time_ns) in enumerate(zip(shots, stamps(4), strict=True)):
+        assert_same(shot.image, shot.info, number, time_ns)
 
 
 def test_a_bag_of_ros_1_plays(tools, tmp_path):
