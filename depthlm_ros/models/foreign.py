@@ -1,10 +1,11 @@
-"""Models that are not of this package, by name: ``transformers:...`` and ``plugin:...``.
+"""Models that are not of this package, by name: ``transformers:``, ``plugin:``, ``openai:``.
 
 ``transformers:FOLDER`` or ``transformers:ORG/NAME`` (fetched): any metric depth-estimation model,
 or any image-text model, of the installed transformers. ``plugin:NAME``: an entry point of the
 group ``depthlm_ros.models`` in an installed package, for a model whose code lives elsewhere: a
 function ``(device: str, dtype: str, **options)`` that returns a DenseDepthModel or a
-PointDepthModel (``models/base.py``).
+PointDepthModel (``models/base.py``). ``openai:MODEL@URL``: a model behind an OpenAI-compatible
+server, asked by marker.
 """
 
 import json
@@ -16,14 +17,15 @@ from depthlm_ros.models.import_logging import quiet_imports
 from depthlm_ros.models.weights.hub import find
 from depthlm_ros.status import Code, StatusError
 
-TRANSFORMERS, PLUGIN = "transformers:", "plugin:"
+TRANSFORMERS, PLUGIN, OPENAI = "transformers:", "plugin:", "openai:"
 GROUP = "depthlm_ros.models"
+SERVER_OPTIONS = {"longest_edge": int, "timeout_s": float, "retries": int}
 VLM_OPTIONS = ("asks_for", "longest_edge", "max_tokens")
 
 
 def is_foreign(name: str) -> bool:
     """Return whether a model's name is one of these."""
-    return name.startswith((TRANSFORMERS, PLUGIN))
+    return name.startswith((TRANSFORMERS, PLUGIN, OPENAI))
 
 
 def source_of(name: str) -> str:
@@ -35,6 +37,8 @@ def source_of(name: str) -> str:
         raise StatusError(
             Code.UNSUPPORTED, f"{name}: a plugin fetches its own weights; see its package"
         )
+    if name.startswith(OPENAI):
+        raise StatusError(Code.UNSUPPORTED, f"{name}: a server has its own weights: start it")
     return name.removeprefix(TRANSFORMERS)
 
 
@@ -42,6 +46,11 @@ def load(name: str, device: str = "auto", dtype: str = "auto", revision=None, **
     """Load such a model; raises StatusError with path and remedy."""
     if name.startswith(PLUGIN):
         return _plugin(name.removeprefix(PLUGIN), device, dtype, options)
+    if name.startswith(OPENAI):
+        from depthlm_ros.models.adapters.openai_server import from_name
+
+        _refuse_options(name, options, SERVER_OPTIONS)
+        return from_name(name, **{key: SERVER_OPTIONS[key](v) for key, v in options.items()})
     return _transformers(name, find(source_of(name), revision), device, dtype, options)
 
 
