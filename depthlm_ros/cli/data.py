@@ -39,7 +39,10 @@ def _add_prepare(commands) -> None:
     command.add_argument("--out", required=True, type=Path, help="folder to write")
     command.add_argument("--split", default="train", choices=("train", "val", "test"))
     command.add_argument(
-        "--form", default="depthlm", choices=FORMS, help="points, or depth maps (depthvlm)"
+        "--form",
+        default="depthlm",
+        choices=FORMS,
+        help="points, depth maps (depthvlm), or pairs of images (motion)",
     )
     command.add_argument(
         "--points", type=int, default=POINTS, help=f"drawn an image (default {POINTS})"

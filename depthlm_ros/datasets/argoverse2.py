@@ -35,6 +35,8 @@ CAMERAS = tuple(
     )
 )
 EVERY = 1
+MOST_GAP = 20
+"""Pairs for the camera's motion are 1 to this many images apart: up to a second (chosen here)."""
 
 
 class Argoverse2:
@@ -52,17 +54,11 @@ class Argoverse2:
     ) -> Iterator[FrameRecord]:
         """Yield the images of all ring cameras of a log."""
         log = root / _folder(settings.split) / scene
+        if settings.form == "motion":
+            yield from self._pairs(root, log, scene, settings)
+            return
         sweeps = _times(log / "sensors" / "lidar", ".feather")
-        poses = {
-            row["timestamp_ns"]: _motion(row) for row in _rows(log / "city_SE3_egovehicle.feather")
-        }
-        sensors = {
-            row["sensor_name"]: row
-            for row in _rows(log / "calibration" / "egovehicle_SE3_sensor.feather")
-        }
-        intrinsics = {
-            row["sensor_name"]: row for row in _rows(log / "calibration" / "intrinsics.feather")
-        }
+        poses, sensors, intrinsics = _tables(log)
         for name in CAMERAS:
             folder = log / "sensors" / "cameras" / name
             if not folder.is_dir():
@@ -80,6 +76,31 @@ class Argoverse2:
                     poses,
                     sensors[name],
                     intrinsics[name],
+                )
+
+    def _pairs(self, root: Path, log: Path, scene: str, settings) -> Iterator[FrameRecord]:
+        """Yield images of a camera with a later one, and how far the camera's centre went."""
+        poses, sensors, lenses = _tables(log)
+        for name in CAMERAS:
+            folder = log / "sensors" / "cameras" / name
+            moments = _times(folder, ".jpg") if folder.is_dir() else []
+            for at in range(0, len(moments), settings.every or EVERY):
+                rng = np.random.default_rng([settings.seed, *f"{scene}/{name}/{at}".encode()])
+                later = at + int(rng.integers(1, MOST_GAP + 1))
+                if later >= len(moments):
+                    continue
+                pair = moments[at], moments[later]
+                centres = [_centre(poses, sensors[name], moment) for moment in pair]
+                first, second = (folder / f"{moment}.jpg" for moment in pair)
+                width, height = (int(lenses[name][key]) for key in ("width_px", "height_px"))
+                numbers = (lenses[name][key] for key in ("fx_px", "fy_px", "cx_px", "cy_px"))
+                yield FrameRecord(
+                    str(first.relative_to(root)),
+                    PinholeCamera(*numbers, width, height),
+                    scene=scene,
+                    camera_name=name,
+                    second=str(second.relative_to(root)),
+                    motion_m=float(np.linalg.norm(centres[1] - centres[0])),
                 )
 
     def _frame(self, log, out, scene, settings, name, moment, sweep, poses, sensor, lens):
@@ -104,6 +125,26 @@ class Argoverse2:
 
 def _folder(split: str) -> str:
     return {"train": "train"}.get(split, "val")
+
+
+def _tables(log: Path) -> tuple[dict, dict, dict]:
+    """Return ego poses by time, and sensors' places and lenses by name."""
+    poses = {
+        row["timestamp_ns"]: _motion(row) for row in _rows(log / "city_SE3_egovehicle.feather")
+    }
+    calibration = log / "calibration"
+    sensors, lenses = (
+        {row["sensor_name"]: row for row in _rows(calibration / name)}
+        for name in ("egovehicle_SE3_sensor.feather", "intrinsics.feather")
+    )
+    return poses, sensors, lenses
+
+
+def _centre(poses: dict, sensor: dict, moment: int) -> np.ndarray:
+    """Return where a camera's centre is in the city at a time."""
+    if moment not in poses:
+        raise StatusError(Code.BAD_CAMERA_INFO, f"no ego pose at {moment} ns: is the log whole?")
+    return (poses[moment] @ _motion(sensor))[:3, 3]
 
 
 def _between(poses: dict, then: int, now: int) -> np.ndarray:

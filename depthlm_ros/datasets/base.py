@@ -72,7 +72,9 @@ class Sample:
 
     ``camera``: of the image as it lies on disk. ``centred``: the file gave no principal point, so
     the image's centre is taken, as the published demo of DepthVLM does. ``points``: labelled
-    pixels, or None; ``depth``: a dense map, or None. ``canonical_size``: (W, H) at the unified
+    pixels, or None; ``depth``: a dense map, or None. ``second_image``: another image of the same
+    camera, whose centre lies ``motion_m`` [m] from the first one's.
+    ``canonical_size``: (W, H) at the unified
     focal length, None for the image's own. ``place``: "FILE, line N", for messages.
     """
 
@@ -88,3 +90,5 @@ class Sample:
     prompt: str = ""
     solution: str = ""
     place: str = ""
+    second_image: Path | None = None
+    motion_m: float = float("nan")

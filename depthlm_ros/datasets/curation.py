@@ -24,7 +24,7 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.image_io.atomic_write import write_atomically, write_text_atomically
 from depthlm_ros.status import Code, StatusError
 
-FORMS = ("depthlm", "depthvlm")
+FORMS = ("depthlm", "depthvlm", "motion")
 POINTS = 100
 HISTOGRAM_M = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, float("inf"))
 PROMPT = (
@@ -38,11 +38,11 @@ REPLY = "OK, I will estimate the depth map of this image."
 class CurationSettings:
     """How lines are made.
 
-    ``form``: "depthlm" (points) or "depthvlm" (maps). ``points``: drawn an image. ``label``: what
-    the labels of depthlm lines measure; None: distance, or as_published the set's own kind.
-    ``every``: only each Nth image of a scene (None: the set's usual). ``as_published``: make the
-    labels as the released scripts do, where these err (each set's module says how). ``seed``: of
-    the drawn points, with the image's name.
+    ``form``: "depthlm" (points), "depthvlm" (maps) or "motion" (pairs of images). ``points``:
+    drawn an image. ``label``: what the labels of depthlm lines measure; None: distance, or
+    as_published the set's own kind. ``every``: only each Nth image of a scene (None: the set's
+    usual). ``as_published``: make the labels as the released scripts do, where these err (each
+    set's module says how). ``seed``: of the drawn points, with the image's name.
     """
 
     form: str = "depthlm"
@@ -70,7 +70,9 @@ class FrameRecord:
     Paths are below the set's root (or below the output folder, where ``made`` is True: images and
     maps that curation wrote). ``camera``: of the image. ``depth_label``: what the stored map
     measures. ``points``: (pixels (N, 2) of the image, metres (N,), kind), where labels are no map.
-    ``range_m``: labels outside are not drawn. ``extra``: further fields of a depthvlm line.
+    ``range_m``: labels outside are not drawn. ``second``, ``motion_m``: a later image of the same
+    camera and how far [m] its centre has moved until then. ``extra``: further
+    fields of a depthvlm line.
     """
 
     image: str
@@ -82,6 +84,8 @@ class FrameRecord:
     camera_name: str = ""
     made: bool = False
     range_m: tuple = ANY_RANGE
+    second: str = ""
+    motion_m: float = float("nan")
     extra: dict = field(default_factory=dict)
 
 
@@ -127,14 +131,10 @@ def depthlm_line(record: FrameRecord, root: Path, settings: CurationSettings) ->
         return None
     want = LabelKind(settings.label or (have if settings.as_published else LabelKind.DISTANCE))
     metres = convert(metres, camera.normalise(pixels), have, want)
-    numbers = [camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height]
-    return {
-        "image": record.image,
-        "intrinsics": [round(float(v), 4) for v in numbers[:4]] + numbers[4:],
+    return _named(record) | {
         "pixel_coords": np.asarray(pixels, int).tolist(),
         "depth": [round(float(m), 4) for m in metres],
         "label": want.value,
-        "scene": record.scene,
     }
 
 
@@ -167,7 +167,35 @@ def depthvlm_line(record: FrameRecord, root: Path, settings: CurationSettings) -
     return line | record.extra
 
 
-LINES: dict[str, Callable] = {"depthlm": depthlm_line, "depthvlm": depthvlm_line}
+def motion_line(record: FrameRecord, root: Path, settings: CurationSettings) -> dict:
+    """Return a line of two images; StatusError(UNSUPPORTED) for a set that gives no pairs."""
+    if not record.second:
+        raise StatusError(
+            Code.UNSUPPORTED, f"{record.image}: pairs of images are offered of argoverse2 alone"
+        )
+    return _named(record) | {
+        "second_image": record.second,
+        "camera_motion": round(record.motion_m, 4),
+        "label": LabelKind.DISTANCE.value,
+    }
+
+
+def _named(record: FrameRecord) -> dict:
+    """Return image, scene and intrinsics of a line."""
+    camera = record.camera
+    numbers = (camera.fx, camera.fy, camera.cx, camera.cy)
+    return {
+        "image": record.image,
+        "scene": record.scene,
+        "intrinsics": [round(float(v), 4) for v in numbers] + [camera.width, camera.height],
+    }
+
+
+LINES: dict[str, Callable] = {
+    "depthlm": depthlm_line,
+    "depthvlm": depthvlm_line,
+    "motion": motion_line,
+}
 
 
 def _below(file: DepthFile, root: Path) -> DepthFile:
@@ -220,7 +248,7 @@ def prepare(
             progress(curator.name, done, len(mine))
     folder = out / "parts" / settings.form / settings.split
     parts = [folder / f"{scene.replace('/', '__')}.jsonl" for scene in scenes]
-    kind = "depthlm" if settings.form == "depthlm" else "pixel_depth"
+    kind = "pixel_depth" if settings.form == "depthvlm" else settings.form
     path = out / f"{curator.name}_{kind}_{settings.split}.jsonl"
     if all(file.is_file() for file in parts):
         _join(parts, path)
@@ -244,6 +272,8 @@ def report_of(name: str, root: Path, out: Path, path: Path, settings: CurationSe
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     if settings.form == "depthlm":
         metres = np.concatenate([line["depth"] for line in lines]) if lines else np.empty(0)
+    elif settings.form == "motion":
+        metres = np.array([line["camera_motion"] for line in lines])
     else:
         some = lines[:: max(1, len(lines) // 100)]
         metres = np.concatenate([_valid(line, root, out) for line in some] or [np.empty(0)])

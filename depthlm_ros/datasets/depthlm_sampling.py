@@ -62,13 +62,22 @@ class View:
 
 @dataclass(frozen=True)
 class TextSample:
-    """A marked image with its conversation; ``metres``: the answer before rounding."""
+    """A marked image with its conversation; ``metres``: the answer before rounding.
+
+    ``second``: the other image of a question about two, uint8 (H, W, 3).
+    """
 
     rgb: np.ndarray
     prompt: Prompt
     reply: str
     pixel: tuple
     metres: float
+    second: np.ndarray | None = None
+
+    @property
+    def images(self) -> tuple:
+        """All images of the question, in its order."""
+        return (self.rgb,) if self.second is None else (self.rgb, self.second)
 
 
 def unified(image: Image.Image, camera: PinholeCamera, pixels, focal_px: float | None) -> View:
@@ -139,19 +148,14 @@ def make_samples(
     caller goes on to the next line, as published. Raises StatusError(BAD_IMAGE) for a broken
     image.
     """
+    if sample.second_image is not None:
+        return _motion_samples(sample, config, rng)
     points = sample.points
     if points is None or len(points) < 2:
         return []
-    image = read_rgb(sample.image)
-    if image.size != (sample.camera.width, sample.camera.height):
-        raise StatusError(
-            Code.BAD_IMAGE,
-            f"{sample.place}: {sample.image} is {image.size[0]} x {image.size[1]} px, the line "
-            f"says {sample.camera.width} x {sample.camera.height}: correct the intrinsics",
-        )
+    image = _image(sample, sample.image)
     view = unified(image, sample.camera, points.on_grid(image.size), config.focal_px)
-    noisy = NOT_CROPPED in str(sample.image).lower() or sample.dataset == NOT_CROPPED
-    view = (squeezed if noisy else cropped)(view, config, rng)
+    view = _cut(sample, view, config, rng)
     made = []
     for chosen in rng.choice(len(points), min(config.points, len(points)), replace=False):
         index = nearest_kept(view.kept, int(chosen))
@@ -161,11 +165,49 @@ def make_samples(
     return made
 
 
+def _image(sample: Sample, path) -> Image.Image:
+    """Read an image of a line; StatusError(BAD_IMAGE) for one of another size."""
+    image = read_rgb(path)
+    if image.size != (sample.camera.width, sample.camera.height):
+        raise StatusError(
+            Code.BAD_IMAGE,
+            f"{sample.place}: {path} is {image.size[0]} x {image.size[1]} px, the line "
+            f"says {sample.camera.width} x {sample.camera.height}: correct the intrinsics",
+        )
+    return image
+
+
+def _cut(sample: Sample, view: View, config: SamplingConfig, rng) -> View:
+    noisy = NOT_CROPPED in str(sample.image).lower() or sample.dataset == NOT_CROPPED
+    return (squeezed if noisy else cropped)(view, config, rng)
+
+
+def _motion_samples(sample: Sample, config: SamplingConfig, rng) -> list[TextSample]:
+    """Return the question about the camera's motion between two images, cut to one window.
+
+    [] where that task is not trained.
+    """
+    if Task.CAMERA_MOTION not in config.tasks:
+        return []
+    window, views = int(rng.integers(2**32)), []
+    for path in (sample.image, sample.second_image):
+        image = _image(sample, path)
+        view = unified(image, sample.camera, np.empty((0, 2)), config.focal_px)
+        views.append(_cut(sample, view, config, np.random.default_rng(window)))
+    asked = prompt(Task.CAMERA_MOTION, config.style)
+    first, second = (np.ascontiguousarray(view.rgb) for view in views)
+    reply = asked.answer(sample.motion_m)
+    return [TextSample(first, asked, reply, (), sample.motion_m, second)]
+
+
 def _asked(sample, view: View, index: int, config: SamplingConfig, rng) -> list[TextSample]:
     """Return the one question about a point, or [] where its task finds no second point."""
     if tuple(config.tasks) == (Task.DISTANCE,):
         return [_text_sample(sample, view, index, config)]
-    task = Task(config.tasks[rng.integers(len(config.tasks))])
+    of_points = [task for task in config.tasks if task != Task.CAMERA_MOTION]
+    if not of_points:
+        return []
+    task = Task(of_points[rng.integers(len(of_points))])
     size = (view.camera.width, view.camera.height)
     others = [
         i

@@ -3,7 +3,7 @@
 Questions and replies are those that the node asks and reads (``prompting/prompts.py``). What the
 paper leaves open is chosen here: the given time is 1.0 to 10.0 s and the given speed 0.5 to
 10.0 m/s, uniform, with one decimal; the second point of a pair is any other that the crop kept.
-The camera's motion between two images has no annotation form, and is not trained.
+Lines with a second image train the camera's motion between both, and that alone.
 """
 
 import numpy as np
@@ -20,6 +20,7 @@ TRAINED = (
     Task.SPEED,
     Task.TIME,
     Task.TWO_POINT_DISTANCE,
+    Task.CAMERA_MOTION,
 )
 
 

@@ -1,11 +1,12 @@
 """Both papers' annotation lines, one JSON object each, read into ``Sample``.
 
 DepthLM: ``image`` (or ``image_path``), ``intrinsics`` [fx, fy, cx, cy, W, H], ``pixel_coords``
-[[x, y], ...], ``depth`` [m, ...]. DepthVLM: ``image``, ``depth_path``, ``depth_scale``,
-``original_rgb_size`` [W, H], ``original_fx``, and optionally masks, ``canonical_size``,
-``pixel_coords`` on the depth map's grid with ``depth``. Our own field in both: ``label``, "z" or
-"distance"; without it the set's default counts (``registry.py``). A line that breaks a rule is
-refused with file, line, rule and remedy; nothing is skipped here.
+[[x, y], ...], ``depth`` [m, ...]; for the camera's motion, a form of ours: ``second_image`` and
+``camera_motion`` [m], with or without points. DepthVLM: ``image``, ``depth_path``,
+``depth_scale``, ``original_rgb_size`` [W, H], ``original_fx``, and optionally masks,
+``canonical_size``, ``pixel_coords`` on the depth map's grid with ``depth``. Our own field in both:
+``label``, "z" or "distance"; without it the set's default counts (``registry.py``). A line that
+breaks a rule is refused with file, line, rule and remedy; nothing is skipped here.
 """
 
 import json
@@ -99,6 +100,9 @@ class AnnotationFile(Sequence):
         camera = _camera(line.get("intrinsics"), common["image"])
         wanted = "depth" in line or "pixel_coords" in line
         points = _points(line, (camera.width, camera.height), required=wanted)
+        if "second_image" in line:
+            common["second_image"] = _below(self.image_root, line, "second_image")
+            common["motion_m"] = _not_negative(line, "camera_motion")
         return Sample(camera=camera, points=points, **common)
 
     def _depthvlm(self, line: dict, common: dict) -> Sample:
@@ -199,6 +203,13 @@ def _positive(line: dict, key: str) -> float:
     value = line.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
         raise _broken(f"{key} = {value!r}: must be a positive finite number")
+    return float(value)
+
+
+def _not_negative(line: dict, key: str) -> float:
+    value = line.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
+        raise _broken(f"{key} = {value!r}: must be a finite number of metres, not negative")
     return float(value)
 
 

@@ -70,7 +70,8 @@ class DepthLMCollator:
     def prompt_tokens(self, sample: TextSample) -> list:
         """Return the ids of a conversation up to where the reply begins."""
         family = PixtralFamily if self.is_pixtral else Qwen25Family
-        return self._with_image(self._encode(family.chat(sample.prompt.question)), sample.rgb)
+        text = family.chat(sample.prompt.question, len(sample.images))
+        return self._with_images(self._encode(text), sample.images)
 
     @property
     def _pad(self) -> int:
@@ -102,26 +103,30 @@ class DepthLMCollator:
     def _encode(self, text: str) -> list:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def _with_image(self, ids: list, rgb: np.ndarray) -> list:
-        """Replace the image's placeholder by one token a merged patch."""
+    def _with_images(self, ids: list, images: Sequence) -> list:
+        """Replace each image's placeholder by one token a merged patch."""
+        image = self.tokenizer.convert_tokens_to_ids(list(self._image_words))[0]
+        begin, whole = 0, []
+        for rgb in images:
+            at = ids.index(image, begin)
+            whole += ids[begin:at] + self._image_tokens(rgb)
+            begin = at + 1
+        return whole + ids[begin:]
+
+    def _image_tokens(self, rgb: np.ndarray) -> list:
         rows, columns = self.path.grid(rgb.shape[1], rgb.shape[0])
         words = self.tokenizer.convert_tokens_to_ids(list(self._image_words))
-        if self.is_pixtral:
-            image, line_break, end = words
-            tokens = ([image] * columns + [line_break]) * rows
-            tokens = tokens[:-1] + [end]
-        else:
-            image = words[0]
-            tokens = [image] * (rows * columns // self.path.image.merge**2)
-        at = ids.index(image)
-        return ids[:at] + tokens + ids[at + 1 :]
+        if not self.is_pixtral:
+            return [words[0]] * (rows * columns // self.path.image.merge**2)
+        image, line_break, end = words
+        tokens = ([image] * columns + [line_break]) * rows
+        return tokens[:-1] + [end]
 
     def _qwen(self, samples: Sequence, rows: list) -> dict:
         seen = [
-            stock_pixel_values(
-                s.rgb, self.path.fit(s.rgb.shape[1], s.rgb.shape[0]), self.path.image
-            )
-            for s in samples
+            stock_pixel_values(rgb, self.path.fit(rgb.shape[1], rgb.shape[0]), self.path.image)
+            for sample in samples
+            for rgb in sample.images
         ]
         (image,) = self.tokenizer.convert_tokens_to_ids(["<|image_pad|>"])
         return {
@@ -135,9 +140,9 @@ class DepthLMCollator:
         image = self.path.image
         mean, std = (torch.tensor(v)[:, None, None] for v in (image.mean, image.std))
         planes = []
-        for sample in samples:
-            rgb = torch.from_numpy(np.array(sample.rgb))[None]
-            size = self.path.fit(sample.rgb.shape[1], sample.rgb.shape[0])
+        for pixels in (rgb for sample in samples for rgb in sample.images):
+            rgb = torch.from_numpy(np.array(pixels))[None]
+            size = self.path.fit(pixels.shape[1], pixels.shape[0])
             x = resize(rgb, *size)[0].permute(2, 0, 1).float() / 255
             planes.append((x - mean) / std)
         sizes = [tuple(p.shape[1:]) for p in planes]

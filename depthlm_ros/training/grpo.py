@@ -17,7 +17,7 @@ from depthlm_ros.datasets.depthlm_sampling import TextSample
 from depthlm_ros.datasets.mixture import Shuffled
 from depthlm_ros.datasets.optional_packages import require
 from depthlm_ros.models.weights.checkpoint import DEPTHLM_PIXTRAL
-from depthlm_ros.prompting.prompts import prompt
+from depthlm_ros.prompting.prompts import Task, prompt
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.training import sft
 from depthlm_ros.training.callbacks import LossPicture
@@ -145,6 +145,10 @@ def _picture(chat: list):
 def questions(config: TrainConfig):
     """Return a datasets.IterableDataset of the mixture: prompt, image and ``metres``."""
     datasets = require("datasets", "GRPO")
+    if Task.CAMERA_MOTION.value in config.sampling.get("tasks", ()):
+        raise StatusError(
+            Code.UNSUPPORTED, "sampling.tasks: camera_motion has two images: train it by SFT"
+        )
     mixture = sft.mixture_of(config)
 
     def rows():

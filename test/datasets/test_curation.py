@@ -8,6 +8,7 @@ import math
 import shutil
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthlm_ros.datasets.curation import CurationSettings, prepare
+from depthlm_ros.datasets.curation import CurationSettings, motion_line, prepare
 from depthlm_ros.datasets.curators import NAMES, curator_of
 from depthlm_ros.datasets.readers import AnnotationFile
 from depthlm_ros.datasets.scene_map import ray_cluster
@@ -449,6 +450,47 @@ def test_argoverse2(tmp_path):
     )
     raw = np.array(Image.open(wrong / line["depth_path"]))
     assert line["label"] == "distance" and raw.max() == round(math.hypot(18.5, 0.5, 0.4) * 256)
+
+
+def test_argoverse2_gives_pairs_with_the_way_between_them(tmp_path):
+    """The sensor sits 1.5 m ahead on a car that turns by 90 degrees while it goes 3 m to the left.
+
+    From (5, 0) looking along x to (5, 3) looking along y: the camera goes from (6.5, 0) to
+    (5, 4.5), which is sqrt(1.5^2 + 4.5^2) m.
+    """
+    import pyarrow as pa
+    from pyarrow import feather
+
+    argoverse(tmp_path)
+    log = tmp_path / "val/log1"
+    rows = [
+        {"timestamp_ns": 130, "qw": 1.0, "qx": 0.0, "qy": 0.0, "qz": 0.0, "tx_m": 5.0,
+         "ty_m": 0.0, "tz_m": 0.0},
+        {"timestamp_ns": 180, "qw": math.sqrt(0.5), "qx": 0.0, "qy": 0.0, "qz": math.sqrt(0.5),
+         "tx_m": 5.0, "ty_m": 3.0, "tz_m": 0.0},
+    ]  # fmt: skip
+    feather.write_feather(pa.Table.from_pylist(rows), log / "city_SE3_egovehicle.feather")
+    image(log / "sensors/cameras/ring_front_center/180.jpg", 160, 120)
+    settings = CurationSettings(form="motion", split="test")
+    curator = curator_of("argoverse2")
+    found = [
+        record
+        for seed in range(60)  # the drawn gap is one image in some of them
+        for record in curator.frames(
+            tmp_path, tmp_path / "o", "log1", replace(settings, seed=seed)
+        )
+    ]
+    assert found and all(one.motion_m == pytest.approx(math.sqrt(22.5)) for one in found)
+    line = motion_line(found[0], tmp_path, settings)
+    assert line["image"].endswith("130.jpg") and line["second_image"].endswith("180.jpg")
+    assert line["camera_motion"] == pytest.approx(4.7434, abs=1e-4)
+    assert line["intrinsics"] == [1600, 1600, 79.5, 59.5, 160, 120]
+    matterport(tmp_path / "m")
+    with pytest.raises(StatusError, match="pairs of images are offered of argoverse2 alone"):
+        prepare(
+            curator_of("matterport3d"), tmp_path / "m", tmp_path / "n",
+            CurationSettings(form="motion"),
+        )  # fmt: skip
 
 
 def three_scenes(root):

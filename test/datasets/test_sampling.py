@@ -251,8 +251,56 @@ def test_tasks_are_drawn_evenly_and_known_ones_alone(annotated):
     rng = np.random.default_rng(4)
     asked = [make_samples(file[0], config, rng)[0].prompt.unit for _ in range(300)]
     assert all(70 < asked.count(unit) < 130 for unit in ("m", "m/s", "s"))
-    with pytest.raises(StatusError, match="'camera_motion': must be among distance"):
-        check_tasks(["camera_motion"])
+    with pytest.raises(StatusError, match="'height': must be among distance"):
+        check_tasks(["height"])
+
+
+def motion_line(folder, **changed):
+    """Write two images of one camera and a line about its motion between them."""
+    rng = np.random.default_rng(5)
+    for name in ("a.png", "b.png"):
+        pixels = rng.integers(0, 256, (60, 100, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    line = {"image": "a.png", "second_image": "b.png", "camera_motion": 1.234, "label": "distance"}
+    line |= {"intrinsics": [500, 500, 49.5, 29.5, 100, 60]} | changed
+    (folder / "motion.jsonl").write_text(json.dumps(line))
+    return AnnotationFile(folder / "motion.jsonl")
+
+
+def test_the_camera_motion_between_two_images(tmp_path):
+    """Both are cut to one window, at the unified focal length, without a marker."""
+    sample = motion_line(tmp_path)[0]
+    config = SamplingConfig(
+        tasks=check_tasks(["distance", "camera_motion"]), style="multitask",
+        crop_width=(120.0, 180.0), crop_height=(60.0, 100.0),
+    )  # fmt: skip
+    (made,) = make_samples(sample, config, np.random.default_rng(2))
+    assert made.prompt.question.startswith(
+        "How many meters has the camera moved between these 2 images?"
+    )
+    assert "The camera has moved around 1.23 meters." in made.reply
+    assert made.reply.endswith("<answer> 1.23 </answer>")
+    first, second = made.images
+    assert first.shape == second.shape and 60 <= first.shape[0] < 100 <= first.shape[1] < 180
+    whole = Image.open(tmp_path / "b.png").resize((200, 120), Image.Resampling.BICUBIC)
+    top, left = (120 - second.shape[0]) // 2, (200 - second.shape[1]) // 2
+    window = np.asarray(whole)[top : top + second.shape[0], left : left + second.shape[1]]
+    np.testing.assert_array_equal(second, window)
+    assert make_samples(sample, SamplingConfig(), np.random.default_rng(2)) == []
+
+
+def test_motion_is_never_asked_of_one_image(annotated):
+    config = SamplingConfig(tasks=("camera_motion",))
+    assert make_samples(annotated()[0], config, np.random.default_rng(0)) == []
+    config = SamplingConfig(tasks=("camera_motion", "distance"))
+    rng = np.random.default_rng(0)
+    assert all(make_samples(annotated()[0], config, rng)[0].second is None for _ in range(9))
+
+
+@pytest.mark.parametrize("motion", [None, -1.0, "far", float("inf"), True])
+def test_a_motion_that_is_none_is_refused(tmp_path, motion):
+    with pytest.raises(StatusError, match="camera_motion = .*must be a finite number of metres"):
+        motion_line(tmp_path, camera_motion=motion)[0]
 
 
 def test_an_image_of_another_size_is_refused(annotated, tmp_path):

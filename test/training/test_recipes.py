@@ -14,7 +14,9 @@ from transformers import Qwen3VLForConditionalGeneration
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
+from depthlm_ros.models.depthlm.six_tasks import ask_task
 from depthlm_ros.models.runtime.image_patches import to_patches
+from depthlm_ros.prompting.prompts import Task
 from depthlm_ros.status import StatusError
 from depthlm_ros.training import depthvlm_stages, run, sft
 from depthlm_ros.training.configs import load_config
@@ -102,6 +104,40 @@ def test_depthlm_learns_and_is_served(name, tmp_path, reference_checkpoint, dept
     card = (folder / "README.md").read_text()
     assert "20 steps of 4 samples" in card and "| NuScenes | 4 | 1 | CC BY-NC-SA 4.0 |" in card
     assert (tmp_path / "loss.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["depthlm_qwen_tiny", "depthlm_pixtral_tiny"])
+def test_depthlm_learns_the_camera_motion_beside_distances(
+    name, tmp_path, reference_checkpoint, depthlm_data
+):
+    """Lines of two images beside lines of points; what comes out is asked about two images."""
+    points = depthlm_data.read_text().splitlines()
+    motion = tmp_path / "motion.jsonl"
+    with motion.open("w") as file:
+        for one, two in zip(points, points[1:], strict=False):
+            line, other = json.loads(one), json.loads(two)
+            kept = {key: line[key] for key in ("image", "intrinsics")}
+            kept |= {"second_image": other["image"], "camera_motion": 2.0, "label": "distance"}
+            file.write(json.dumps(kept) + "\n")
+    root = depthlm_data.parent
+    config = depthlm(
+        tmp_path / "run",
+        reference_checkpoint(name),
+        depthlm_data,
+        f"data=[{{file: {depthlm_data}, label: z}}, {{file: {motion}, image_root: {root}}}]",
+        "sampling.tasks=[distance, camera_motion]",
+        "sampling.style=multitask",
+        "trainer.max_steps=16",
+        "trainer.save_steps=16",
+    )
+    folder = sft.run(config)
+    found = losses(tmp_path / "run")
+    assert np.mean(found[-3:]) < 0.6 * found[0]
+    model = registry.load(str(folder), "cpu")
+    camera = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
+    images = [np.full((48, 64, 3), grey, np.uint8) for grey in (40, 90)]
+    reading = ask_task(model, Task.CAMERA_MOTION, images, camera)
+    assert reading.text or reading.reason
 
 
 def test_depthlm_resumed_equals_uninterrupted(tmp_path, reference_checkpoint, depthlm_data):

@@ -10,7 +10,7 @@ from depthlm_ros.datasets.depthlm_sampling import TextSample
 from depthlm_ros.models.depthlm.preprocess import DepthLMPreprocessConfig
 from depthlm_ros.models.depthvlm.tiny import tiny_tokenizer
 from depthlm_ros.models.runtime.image_patches import ImagePreprocessConfig
-from depthlm_ros.prompting.prompts import prompt
+from depthlm_ros.prompting.prompts import Task, prompt
 from depthlm_ros.training.collators import (
     FIXED_REPLY,
     DenseSample,
@@ -83,6 +83,22 @@ def test_the_reply_alone_is_learned(tokenizer):
     assert batch["image_grid_thw"].tolist() == [[1, 2, 4]]
     assert batch["pixel_values"].shape == (8, 3 * 2 * 14 * 14)
     assert torch.equal(batch["mm_token_type_ids"] == 1, batch["input_ids"] == image)
+
+
+def test_two_images_come_before_their_question(tokenizer):
+    """56 x 28 and 28 x 28 px: two tokens and one, in the order of the images."""
+    asked = prompt(Task.CAMERA_MOTION)
+    images = [np.full((28, width, 3), grey, np.uint8) for width, grey in ((56, 0), (28, 255))]
+    sample = TextSample(images[0], asked, asked.answer(1.0), (), 1.0, images[1])
+    batch = DepthLMCollator(tokenizer, DepthLMPreprocessConfig(PATH))([sample, text_sample()])
+    assert batch["image_grid_thw"].tolist() == [[1, 2, 4], [1, 2, 2], [1, 2, 4]]
+    (image,) = tokenizer.convert_tokens_to_ids(["<|image_pad|>"])
+    assert (batch["input_ids"] == image).sum(1).tolist() == [3, 2]
+    row = tokenizer.decode(batch["input_ids"][0])
+    pad = "<|image_pad|>"
+    assert f"<|vision_start|>{pad}{pad}<|vision_end|><|vision_start|>{pad}<|vision_end|>" in row
+    black, white = batch["pixel_values"][:8], batch["pixel_values"][8:12]
+    assert black.max() < 0 < white.min()
 
 
 def test_as_published_everything_but_image_and_padding_is_learned(tokenizer):
