@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -175,8 +176,6 @@ def training_arguments(config: TrainConfig, base=None, **more):
     The recipe's ``trainer`` section has the last word. TensorBoard is written where it is
     installed.
     """
-    from importlib.util import find_spec
-
     import torch
     from transformers import TrainingArguments
 
@@ -201,7 +200,31 @@ def training_arguments(config: TrainConfig, base=None, **more):
         key: "no" if value is False and key.endswith("_strategy") else value
         for key, value in config.trainer.items()
     }
-    return (base or TrainingArguments)(**given | more | told)
+    settings = given | more | told
+    _check_packages(settings)
+    return (base or TrainingArguments)(**settings)
+
+
+def _check_packages(settings: dict) -> None:
+    """Refuse options whose packages are not installed, before any weights are loaded."""
+    optimiser = str(settings.get("optim", ""))
+    report_to = settings.get("report_to") or []
+    wanted = [(f"trainer.report_to: {name}", name) for name in _listed(report_to)]
+    if "bnb" in optimiser or optimiser.startswith("paged_") or optimiser.endswith("_8bit"):
+        by_torchao = optimiser in ("adamw_torch_8bit", "adamw_torch_4bit")
+        wanted.append((f"trainer.optim: {optimiser}", "torchao" if by_torchao else "bitsandbytes"))
+    if settings.get("deepspeed"):
+        wanted.append(("trainer.deepspeed", "deepspeed"))
+    for option, package in wanted:
+        if package not in ("none", "all") and find_spec(package) is None:
+            raise _refused(
+                f"{option} needs the package {package}, which is not installed: pip install "
+                f"{package}, or leave the option out"
+            )
+
+
+def _listed(value) -> list:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _refused(text: str) -> StatusError:

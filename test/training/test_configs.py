@@ -5,6 +5,7 @@ import math
 import pytest
 
 from depthlm_ros.status import StatusError
+from depthlm_ros.training import configs
 from depthlm_ros.training.configs import RECIPES, load_config, training_arguments
 
 PUBLISHED = {  # batch, rate, samples, clip, warm-up, per GPU
@@ -90,3 +91,32 @@ def test_what_makes_no_sense_is_refused(overrides, rule):
 def test_an_unknown_recipe_names_the_known_ones():
     with pytest.raises(StatusError, match="recipes here are depthlm_12b, depthlm_3b"):
         load_config("depthlm_1b")
+
+
+@pytest.mark.parametrize(
+    ("option", "package"),
+    [
+        ("trainer.report_to=[tensorboard]", "tensorboard"),
+        ("trainer.report_to=wandb", "wandb"),
+        ("trainer.optim=adamw_torch_8bit", "torchao"),
+        ("trainer.optim=paged_adamw_8bit", "bitsandbytes"),
+        ("trainer.optim=adamw_8bit", "bitsandbytes"),
+        ("trainer.deepspeed=zero2.json", "deepspeed"),
+    ],
+)
+def test_an_option_whose_package_is_missing_is_refused(tmp_path, monkeypatch, option, package):
+    monkeypatch.setattr(configs, "find_spec", lambda name: None)
+    config = load_config("depthvlm_4b_stage2", [f"out={tmp_path}", option])
+    with pytest.raises(StatusError, match=f"needs the package {package}, .*pip install {package}"):
+        training_arguments(config)
+
+
+def test_options_whose_packages_are_there_are_taken(tmp_path, monkeypatch):
+    """TensorBoard is written where it is installed, without being asked for."""
+    monkeypatch.setattr(configs, "find_spec", lambda name: object())
+    options = [f"out={tmp_path}", "trainer.optim=adamw_torch_8bit"]
+    taken = training_arguments(load_config("depthvlm_4b_stage2", options))
+    assert taken.report_to == ["tensorboard"] and taken.optim == "adamw_torch_8bit"
+    monkeypatch.setattr(configs, "find_spec", lambda name: None)
+    plain = training_arguments(load_config("depthvlm_4b_stage2", options[:1]))
+    assert plain.report_to == []
