@@ -93,6 +93,7 @@ setup(
     zip_safe=False,
     cmdclass={"build_py": CheckedBuild, "develop": CheckedDevelop},
     entry_points={
+        "lmms_eval.models": ["depthlm_ros = depthlm_ros.evaluation.lmms_eval_model:manifest"],
         "console_scripts": [
             "depth_node = depthlm_ros.nodes.depth_node:main",
             "multi_depth_node = depthlm_ros.nodes.multi_depth_node:main",

@@ -112,7 +112,7 @@ def test_an_option_whose_package_is_missing_is_refused(tmp_path, monkeypatch, op
 
 
 def test_options_whose_packages_are_there_are_taken(tmp_path, monkeypatch):
-    """TensorBoard is written where it is installed, without being asked for."""
+    """Without being asked for, TensorBoard is written where it is installed."""
     monkeypatch.setattr(configs, "find_spec", lambda name: object())
     options = [f"out={tmp_path}", "trainer.optim=adamw_torch_8bit"]
     taken = training_arguments(load_config("depthvlm_4b_stage2", options))
