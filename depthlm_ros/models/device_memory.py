@@ -132,3 +132,13 @@ def release_device_memory() -> None:
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     if cuda is not None and cuda.is_available() and cuda.is_initialized():
         cuda.empty_cache()
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Return whether an exception, or what caused it, is a lack of memory (host or device)."""
+    while error is not None:
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if names & {"OutOfMemoryError", "MemoryError"}:
+            return True
+        error = error.__cause__
+    return False

@@ -1,6 +1,6 @@
 """Calling a model so that its failures become statuses: out of memory, wrong output, anything."""
 
-from depthlm_ros.models.device_memory import release_device_memory
+from depthlm_ros.models.device_memory import is_out_of_memory, release_device_memory
 from depthlm_ros.status import Code, StatusError
 
 
@@ -20,13 +20,3 @@ def call_model(model, call, statistics):
     release_device_memory()
     statistics.retries += 1
     return call()
-
-
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Return whether an exception, or what caused it, is a lack of memory (host or device)."""
-    while error is not None:
-        names = {kind.__name__ for kind in type(error).__mro__}
-        if names & {"OutOfMemoryError", "MemoryError"}:
-            return True
-        error = error.__cause__
-    return False

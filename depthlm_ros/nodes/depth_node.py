@@ -16,6 +16,7 @@ from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from depthlm_ros.model_process.model import RemoteModel, load_in_process, wants_process
 from depthlm_ros.models.device_memory import release_device_memory
 from depthlm_ros.nodes.common.callback_guard import CallbackGuard
 from depthlm_ros.nodes.common.rosout_handler import attach_to_rosout
@@ -60,15 +61,26 @@ def load_by_registry(
     return model
 
 
+def get_model(load, arguments: tuple, own_process: bool, limit_s: float):
+    """Load a model here (``load(*arguments)``), or in a process of its own.
+
+    ``limit_s``: seconds that a call of it may take there; 0: learned.
+    """
+    return load_in_process(load, arguments, limit_s=limit_s) if own_process else load(*arguments)
+
+
 class DepthNode(LifecycleNode):
-    """The node; ``load_model`` takes what ``load_by_registry`` does and returns a like model."""
+    """The node; ``load_model`` takes what ``load_by_registry`` does and returns a like model.
+
+    ``get_model``: how it is called, as the function of that name.
+    """
 
     cannot_start = ""  # a model that does not load leaves the node unconfigured, but alive
     services_offered: Services | None = None  # until the parameters have been found good
 
-    def __init__(self, load_model=load_by_registry, **kwargs):
+    def __init__(self, load_model=load_by_registry, get_model=get_model, **kwargs):
         super().__init__("depthlm", **kwargs)
-        self._load_model = load_model
+        self._load_model, self._get_model = load_model, get_model
         attach_to_rosout(self.get_logger())
         self.guard = CallbackGuard(self.get_logger())
         self.parameters = declare(self, self.state_label)
@@ -190,15 +202,18 @@ class DepthNode(LifecycleNode):
             raise RuntimeError("the model is being loaded already")
         values = self.parameters.values
         self.get_logger().info(f"loading model {values.model!r} ...")
+        arguments = (
+            values.model,
+            values.device,
+            values.dtype,
+            values.quantize,
+            values.revision,
+            tuple(values.model_options),
+        )
+        own_process = wants_process(values.model_process, values.device)
+        limit_s = values.inference_limit
         self.loading.begin(
-            lambda: self._load_model(
-                values.model,
-                values.device,
-                values.dtype,
-                values.quantize,
-                values.revision,
-                values.model_options,
-            )
+            lambda: self._get_model(self._load_model, arguments, own_process, limit_s)
         )
 
     def _model_loaded(self, model, seconds: float) -> None:
@@ -266,7 +281,9 @@ class DepthNode(LifecycleNode):
 
     def _release(self) -> None:
         self.loading.forget()
-        self.scheduler.model = None
+        model, self.scheduler.model = self.scheduler.model, None
+        if isinstance(model, RemoteModel) and self._get_model is get_model:  # nobody shares it
+            model.close()
         self.scheduler.flush()
         release_device_memory()
 

@@ -16,7 +16,7 @@ from collections import deque
 from rclpy.utilities import remove_ros_args
 
 from depthlm_ros.nodes.common.run_node import run_node
-from depthlm_ros.nodes.depth_node import DepthNode, load_by_registry
+from depthlm_ros.nodes.depth_node import DepthNode, get_model, load_by_registry
 from depthlm_ros.status import Code, StatusError
 
 MOST_CAMERAS = 16
@@ -45,19 +45,19 @@ class FairTurn:
 
 
 class SharedModels:
-    """A loader that loads the same model once, while any node still holds it."""
+    """Loads the same model once, while any node still holds it; called as ``get_model`` is."""
 
-    def __init__(self, load):
-        self._load, self._lock = load, threading.Lock()
+    def __init__(self):
+        self._lock = threading.Lock()
         self._loaded: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 
-    def __call__(self, *names: str, options=()):
-        """Load as ``load_by_registry`` does; ``names`` and ``options``: its arguments."""
-        key = (*names, *options)
+    def __call__(self, load, arguments: tuple, own_process: bool, limit_s: float):
+        """Return the model of these arguments."""
+        key = (load, arguments, own_process)
         with self._lock:  # a second node waits here for the first one's model
             model = self._loaded.get(key)
             if model is None:
-                model = self._loaded[key] = self._load(*names, options)
+                model = self._loaded[key] = get_model(load, arguments, own_process, limit_s)
             return model
 
 
@@ -67,10 +67,10 @@ class Cameras:
     def __init__(self, names, load_model=load_by_registry):
         """Make a node for each name; StatusError for names that make no namespaces."""
         _check(names)
-        load, turn = SharedModels(load_model), FairTurn()
+        shared, turn = SharedModels(), FairTurn()
         self.nodes = []
         for name in names:
-            node = DepthNode(lambda *a: load(*a[:5], options=tuple(a[5])), namespace=name)
+            node = DepthNode(load_model, shared, namespace=name)
             node.scheduler.turn = turn
             self.nodes.append(node)
         self.guard = self.nodes[0].guard

@@ -100,6 +100,7 @@ class Diagnostics:
                 "device memory total [MiB]": "no GPU" if memory is None else memory[1] >> 20,
                 "failures in a row": statistics.model_failures_in_a_row,
                 "retries at a smaller size": statistics.retries,
+                **_process_values(scheduler.model),
             },
         )
 
@@ -108,6 +109,9 @@ class Diagnostics:
         since = scheduler.running_since
         if scheduler.model is None:
             return _WARN, self._scheduler.why_no_model() or "not configured"
+        if reason := getattr(scheduler.model, "why_unavailable", str)():
+            given_up = scheduler.model.process_status.state == "failed"
+            return _ERROR if given_up else _WARN, clean(reason, 500)
         if since is not None and time.monotonic() - since > HANGS_AFTER_S:
             return _ERROR, f"one inference has been running for {time.monotonic() - since:.0f} s"
         failures = statistics.model_failures_in_a_row
@@ -163,6 +167,18 @@ class Diagnostics:
             setattr(self, f"_{kind}_until", now + RECENT_S)
         setattr(self, f"_seen_{kind}s", count)
         return now < getattr(self, f"_{kind}_until")
+
+
+def _process_values(model) -> dict:
+    """Return what is told of a model's own process; nothing of one that has none."""
+    status = getattr(model, "process_status", None)
+    if status is None:
+        return {}
+    return {
+        "process": f"{status.state}, pid {status.pid}" if status.pid else status.state,
+        "process replaced": status.replaced,
+        "process ended last since it": clean(status.last_reason, 300) or "never",
+    }
 
 
 def _ms(seconds: float) -> str:

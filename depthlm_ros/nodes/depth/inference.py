@@ -194,7 +194,8 @@ class InferenceScheduler(DepthRequests):
         else:
             self._bad_results += 1
             refusal = self._refusal_of(error, "the image")
-            fails = refusal.code == Code.MODEL_ERROR or self._bad_results >= PERSISTENT
+            no_model = refusal.code in (Code.MODEL_ERROR, Code.MODEL_NOT_READY)
+            fails = no_model or self._bad_results >= PERSISTENT
             self._reject(refusal, fails)
 
     def image_arrived(self, stamp_ns: int) -> None:

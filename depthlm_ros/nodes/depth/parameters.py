@@ -60,6 +60,23 @@ PARAMETERS = (
         max_length=200,
     ),
     Parameter(
+        "model_process",
+        "auto",
+        "Whether the model runs in a process of its own, which is replaced when it hangs or dies; "
+        "'auto': where it runs on a GPU.",
+        choices=("auto", "true", "false"),
+        when=UNCONFIGURED,
+    ),
+    Parameter(
+        "inference_limit",
+        0.0,
+        "[s] After so long a call of the model's process counts as hung; 0: learned from how long "
+        "such calls take.",
+        0.0,
+        3600.0,
+        when=UNCONFIGURED,
+    ),
+    Parameter(
         "image_transport",
         "raw",
         "How images come: 'compressed' subscribes to <image>/compressed.",

@@ -27,13 +27,13 @@ def test_the_same_model_is_loaded_once_and_freed_with_its_last_holder():
         loads.append(names)
         return Model()
 
-    shared = SharedModels(load)
-    first = shared("a", "cpu", options=("x=1",))
-    assert shared("a", "cpu", options=("x=1",)) is first and len(loads) == 1
-    other = shared("a", "cpu", options=("x=2",))
+    shared = SharedModels()
+    first = shared(load, ("a", "cpu", ("x=1",)), False, 0.0)
+    assert shared(load, ("a", "cpu", ("x=1",)), False, 0.0) is first and len(loads) == 1
+    other = shared(load, ("a", "cpu", ("x=2",)), False, 0.0)
     assert other is not first and len(loads) == 2
     del first
-    again = shared("a", "cpu", options=("x=1",))
+    again = shared(load, ("a", "cpu", ("x=1",)), False, 0.0)
     assert isinstance(again, Model) and len(loads) == 3
 
 
