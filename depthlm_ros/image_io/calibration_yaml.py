@@ -69,8 +69,11 @@ def split_name(path) -> tuple[Path, str]:
     text = str(path)
     parsed = urlparse(text)
     if "://" in text and parsed.scheme != "file":
+        share = f"; as in $(ros2 pkg prefix --share {parsed.netloc}){parsed.path}"
         raise StatusError(
-            Code.BAD_CAMERA_INFO, f"calibration {text!r}: must be a path or begin with file://"
+            Code.BAD_CAMERA_INFO,
+            f"calibration {text!r}: must be a path or begin with file://"
+            f"{share if parsed.scheme == 'package' else ''}",
         )
     if parsed.scheme == "file":
         text = unquote(parsed.path) + (f"#{parsed.fragment}" if parsed.fragment else "")

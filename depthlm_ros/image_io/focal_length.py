@@ -161,7 +161,7 @@ def _check_uncropped(exif: Exif, width: int, height: int) -> None:
             Code.BAD_CAMERA_INFO,
             f"EXIF is of a picture of {exif.width} x {exif.height} px, this one has {width} x "
             f"{height}: it was cropped, so that its centre is not known; give the original, or "
-            "--fx, --cx and --cy",
+            "fx, cx and cy",
         )
 
 

@@ -195,14 +195,15 @@ class _Page:
         if seen is None or not seen.jpeg:
             return
         at = _inside(drawing.shown_to_image(x, y, *seen.size), seen.size)
-        u, v = at if kind == "image" else self._live.to_image(*at)
+        u, v = at if kind == "image" else await run.io_bound(self._live.to_image, *at)
         if not (isfinite(u) and isfinite(v)):
             self._say(f"({at[0]:.0f}, {at[1]:.0f})", "the camera sees nothing there")
             return
         self._last = [*self._last[-1:], (u, v)]
         self._stamp_ns = seen.stamp_ns
         what, text = await self._call(lambda: self._read(u, v, seen.stamp_ns))
-        self._mark(u, v, what)
+        in_depth = await run.io_bound(self._live.to_depth, u, v)
+        self._mark({"image": (u, v), "depth": in_depth}, what)
         self._say(f"({u:.0f}, {v:.0f})", text)
 
     def _read(self, u: float, v: float, stamp_ns: int) -> tuple[str, str]:
@@ -246,9 +247,8 @@ class _Page:
         except ServiceTimeoutError as error:
             return "?", f"no reply: {error}"
 
-    def _mark(self, u: float, v: float, text: str) -> None:
+    def _mark(self, places: dict, text: str) -> None:
         """Draw a reading at the camera image's pixel, and where the depth map has it."""
-        places = {"image": (u, v), "depth": self._live.to_depth(u, v)}
         for name, widget in (("image", self._image), ("depth", self._depth)):
             seen = self._shown.get(name)
             if seen is None or not all(map(isfinite, places[name])):

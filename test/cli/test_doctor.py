@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 import time
+from array import array
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -227,6 +228,17 @@ def test_a_good_camera_has_nothing_but_ok():
     assert "fx 60.0" in findings["CameraInfo"].text
     assert "56 degrees" in findings["CameraInfo"].text  # 2 atan(32 / 60)
     assert "10 of 10 images" in findings["pairs"].text
+
+
+@pytest.mark.parametrize(
+    ("grey", "said", "remedy"),
+    [(0, "it is black", "lens cap"), (255, "it is blank", "expose it less")],
+)
+def test_a_picture_that_shows_nothing_has_the_remedy_of_its_grey(grey, said, remedy):
+    images = [picture(stamp) for stamp in STAMPS]
+    images[-1].data = array("B", bytes([grey]) * len(images[-1].data))
+    found = judged(images)["image"]
+    assert found.level == WARN and said in found.text and remedy in found.remedy
 
 
 @pytest.mark.parametrize("delay_s, level", [(0.5, OK), (1.5, FAIL), (-0.05, OK), (-0.5, FAIL)])

@@ -578,6 +578,7 @@ def test_refused_paths(tmp_path):
         (tmp_path / "none.yaml", "no such file"),
         (tmp_path, "is a folder"),
         ("http://somewhere/c.yaml", "file://"),
+        ("package://mine/cam/c.yaml", "$(ros2 pkg prefix --share mine)/cam/c.yaml"),
         ("/dev/zero", "no regular file"),
     ):
         with pytest.raises(StatusError) as refusal:

@@ -357,10 +357,6 @@ def test_a_photograph_is_measured(page, tmp_path):
     click(page, "photo-depth", 320, 240)
     words = wait_for(lambda: line_with(page, "photo (3"), "the metres")
     assert re.match(r"^photo \(3[12]\d, 2[34]\d\): [\d.]+ m$", words)
-    bad = tmp_path / "notes.jpg"
-    bad.write_text("no picture")
-    page.find_element("css selector", "input[type=file]").send_keys(str(bad))
-    assert wait_for(lambda: line_with(page, "notes.jpg: the photograph"), "the refusal", 60)
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_fails(page, web):

@@ -193,17 +193,19 @@ def _frame(heard: Heard) -> Finding:
 
 
 def _picture(heard: Heard) -> list[Finding]:
-    """Decode the last image as the node does."""
+    """Decode the last image as the node does, which refuses one that shows nothing."""
+    from depthlm_ros.image_io.samples import blank_reason
     from depthlm_ros.nodes.common.conversions import rgb_of
 
     try:
         rgb = rgb_of(heard.last)
     except StatusError as refusal:
-        return [Finding(FAIL, "image", refusal.text, "change the driver's encoding")]
+        return [Finding(FAIL, "image", refusal.text, "the node refuses it likewise")]
     kind = getattr(heard.last, "encoding", None) or getattr(heard.last, "format", "")
     text = f"{rgb.shape[1]} x {rgb.shape[0]} px, {kind}"
-    if rgb.max() == rgb.min():
-        return [Finding(WARN, "image", f"{text}, one colour only", "take off the lens cap")]
+    if reason := blank_reason(rgb):
+        what, _, remedy = reason.rpartition(": ")
+        return [Finding(WARN, "image", f"{text}, {what}", remedy)]
     return [Finding(OK, "image", text)]
 
 

@@ -13,6 +13,8 @@ from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
 
 OBSTACLES, SCAN = "~/obstacles", "~/scan"
+WARN_AGAIN_S = 60.0
+"""How often at most is told what may come and go with every image."""
 LEVEL = "_level"
 """The scan's frame is the image's with this at the end: at the camera, x ahead, z up."""
 _FIELDS = [
@@ -29,7 +31,7 @@ class ObstacleStreams:
         self._cloud = create_publisher(node, guard, PointCloud2, OBSTACLES)
         self._scan = create_publisher(node, guard, LaserScan, SCAN)
         self._last = {"obstacles": -math.inf, "scan": -math.inf}
-        self._broadcaster, self._warned = None, set()
+        self._broadcaster, self._warned_at_s = None, {}
 
     def wanted(self) -> bool:
         """Tell whether anybody listens."""
@@ -44,11 +46,9 @@ class ObstacleStreams:
             return
         obstacles = self._surroundings.obstacles(frame_depth.depth_map)
         if obstacles.ground_plane is None:
-            self._warn(
-                "ground", f"no ~/obstacles, no ~/scan: {self._surroundings.why_no_ground()}"
-            )
+            why = self._surroundings.why_no_ground()
+            self._warn("ground", f"no ~/obstacles, no ~/scan: {why}", again_s=WARN_AGAIN_S)
             return
-        self._warned.discard("ground")
         header = conversions.header_of(frame_depth.frame)
         if cloud:
             self._cloud.publish(obstacle_cloud(self._points(obstacles, values), header))
@@ -97,9 +97,11 @@ class ObstacleStreams:
                 f"tf2_ros cannot be loaded ({error})",
             )
 
-    def _warn(self, key: str, sentence: str) -> None:
-        if key not in self._warned:
-            self._warned.add(key)
+    def _warn(self, key: str, sentence: str, again_s: float = math.inf) -> None:
+        """Warn once, and again after a while of what comes and goes with the images."""
+        now, last = time.monotonic(), self._warned_at_s.get(key)
+        if last is None or now - last >= again_s:
+            self._warned_at_s[key] = now
             self._node.get_logger().warning(sentence)
 
 

@@ -53,7 +53,8 @@ class Photographs:
         found = self._annotated(jsonl) if jsonl else self._plain(path)
         self._pictures = found[: values.count or None]
         self._frames = conversions.FrameMaker()
-        self.title = f"{len(self._pictures)} photographs of {path}"
+        count = len(self._pictures)
+        self.title = f"{count} photograph{'s' * (count != 1)} of {path}"
 
     def shots(self):
         """Play each photograph once; StatusError when not one of them can be used."""
