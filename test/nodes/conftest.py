@@ -34,6 +34,8 @@ from depthlm_ros.nodes.camera import parameters as camera_parameters
 PATIENCE_S = 60.0
 SCRIPT = Path(__file__).with_name("node_under_test.py")
 CAMERA = Path(__file__).with_name("camera_under_test.py")
+IN_PROCESS = Path(__file__).with_name("process_node_under_test.py")
+DEPTH_NODES = (SCRIPT, IN_PROCESS)
 
 
 def wait_until(condition, what, patience_s=PATIENCE_S):
@@ -62,7 +64,7 @@ class NodeProcess:
         **parameters,
     ):
         """Start it with a model (settings of node_under_test) and ROS parameters."""
-        name = "depthlm" if script == SCRIPT else "camera"
+        name = "depthlm" if script in DEPTH_NODES else "camera"
         self.namespace, self.name = namespace, f"{namespace}/{name}"
         self.log = folder / f"node{len(list(folder.iterdir()))}.log"
         arguments = ["-r", f"__ns:={namespace}"]
@@ -318,7 +320,7 @@ def start_node(ros, tmp_path_factory):
 
     def start(wait=True, **settings):
         namespace = f"/test_{os.getpid()}_{next(_numbers)}"
-        if settings.get("script", SCRIPT) == SCRIPT:
+        if settings.get("script", SCRIPT) in DEPTH_NODES:
             settings.setdefault("refuse_blank", False)  # the tests' images are of one colour
         node, robot = NodeProcess(folder, namespace, **settings), Robot(namespace)
         started.append((node, robot))
