@@ -11,6 +11,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 
 from depthlm_ros.nodes.common.parameters import ParameterError
+from depthlm_ros.nodes.common.stale_segments import remove_stale_segments
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import StatusError
 
@@ -32,6 +33,7 @@ def run_node(make_node, args=None, name: str = "depth_node", work: str = "an inf
         # also raise KeyboardInterrupt, at any line of any callback.
         signal.signal(number, lambda *_: None if started else os._exit(0))
     try:
+        remove_stale_segments()
         rclpy.init(args=args)
         started.append(True)
         node = make_node()
