@@ -96,7 +96,7 @@ class DepthEstimator:
     def sample(
         self, depth_map: DepthMap, pixels: ArrayLike, source_pixels: ArrayLike | None = None
     ) -> list[PointDepth]:
-        """Read the map at pixels: see ``read_points``."""
+        """Read the map at pixels: see ``sample_points``."""
         return sample_points(depth_map, pixels, self.edge_ratio, self.max_range_m, source_pixels)
 
 
@@ -136,7 +136,7 @@ def sample_points(
     nearest pixel lies. The interval joins the map's ``ratio_90`` with the spread of the depths
     around the pixel (root of the sum of the squared logarithms), so beside a step it reaches the
     other surface. Codes: OUT_OF_IMAGE, NO_DEPTH (unknown), IMPLAUSIBLE (beyond range).
-    ``asked``: pixels (N, 2) to report instead, as of the image before rectification.
+    ``source_pixels`` (N, 2): to be reported instead, as of the image before rectification.
     """
     p = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
     names = (
@@ -152,35 +152,29 @@ def sample_points(
     stretch = distance_from_depth(1.0, xy)
     noise = np.log(depth_map.ratio_90)
     with np.errstate(invalid="ignore"):  # depths that are not finite
-        low = z * stretch * np.exp(-np.hypot(noise, spread_low))
-        high = z * stretch * np.exp(np.hypot(noise, spread_high))
-    readings = []
-    for i in range(len(p)):
+        distance, points = z * stretch, xy * z[:, None]
+        low = distance * np.exp(-np.hypot(noise, spread_low))
+        high = distance * np.exp(np.hypot(noise, spread_high))
+
+    def reading(i: int) -> PointDepth:
         pixel = (float(names[i, 0]), float(names[i, 1]))
         if not inside[i]:
-            readings.append(_outside(pixel, p[i], depth_map.camera))
-        elif np.isnan(z[i]):
-            readings.append(
-                PointDepth(pixel, Code.NO_DEPTH, f"no valid depth at {_px(pixel)}: ask elsewhere")
-            )
-        elif np.isinf(z[i]):
-            text = f"beyond max_range_m = {max_range_m:g} m at {_px(pixel)}: no number is claimed"
-            readings.append(PointDepth(pixel, Code.IMPLAUSIBLE, text))
-        else:
-            readings.append(
-                PointDepth(
-                    pixel,
-                    Code.OK,
-                    "",
-                    float(z[i] * stretch[i]),
-                    float(z[i]),
-                    float(low[i]),
-                    float(high[i]),
-                    (float(xy[i, 0] * z[i]), float(xy[i, 1] * z[i]), float(z[i])),
-                    interval=depth_map.interval,
-                )
-            )
-    return readings
+            return _outside(pixel, p[i], depth_map.camera)
+        if not np.isfinite(z[i]):
+            return _no_number(pixel, float(z[i]), max_range_m)
+        point = (float(points[i, 0]), float(points[i, 1]), float(z[i]))
+        numbers = float(distance[i]), float(z[i]), float(low[i]), float(high[i])
+        return PointDepth(pixel, Code.OK, "", *numbers, point, interval=depth_map.interval)
+
+    return [reading(i) for i in range(len(p))]
+
+
+def _no_number(pixel: tuple, z: float, max_range_m: float) -> PointDepth:
+    """Refuse a pixel whose depth is unknown (NaN) or beyond the range (+Inf)."""
+    if np.isnan(z):
+        return PointDepth(pixel, Code.NO_DEPTH, f"no valid depth at {_px(pixel)}: ask elsewhere")
+    text = f"beyond max_range_m = {max_range_m:g} m at {_px(pixel)}: no number is claimed"
+    return PointDepth(pixel, Code.IMPLAUSIBLE, text)
 
 
 def marker_points(
@@ -195,7 +189,8 @@ def marker_points(
 
     The model's Euclidean distances become z-depth here, and are refused, not clipped, when the
     z-depth leaves the range. Pixels outside the image are not shown to the model. Codes:
-    OUT_OF_IMAGE, IN_MARKER_MARGIN, NO_ANSWER, IMPLAUSIBLE. ``asked``: as in ``read_points``.
+    OUT_OF_IMAGE, IN_MARKER_MARGIN, NO_ANSWER, IMPLAUSIBLE. ``source_pixels``: as in
+    ``sample_points``.
     """
     _check_range(min_range_m, max_range_m)
     p = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)

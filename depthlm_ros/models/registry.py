@@ -111,11 +111,7 @@ def load(
     MODEL_ERROR or UNSUPPORTED) with path and remedy.
     """
     if foreign.is_foreign(name):
-        if quantize != "none":
-            raise StatusError(
-                Code.UNSUPPORTED, f"{name}: quantize = {quantize!r} is not offered for it"
-            )
-        return foreign.load(name, device, dtype, revision, **options)
+        return _load_foreign(name, device, dtype, revision, quantize, options)
     check_transformers()
     with quiet_imports():  # torch: not needed to list names
         from depthlm_ros.models import device as device_module
@@ -128,18 +124,12 @@ def load(
     kind = device_module.pick_dtype(dtype, picked)
     opened = replace(opened, quantizer=make_quantizer(quantize, picked, kind))
     disk.check_memory(opened, picked, kind)
-    module, _, attribute = _SERVED_BY[opened.format].partition(":")
-    with quiet_imports():
-        serving = getattr(import_module(module), attribute)
+    serving = _served_by(opened.format)
     small = f" and {quantize}" if opened.quantizer else ""
     need = f"{opened.need_bytes(kind) / 1e9:.2f} GB in {kind}{small} on {picked}"
     _log.info("loading %s: %.1f M parameters, %s", name, opened.parameters / 1e6, need)
     path = options.pop("calibration", None)
-    factor = (
-        calibration.find(opened.folder, opened.files.values(), quantize, path)
-        if calibrated
-        else None
-    )
+    interval = _interval(opened, quantize, path) if calibrated else _stated_interval(opened)
     try:
         model = serving.from_checkpoint(opened, name, picked, kind, **options)
     except disk.OUT_OF_MEMORY as error:
@@ -148,11 +138,37 @@ def load(
             f"{name} needs {need}, which ran out: take a smaller "
             "model, quantize, or free the device",
         ) from error
-    if factor is not None:
-        model.ratio_90, model.interval = factor.ratio_90, factor.interval
-    elif opened.config.keys() & {"ratio_90", "measured"}:
-        model.ratio_90, model.interval = calibration.stated_interval(opened.config)
+    if interval is not None:
+        model.ratio_90, model.interval = interval
     return model
+
+
+def _served_by(checkpoint_format: str):
+    """Import the class that serves checkpoints of a format."""
+    module, _, attribute = _SERVED_BY[checkpoint_format].partition(":")
+    with quiet_imports():
+        return getattr(import_module(module), attribute)
+
+
+def _load_foreign(name, device, dtype, revision, quantize: str, options: dict):
+    if quantize != "none":
+        raise StatusError(
+            Code.UNSUPPORTED, f"{name}: quantize = {quantize!r} is not offered for it"
+        )
+    return foreign.load(name, device, dtype, revision, **options)
+
+
+def _interval(opened, quantize: str, path: str | None):
+    """Return (ratio_90, Interval) that a calibration measured, else the stated one."""
+    factor = calibration.find(opened.folder, opened.files.values(), quantize, path)
+    return _stated_interval(opened) if factor is None else (factor.ratio_90, factor.interval)
+
+
+def _stated_interval(opened):
+    """Return (ratio_90, Interval) as the checkpoint's config states them; None: it does not."""
+    if opened.config.keys() & {"ratio_90", "measured"}:
+        return calibration.stated_interval(opened.config)
+    return None
 
 
 def family_of(opened) -> str:

@@ -258,10 +258,18 @@ def test_the_registry_hands_them_to_a_point_model(reference_checkpoint, family):
     )
     model = registry.load(folder, "cpu", **texts)
     assert model.marker == Marker("cross", 9, 3, (0, 0, 255))
-    assert (model._style, model._on_margin, model._decoding) == (Style.PLAIN, "pad", "full")
-    assert (model._whole_reply, model._memory_bytes, model._max_tokens) == (False, 2000000, 9)
+    assert (model._style, model._on_margin, model.answering.by_number) == (
+        Style.PLAIN,
+        "pad",
+        False,
+    )
+    assert (model.answering.whole_reply, model.answering.max_tokens, model._memory_bytes) == (
+        False,
+        9,
+        2000000,
+    )
     assert model.path.longest_edge == 300
     mean = registry.load(folder, "cpu", marker=Marker("circle", 8), estimate="mean")
-    assert (mean.marker, mean._estimate) == (Marker("circle", 8), "mean")
+    assert (mean.marker, mean.answering.estimate) == (Marker("circle", 8), "mean")
     assert "is of DepthVLM alone" in said(registry.load, folder, "cpu", keep_frame="false")
     assert "marker = 'blob'" in said(registry.load, folder, "cpu", marker="blob")

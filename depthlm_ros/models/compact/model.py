@@ -14,6 +14,7 @@ from depthlm_ros.models.compact.network import STRIDE, CompactModule
 from depthlm_ros.models.compact.tokenizer import END, question_ids
 from depthlm_ros.models.runtime import image_patches
 from depthlm_ros.models.runtime.host_device import to_device, to_host
+from depthlm_ros.models.runtime.refusals import check_source_image, out_of_memory
 from depthlm_ros.models.weights.checkpoint import Checkpoint, materialise_buffers
 from depthlm_ros.status import Code, StatusError
 
@@ -182,12 +183,7 @@ class CompactDepthVLM:
         Raises StatusError(BAD_IMAGE) for an image that is not the view's source.
         """
         self._last_area = view.width * view.height
-        expected = (view.source.height, view.source.width, 3)
-        if rgb.shape != expected or rgb.dtype != np.uint8:
-            raise StatusError(
-                Code.BAD_IMAGE,
-                f"rgb is {rgb.dtype} {rgb.shape}: this view is of a uint8 {expected} image",
-            )
+        check_source_image(rgb, view)
         device = self.module.cell.weight.device
         image = image_patches.resize(to_device(rgb, device)[None], view.width, view.height)
         principal = torch.tensor([[view.camera.cx, view.camera.cy]], device=device)
@@ -199,9 +195,5 @@ class CompactDepthVLM:
     def _out_of_memory(self, view: CanonicalView) -> StatusError:
         self._read_image = None
         torch.cuda.empty_cache()
-        return StatusError(
-            Code.MODEL_ERROR,
-            f"{self.name} ran out of device memory on a view of "
-            f"{view.width} x {view.height} px: shrink it, or load it with a lower "
-            f"max_pixels (now {self.path.max_pixels})",
-        )
+        what = f"a view of {view.width} x {view.height} px"
+        return out_of_memory(self.name, what, self.path.max_pixels)

@@ -23,22 +23,16 @@ from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import distance_from_depth
 from depthlm_ros.models.base import DistanceReading, noop
 from depthlm_ros.models.depthlm import preprocess as pre
+from depthlm_ros.models.depthlm.answering import Answering
+from depthlm_ros.models.depthlm.batching import batch_size, equal_lengths
 from depthlm_ros.models.depthlm.loading import load_network
 from depthlm_ros.models.depthlm.network import DepthLMNetwork, check_question
-from depthlm_ros.models.depthlm.number_decoding import read_numbers
-from depthlm_ros.models.depthlm.readings import (
-    DIGITS,
-    no_number,
-    of_number,
-    of_text,
-    scaled,
-    with_factor,
-)
+from depthlm_ros.models.depthlm.readings import DIGITS, no_number, scaled, with_factor
 from depthlm_ros.models.depthlm.training_check import check_training
-from depthlm_ros.models.device_memory import free_device_bytes
 from depthlm_ros.models.runtime.cuda_graphs import GraphCache
 from depthlm_ros.models.runtime.host_device import to_host
 from depthlm_ros.models.runtime.image_patches import resize
+from depthlm_ros.models.runtime.refusals import check_source_image, out_of_memory
 from depthlm_ros.models.runtime.static_kv_cache import ROWS, StaticDecoder
 from depthlm_ros.models.weights.checkpoint import Checkpoint
 from depthlm_ros.prompting.marker import ON_MARGIN, Marker
@@ -109,9 +103,14 @@ class DepthLM:
         self.path = replace(path, image=path.image.limited(max_pixels))
         self.marker = marker or Marker()
         self._style, self._on_margin = Style(style), on_margin
-        self._decoding, self._estimate = decoding, estimate
-        self._whole_reply, self._trust = check == "reply", trust_template
-        self._memory_bytes, self._max_tokens = memory_bytes, max_tokens
+        self.answering = Answering(
+            by_number=decoding == "number" and self._style is not Style.RAY,
+            estimate=estimate,
+            whole_reply=check == "reply",
+            trust_template=trust_template,
+            max_tokens=max_tokens,
+        )
+        self._memory_bytes = memory_bytes
         self._max_batch = _MAX_BATCH
         self._answers_depth = answers == "depth"
         self.stage_callback = noop
@@ -120,7 +119,7 @@ class DepthLM:
     def use_graph_cache(self, graph_cache: GraphCache) -> None:
         """Have single queries recorded by ``graph_cache``."""
         self.graph_cache = graph_cache
-        self._fixed = StaticDecoder(self.network, graph_cache)
+        self.static_decoder = StaticDecoder(self.network, graph_cache)
 
     @classmethod
     def from_checkpoint(
@@ -157,7 +156,7 @@ class DepthLM:
 
         False when it is as small as it gets.
         """
-        self._fixed.forget()
+        self.static_decoder.forget()
         self._last_look = None
         if self._max_batch > 1:
             self._max_batch = max(1, self._max_batch // 4)
@@ -232,17 +231,9 @@ class DepthLM:
         check_question(prompt)
         grids, features = self._see_once(self._picture(rgb, self.view_of(camera)))
         layout = self.network.layout(self.network.escape_special_tokens(prompt), grids)
-        conversation = self.network.read(layout.ids[None], layout, features, None, self._fixed)
-        return self.network.write(conversation, [0], max_tokens)[0]
-
-    @torch.inference_mode()
-    def says(self, picture: np.ndarray, question: str, max_tokens: int) -> str:
-        """Return how a reply begins, once and without recording; ``picture``: uint8 (H, W, 3)."""
-        pixels = pre.upload(picture, self.network.device)
-        patches, grid = pre.patches_of(pixels, self.path, self.network.dtype)
-        layout = self.network.layout(question, (grid,))
-        features = self.network.features(patches, grid)
-        conversation = self.network.read(layout.ids[None], layout, features, None)
+        conversation = self.network.read(
+            layout.ids[None], layout, features, None, self.static_decoder
+        )
         return self.network.write(conversation, [0], max_tokens)[0]
 
     def resampled(self, rgb: np.ndarray, camera: PinholeCamera) -> np.ndarray:
@@ -251,12 +242,7 @@ class DepthLM:
 
     def _picture(self, rgb: np.ndarray, view: CanonicalView) -> torch.Tensor:
         """Upload and resample: uint8 (1, view.height, view.width, 3) on the device."""
-        expected = (view.source.height, view.source.width, 3)
-        if rgb.shape != expected or rgb.dtype != np.uint8:
-            raise StatusError(
-                Code.BAD_IMAGE,
-                f"rgb is {rgb.dtype} {rgb.shape}: must be uint8 {expected}, the camera's size",
-            )
+        check_source_image(rgb, view)
         return resize(pre.upload(rgb, self.network.device), view.width, view.height)
 
     def _prompt(self, view: CanonicalView, placed) -> Prompt:
@@ -278,7 +264,7 @@ class DepthLM:
         ``pictures``: uint8 (B, H, W, 3) each, one or more a conversation.
         """
         grids = tuple(self.path.grid(p.shape[2], p.shape[1]) for p in pictures)
-        if len(pictures[0]) == 1 and self._fixed.is_wanted:
+        if len(pictures[0]) == 1 and self.static_decoder.is_wanted:
             self.stage_callback("preprocess")
             seen = [self._recorded(*one) for one in zip(pictures, grids, strict=True)]
         else:
@@ -322,29 +308,25 @@ class DepthLM:
                 grids, features = self._see([marked])
                 readings += self._answer(question, grids, features)
             except torch.OutOfMemoryError as error:
-                if batch == 1 and not self._fixed.is_wanted:
-                    raise self._out_of_memory(width, height) from error
-                self._fixed.forget(for_good=batch == 1)
+                if batch == 1 and not self.static_decoder.is_wanted:
+                    what = f"one query of {width} x {height} px"
+                    raise out_of_memory(self.name, what, self.path.image.max_pixels) from error
+                self.static_decoder.forget(for_good=batch == 1)
                 batch = self._max_batch = max(1, len(some) // 2)
         return readings
 
     def _read_worded(self, picture, questions: list) -> list:
         """Read questions whose words point: one look, and equal lengths go together."""
         grids, features = self._see_once(picture)
-        groups, readings = {}, [None] * len(questions)
-        for index, question in enumerate(questions):
-            layout = self.network.layout(question.question, grids)
-            groups.setdefault((len(layout.ids), layout.next_position), []).append(index)
+        layouts = [self.network.layout(question.question, grids) for question in questions]
+        readings = [None] * len(questions)
         batch = self._batch(questions[0], picture.shape[2], picture.shape[1])
-        for members in groups.values():
-            for first in range(0, len(members), batch):
-                some = members[first : first + batch]
-                layouts = [self.network.layout(questions[i].question, grids) for i in some]
-                ids = torch.stack([layout.ids for layout in layouts])
-                together = features.expand(len(some), -1, -1)
-                answers = self._answer(questions[some[0]], grids, together, ids)
-                for index, answer in zip(some, answers, strict=True):
-                    readings[index] = answer
+        for some in equal_lengths(layouts, batch):
+            ids = torch.stack([layouts[index].ids for index in some])
+            together = features.expand(len(some), -1, -1)
+            answers = self._answer(questions[some[0]], grids, together, ids)
+            for index, answer in zip(some, answers, strict=True):
+                readings[index] = answer
         return readings
 
     def _batch(self, question: Prompt, width: int, height: int) -> int:
@@ -352,47 +334,11 @@ class DepthLM:
         grid = self.path.grid(width, height)
         length = len(self.network.layout(question.question, (grid,)).ids)
         need = self.network.bytes_per_query(grid[0] * grid[1], length)
-        budget = self._memory_bytes
-        if budget is None:
-            on_gpu = self.network.device.type == "cuda"
-            budget = free_device_bytes(self.network.device) // 2 if on_gpu else 2**30
-        return max(1, min(self._max_batch, budget // need))
+        return batch_size(self._memory_bytes, need, self._max_batch, self.network.device)
 
     def _answer(self, question: Prompt, grids: tuple, features: torch.Tensor, ids=None) -> list:
-        """Read and answer B conversations, features (B, tokens, width): one reading each.
-
-        ``ids``: int64 (B, L), where the questions differ in their words: in nothing but some
-        tokens, and not in the reply's form.
-        """
-        network = self.network
-        layout = network.layout(question.question, grids)
-        by_number = self._decoding == "number" and self._style is not Style.RAY
-        by_number = by_number and not question.divides  # its first number is not the answer
-        lead = network.lead(question) if by_number else None
-        ids = layout.ids[None] if ids is None else ids
-        conversation = network.read(ids, layout, features, lead, self._fixed)
-        self.stage_callback("language")
-        readings = [None] * len(features)
-        if lead is not None:
-            whole = question if self._whole_reply else None
-            numbers = read_numbers(network, conversation, lead, whole, self._trust)
-            for i, number in enumerate(numbers):
-                if number is not None:
-                    readings[i] = of_number(number, self._estimate)
-        rest = [i for i, reading in enumerate(readings) if reading is None]
-        if rest:
-            texts = network.write(conversation, rest, self._max_tokens)
-            for i, text in zip(rest, texts, strict=True):
-                readings[i] = of_text(text, question, self._style)
-        self.stage_callback("decode")
-        return readings
-
-    def _out_of_memory(self, width: int, height: int) -> StatusError:
-        return StatusError(
-            Code.MODEL_ERROR,
-            f"{self.name} ran out of device memory on one query of {width} x {height} px: load it "
-            f"with a lower max_pixels (now {self.path.image.max_pixels})",
-        )
+        """Read and answer B conversations: ``Answering.answer``."""
+        return self.answering.answer(self, question, grids, features, ids)
 
 
 def _check(option: str, value, known: Sequence) -> None:

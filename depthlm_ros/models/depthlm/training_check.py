@@ -8,7 +8,9 @@ question about something else; a plain one writes as it likes, and measures badl
 import logging
 
 import numpy as np
+import torch
 
+from depthlm_ros.models.depthlm import preprocess as pre
 from depthlm_ros.prompting.prompts import Style, prompt
 from depthlm_ros.sanitize import verbatim
 
@@ -29,8 +31,8 @@ def check_training(model) -> tuple[tuple, bool]:
     lead = form.lead.strip()
     length = len(model.network.encode(form.lead)) + 2
     picture = np.full((SIDE_PX, SIDE_PX, 3), 127, np.uint8)
-    speaks = not follows(model.says(picture, IN_FREE_WORDS, length), lead)
-    said = model.says(picture, form.question, length)
+    speaks = not follows(beginning_of_reply(model, picture, IN_FREE_WORDS, length), lead)
+    said = beginning_of_reply(model, picture, form.question, length)
     if follows(said, lead):
         return (), speaks
     remark = (
@@ -40,6 +42,16 @@ def check_training(model) -> tuple[tuple, bool]:
     )
     _log.warning("%s: %s", model.name, remark)
     return (remark,), speaks
+
+
+@torch.inference_mode()
+def beginning_of_reply(model, picture: np.ndarray, question: str, max_tokens: int) -> str:
+    """Return how the reply of a DepthLM begins; ``picture``: uint8 (H, W, 3)."""
+    network = model.network
+    patches, grid = pre.patches_of(pre.upload(picture, network.device), model.path, network.dtype)
+    layout = network.layout(question, (grid,))
+    conversation = network.read(layout.ids[None], layout, network.features(patches, grid), None)
+    return network.write(conversation, [0], max_tokens)[0]
 
 
 def follows(reply: str, lead: str) -> bool:

@@ -5,7 +5,6 @@ device, so that a GPU does it from one recording (``models/runtime/cuda_graphs.p
 has come twice.
 """
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,18 +16,18 @@ from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import PackedCloud
 from depthlm_ros.models.base import QWEN3_VL_BOXES, PostprocessConfig, PostprocessedDepth, noop
 from depthlm_ros.models.depthvlm import published_preprocess
-from depthlm_ros.models.depthvlm.network import PREFIX, SUFFIX, DepthVLMModule
+from depthlm_ros.models.depthvlm.loading import conversation, load_module
+from depthlm_ros.models.depthvlm.network import SUFFIX, DepthVLMModule
 from depthlm_ros.models.runtime import image_patches
 from depthlm_ros.models.runtime.cuda_graphs import GraphCache
 from depthlm_ros.models.runtime.depth_postprocess import postprocess
 from depthlm_ros.models.runtime.host_device import to_device, to_host
+from depthlm_ros.models.runtime.refusals import check_source_image, out_of_memory
 from depthlm_ros.models.weights.chat_template import SYSTEM, check_template
-from depthlm_ros.models.weights.checkpoint import Checkpoint, materialise_buffers, says_tied
-from depthlm_ros.status import Code, StatusError
+from depthlm_ros.models.weights.checkpoint import Checkpoint
+from depthlm_ros.status import StatusError
 
 SMALLEST_VIEW = 16  # tokens
-SERVED_FEATURES = "tower+language"
-"""Where the head's levels come from: three inner ones of the tower, the language model's last."""
 
 
 @dataclass(frozen=True)
@@ -283,12 +282,7 @@ class DepthVLM:
     def _image(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
         """Return what is uploaded of a source image, uint8 (H', W', 3)."""
         self._last_area = view.width * view.height
-        expected = (view.source.height, view.source.width, 3)
-        if rgb.shape != expected or rgb.dtype != np.uint8:
-            raise StatusError(
-                Code.BAD_IMAGE,
-                f"rgb is {rgb.dtype} {rgb.shape}: this view is of a uint8 {expected} image",
-            )
+        check_source_image(rgb, view)
         if self._published:
             return published_preprocess.published_resize(rgb, view.source.fx, self.path)
         return rgb
@@ -301,12 +295,8 @@ class DepthVLM:
     def _out_of_memory(self, view: CanonicalView) -> StatusError:
         self.graph_cache.forget()
         torch.cuda.empty_cache()
-        return StatusError(
-            Code.MODEL_ERROR,
-            f"{self.name} ran out of device memory on a view of "
-            f"{view.width} x {view.height} px: shrink it, or load it with a lower "
-            f"max_pixels (now {self.path.max_pixels})",
-        )
+        what = f"a view of {view.width} x {view.height} px"
+        return out_of_memory(self.name, what, self.path.max_pixels)
 
 
 class _BetweenTokens(StoppingCriteria):
@@ -325,35 +315,3 @@ class _BetweenTokens(StoppingCriteria):
             model._remembered = None  # another image was read meanwhile: its states are its own
         inner.rope_deltas = offsets
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-
-
-def conversation(question: str) -> str:
-    """Return a conversation's text up to where the reply begins."""
-    return f"{PREFIX}<|image_pad|>{SUFFIX.format(question=question)}"
-
-
-def load_module(
-    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, tokenizer
-) -> DepthVLMModule:
-    """Return the network of a DepthVLM checkpoint with its weights on ``device`` in ``dtype``.
-
-    Raises StatusError(MODEL_ERROR) when config and tensors do not fit together,
-    StatusError(UNSUPPORTED) for a head that was trained on other features than the published one.
-    """
-    source = checkpoint.config.get("depth_feature_source", SERVED_FEATURES)
-    if source != SERVED_FEATURES:
-        raise StatusError(
-            Code.UNSUPPORTED,
-            f"{checkpoint.folder}: its head was trained on the features {source!r}: only "
-            f"{SERVED_FEATURES!r} is served; train it with that source",
-        )
-    prefix = tokenizer(PREFIX)["input_ids"]
-    with checkpoint.describing(), torch.device("meta"):
-        module = DepthVLMModule(copy.deepcopy(checkpoint.config), prefix, checkpoint.preprocessor)
-    tied = ("vlm.lm_head.weight",) if says_tied(module.vlm.config) else ()
-    checkpoint.load_into(module, device, dtype, DepthVLMModule.name_in_module, tied)
-    if tied:
-        module.vlm.lm_head.weight = module.vlm.get_input_embeddings().weight
-    materialise_buffers(module.vlm, device)
-    module.prefix_ids = torch.tensor(prefix, device=device)
-    return module

@@ -17,8 +17,9 @@ from depthlm_ros.nodes.depth.applied_scale import (
     scaled_frame,
     scaled_readings,
 )
+from depthlm_ros.nodes.depth.freshness import Freshness
 from depthlm_ros.nodes.depth.pending_requests import PendingRequest
-from depthlm_ros.nodes.depth.time_sync import ImagePair, check_age
+from depthlm_ros.nodes.depth.time_sync import ImagePair
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.worker import LatestWorker, QueueFullError
 
@@ -28,7 +29,7 @@ HASTE = 1.3
 """A newer image is waited for where its result is expected this much before the deadline."""
 
 
-class DepthRequests:
+class DepthRequests(Freshness):
     """Coroutines that requests await, each until its own deadline."""
 
     async def sample(self, pixels_of, until: float, stamp_ns: int = 0):
@@ -143,51 +144,6 @@ class DepthRequests:
         if self.is_dense:
             self.statistics.inference.add(time.monotonic() - begin)
         return scaled_frame(made, self.scale)
-
-    def check_active(self) -> None:
-        """Raise StatusError when the node is not serving."""
-        if self.model is None and (reason := self.why_no_model()):
-            raise StatusError(Code.MODEL_NOT_READY, reason)
-        if not self.active:
-            raise StatusError(Code.NOT_ACTIVE, self._how_to_activate())
-
-    def _how_to_activate(self) -> str:
-        state, name = self._state_label(), self._node.get_fully_qualified_name()
-        if state == "finalized":
-            return "the node was shut down: start it again"
-        first = "configure`, then `" if state == "unconfigured" else ""
-        return f"the node is {state}: `ros2 lifecycle set {name} {first}activate`"
-
-    def check_fresh(self, frame_depth: FrameDepth, margin_s: float = 0.0) -> None:
-        """Raise StatusError(STALE) for a result too old to answer from.
-
-        Or older than a clock jump. ``margin_s``: what sending the reply will take.
-        """
-        self.check_active()
-        if frame_depth.clock_generation != self.clock_generation:
-            raise StatusError(
-                Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
-            )
-        self._check_stamp(frame_depth.frame.stamp_ns, margin_s)
-
-    def age_s(self, stamp_ns: int) -> float:
-        """Return how old the image of a stamp is now [s]."""
-        return self._ages.age_s(stamp_ns)
-
-    def _now_ns(self) -> int:
-        return self._node.get_clock().now().nanoseconds
-
-    def _check_stamp(self, stamp: int, margin_s: float = 0.0) -> None:
-        values = self._values
-        age = self._ages.age_s(stamp) + margin_s
-        check_age(stamp, self._now_ns(), values.max_age, values.future_tolerance, age)
-
-    def _is_fresh(self, stamp: int) -> bool:
-        try:
-            self._check_stamp(stamp)
-        except StatusError:
-            return False
-        return True
 
     async def _newest_depth(self, until: float) -> FrameDepth:
         """Return the result of the newest image, or the newest that comes within the deadline.

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from depthlm_ros.benchmarks.reference_depthvlm import ReferenceDepthVLM
-from depthlm_ros.models.depthvlm.model import load_module
+from depthlm_ros.models.depthvlm.loading import load_module
 from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION, SUFFIX
 from depthlm_ros.models.device import pick_device
 from depthlm_ros.models.weights.checkpoint import Checkpoint

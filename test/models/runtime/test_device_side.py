@@ -161,7 +161,7 @@ def test_what_depthlm_records_asks_nothing_of_the_host(size):
         model.use_graph_cache(watched)
         grids, features = model._see([picture])
         layout, lead = network.layout(question.question, grids), network.lead(question)
-        talk = network.read(layout.ids[None], layout, features, lead, model._fixed)
+        talk = network.read(layout.ids[None], layout, features, lead, model.static_decoder)
         for n in (24, 40, 1):
             ids, mask = np.zeros((1, n), np.int64), np.ones((1, n, talk.cache.length + n), bool)
             assert tuple(network.step(talk, ids, ids, mask).shape) == (1, n, width)

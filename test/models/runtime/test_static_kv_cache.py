@@ -142,9 +142,9 @@ def test_shrinking_gives_everything_back_and_goes_on(pair, noise):
     plain, recorded = pair()
     for _ in range(3):
         _both((plain, recorded), noise(0), PIXELS[:1])
-    assert len(recorded.graph_cache) and recorded._fixed._buffer is not None
+    assert len(recorded.graph_cache) and recorded.static_decoder._buffer is not None
     assert recorded.shrink()
-    assert not len(recorded.graph_cache) and recorded._fixed._buffer is None
+    assert not len(recorded.graph_cache) and recorded.static_decoder._buffer is None
     for _ in range(3):
         _both((plain, recorded), noise(0), PIXELS[:1])
 
@@ -169,7 +169,7 @@ def test_what_is_left_in_the_buffer_is_nobodys_business(pair, noise):
     models = pair()
     for turn in range(4):
         _both(models, noise(turn % 2), PIXELS[:1])
-        models[1]._fixed._buffer.fill_(float("nan"))
+        models[1].static_decoder._buffer.fill_(float("nan"))
 
 
 def test_what_does_not_fit_goes_on_in_a_cache_that_grows(pair, noise, follower, monkeypatch):
@@ -186,7 +186,7 @@ def test_what_does_not_fit_goes_on_in_a_cache_that_grows(pair, noise, follower, 
 
 def test_a_conversation_that_another_replaced_is_not_gone_on_with(pair, noise, follower):
     _, recorded = pair()
-    network, fixed = follower.network, recorded._fixed
+    network, fixed = follower.network, recorded.static_decoder
     grids, features = recorded._see([torch.from_numpy(noise(0))[None]])
     layout = network.layout("How far?", grids)
     with torch.inference_mode():
@@ -206,7 +206,7 @@ def test_padding_changes_nothing(pair, noise, follower, monkeypatch, n):
     grids, features = recorded._see([torch.from_numpy(noise(0))[None]])
     layout, lead = network.layout("How far?", grids), network.lead(prompt())
     inputs = layout.ids[None], layout, features, lead
-    grown, fixed = (network.read(*inputs, how) for how in (None, recorded._fixed))
+    grown, fixed = (network.read(*inputs, how) for how in (None, recorded.static_decoder))
     given, run = [], recorded.graph_cache.run
     monkeypatch.setattr(recorded.graph_cache, "run", lambda *a: given.append(a[2:]) or run(*a))
     for _ in range(2):
