@@ -133,11 +133,8 @@ def load(
     try:
         model = serving.from_checkpoint(opened, name, picked, kind, **options)
     except disk.OUT_OF_MEMORY as error:
-        raise StatusError(
-            Code.MODEL_NOT_READY,
-            f"{name} needs {need}, which ran out: take a smaller "
-            "model, quantize, or free the device",
-        ) from error
+        text = f"{name} needs {need}, which ran out: take a smaller one, quantize, or free memory"
+        raise StatusError(Code.MODEL_NOT_READY, text) from error
     if interval is not None:
         model.ratio_90, model.interval = interval
     return model
