@@ -31,9 +31,9 @@ from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.callback_guard import CallbackGuard
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
 from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node, sentence_of
+from depthlm_ros.nodes.common.service_qos import SERVICE_QOS
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth import responses
-from depthlm_ros.nodes.depth.requests import SERVICE_QOS
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
