@@ -281,10 +281,11 @@ class DepthNode(LifecycleNode):
         self.scheduler.flush()
         release_device_memory()
 
-    def stop(self) -> bool:
-        """End for good: True when the worker has ended too."""
+    def stop(self) -> str:
+        """End for good; return "" when the worker has ended too, else what it is at."""
+        work = "the loading of the model" if self.loading.is_running else "an inference"
         self.scheduler.active = False
-        return self.scheduler.stop(STOP_TIMEOUT_S)
+        return "" if self.scheduler.stop(STOP_TIMEOUT_S) else work
 
     def destroy_node(self) -> None:
         """Leave the graph and give its memory back.

@@ -1,6 +1,7 @@
 """Lifecycle, parameters, time, QoS, and the end of the process."""
 
 import math
+import re
 import signal
 from pathlib import Path
 
@@ -216,7 +217,7 @@ def test_signals_end_the_process_with_code_0(start_node, tools, number, moment):
     model = {"load_s": LONG_S} if moment == "loading" else {"seconds": LONG_S}
     node, robot = start_node(wait=False, model=model)
     if moment == "loading":
-        node.wait_for_log("loading model")
+        node.wait_for_log("revision")  # the load has begun
     else:
         node.wait_for_log("active:")
         robot.meet(node)
@@ -234,6 +235,8 @@ def test_signals_end_the_process_with_code_0(start_node, tools, number, moment):
     assert not [segment for segment in segments if segment.exists()]  # 64 MB at every start
     assert seconds < 20.0  # the bar of 2 s is measured by bench_node.py, on a machine at rest
     log = node.log.read_text()
+    work = {"loading": " during the loading of the model", "inference": " during an inference"}
+    assert re.search(rf"\bstopped{work.get(moment, '')}$", log, re.MULTILINE)
     assert log.count("stopped") == 1 and "Traceback" not in log and "rror" not in log
 
 
