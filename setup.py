@@ -95,11 +95,11 @@ setup(
     entry_points={
         "lmms_eval.models": ["depthlm_ros = depthlm_ros.evaluation.lmms_eval_model:manifest"],
         "console_scripts": [
-            "depth_node = depthlm_ros.nodes.depth_node:main",
-            "multi_depth_node = depthlm_ros.nodes.multi_depth_node:main",
-            "camera_node = depthlm_ros.nodes.camera_node:main",
-            "web_node = depthlm_ros.web.main:main",
-            "depthlm = depthlm_ros.cli.main:main",
+            "depth_node = depthlm_ros.executables:depth_node",
+            "multi_depth_node = depthlm_ros.executables:multi_depth_node",
+            "camera_node = depthlm_ros.executables:camera_node",
+            "web_node = depthlm_ros.executables:web_node",
+            "depthlm = depthlm_ros.executables:depthlm",
         ],
     },
 )

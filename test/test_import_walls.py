@@ -40,6 +40,7 @@ HEAVY = {  # what must not be there after importing every module of a top-level 
     "evaluation": ROS,
     "benchmarks": ROS,
     "interfaces": TORCH,
+    "executables": TORCH | ROS | {"numpy", "cv2"},
     "asking": TORCH | ROS,
     "client": TORCH | {"cv2"},
     "client_geometry": TORCH | {"cv2"},
@@ -55,7 +56,7 @@ CONTRACTS = {"models.base", "models.options", "models.option_types"}
 CONTRACTS |= {"models.device", "models.device_memory", "models.import_logging"}
 METHOD = PURE | CONTRACTS | {"prompting", "models.weights", "models.runtime"}
 LOWER = ALL - {"training", "evaluation", "benchmarks", "nodes", "demo", "web", "cli"}
-LOWER -= {"client", "client_geometry", "interfaces"}
+LOWER -= {"client", "client_geometry", "interfaces", "executables"}
 
 WALLS = {  # which rooms a room may import, even inside a function; the longest name counts
     "status": set(),
@@ -93,12 +94,13 @@ WALLS = {  # which rooms a room may import, even inside a function; the longest 
     "evaluation": LOWER,
     "benchmarks": LOWER | {"evaluation"},
     "interfaces": set(),
+    "executables": set(),  # imports what it runs by name, after its signal handlers
     "client": {"client_geometry", "status", "interval", "interfaces"},
     "client_geometry": {"status"},
     "nodes": LOWER | {"interfaces"},
     "demo": LOWER | {"client", "client_geometry", "nodes.common", "evaluation"},
     "web": LOWER | {"client", "client_geometry", "nodes.common"},
-    "cli": LOWER | {"evaluation", "benchmarks", "client", "client_geometry"},
+    "cli": LOWER | {"evaluation", "benchmarks", "client", "client_geometry", "executables"},
     "cli.doctor": LOWER | {"cli", "nodes.common"},
 }
 

@@ -1,6 +1,6 @@
 """``python -m depthlm_ros.cli``: the command ``depthlm``."""
 
-from depthlm_ros.cli.main import main
+from depthlm_ros.executables import depthlm
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(depthlm())

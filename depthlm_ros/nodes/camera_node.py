@@ -31,9 +31,9 @@ from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.callback_guard import CallbackGuard
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
 from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node, sentence_of
+from depthlm_ros.nodes.common.service_qos import SERVICE_QOS
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth import responses
-from depthlm_ros.nodes.depth.requests import SERVICE_QOS
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
@@ -268,10 +268,10 @@ class CameraNode(Node):
         sentence = self.guard.record("~/truth/query_points", error)
         return StatusError(Code.NO_DEPTH, f"the request failed inside the node: {sentence}")
 
-    def stop(self) -> bool:
-        """End for good: True when the source's thread has ended too."""
+    def stop(self) -> str:
+        """End for good; return "" when the source's thread has ended too, else what it is at."""
         self._due.cancel()
-        return self._prefetcher.stop(STOP_TIMEOUT_S)
+        return "" if self._prefetcher.stop(STOP_TIMEOUT_S) else "the playing of a picture"
 
 
 def main(args=None, make_path=make_camera_path) -> int:
@@ -279,7 +279,7 @@ def main(args=None, make_path=make_camera_path) -> int:
     if asked_for_help(args):
         print(help_of("camera_node", __doc__, camera_parameters.PARAMETERS))
         return 0
-    return run_node(lambda: CameraNode(make_path), args, "camera_node", "the playing of a picture")
+    return run_node(lambda: CameraNode(make_path), args, "camera_node")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import depthlm_ros.interfaces  # noqa: F401 (first: it tells the remedy where it
 from collections.abc import Iterable
 
 from lifecycle_msgs.msg import Transition
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -19,6 +18,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from depthlm_ros.model_process.model import RemoteModel, load_in_process, wants_process
 from depthlm_ros.models.device_memory import release_device_memory
 from depthlm_ros.nodes.common.callback_guard import CallbackGuard
+from depthlm_ros.nodes.common.lifecycle_services import LifecycleServices
 from depthlm_ros.nodes.common.rosout_handler import attach_to_rosout
 from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
@@ -79,7 +79,7 @@ class DepthNode(LifecycleNode):
     services_offered: Services | None = None  # until the parameters have been found good
 
     def __init__(self, load_model=load_by_registry, get_model=get_model, **kwargs):
-        super().__init__("depthlm", **kwargs)
+        super().__init__("depthlm", enable_communication_interface=False, **kwargs)
         self._load_model, self._get_model = load_model, get_model
         attach_to_rosout(self.get_logger())
         self.guard = CallbackGuard(self.get_logger())
@@ -106,7 +106,7 @@ class DepthNode(LifecycleNode):
         self.geometry = GeometryParts(self, self.scheduler, self.depth_publishers, self.guard)
         self._diagnostics = Diagnostics(self, self.scheduler, self.subscriber, self.guard)
         self._replies = ServiceReplyRetrier(self.guard)
-        self._take_over_change_state()
+        LifecycleServices(self, lambda: self._state_machine, self._on_change_state)
         for service in self.services:
             self._replies.attach(service)
         self._watch_time()
@@ -143,14 +143,8 @@ class DepthNode(LifecycleNode):
         """Return the lifecycle state: unconfigured, inactive, active, ..."""
         return self._state_machine.current_state[1]
 
-    def _take_over_change_state(self) -> None:
-        """Serve transitions by our own coroutine: loading must not block, nothing may raise."""
-        service = self._service_change_state
-        service.callback = self._on_change_state
-        service.callback_group = ReentrantCallbackGroup()
-        service.callback_group.add_entity(service)
-
     async def _on_change_state(self, request, response):
+        """Serve a transition: loading does not block, nothing raises."""
         try:
             transition = request.transition
             number = self._transition_id(transition.id, transition.label)
@@ -287,10 +281,11 @@ class DepthNode(LifecycleNode):
         self.scheduler.flush()
         release_device_memory()
 
-    def stop(self) -> bool:
-        """End for good: True when the worker has ended too."""
+    def stop(self) -> str:
+        """End for good; return "" when the worker has ended too, else what it is at."""
+        work = "the loading of the model" if self.loading.is_running else "an inference"
         self.scheduler.active = False
-        return self.scheduler.stop(STOP_TIMEOUT_S)
+        return "" if self.scheduler.stop(STOP_TIMEOUT_S) else work
 
     def destroy_node(self) -> None:
         """Leave the graph and give its memory back.

@@ -85,9 +85,9 @@ class Cameras:
         for node in self.nodes:
             await node.autostart()
 
-    def stop(self) -> bool:
-        """End for good: True when all workers have ended."""
-        return all([node.stop() for node in self.nodes])
+    def stop(self) -> str:
+        """End for good; return "" when all workers have ended, else what the first is at."""
+        return next(filter(None, [node.stop() for node in self.nodes]), "")
 
     def destroy_node(self) -> None:
         """Leave the graph."""

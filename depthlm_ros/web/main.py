@@ -88,7 +88,8 @@ def _serve(node, values) -> None:
     shown = "127.0.0.1" if values.host in ("localhost", "::1") else values.host
     more = f"/?token={token}" if token else "/"
     node.get_logger().info(f"open http://{shown}:{port}{more}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         ui.run(host=values.host, port=port, reload=False, show=False, title="depthlm",
                show_welcome_message=False, reconnect_timeout=10.0)  # fmt: skip

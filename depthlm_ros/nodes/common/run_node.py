@@ -19,13 +19,12 @@ BAD_START = 2
 """Exit code when a start-up value or argument makes no sense."""
 
 
-def run_node(make_node, args=None, name: str = "depth_node", work: str = "an inference") -> int:
+def run_node(make_node, args=None, name: str = "depth_node") -> int:
     """Run a node until the process ends; return only when it could not be made, with exit code 2.
 
-    The node has ``autostart`` (a coroutine), ``stop`` (True: its worker has ended), ``guard``,
-    and ``cannot_start``: "", or the sentence with which the process ends with exit code 2; several
-    run as one list themselves as ``nodes``. ``name``: in the log. ``work``: what a worker that has
-    not ended was at.
+    The node has ``autostart`` (a coroutine), ``stop`` (its worker has ended: "", else what it is
+    at), ``guard``, and ``cannot_start``: "", or the sentence with which the process ends with exit
+    code 2; several run as one list themselves as ``nodes``. ``name``: in the log.
     """
     started = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -49,7 +48,7 @@ def run_node(make_node, args=None, name: str = "depth_node", work: str = "an inf
         executor.add_node(one)
     executor.create_task(node.autostart)
     _spin(executor, node)
-    _leave(executor, node, get_logger(name), work)
+    _leave(executor, node, get_logger(name))
 
 
 def asked_for_help(args) -> bool:
@@ -95,7 +94,7 @@ def _spin(executor, node) -> None:
             time.sleep(0.001)  # an error that repeats must not take the whole core
 
 
-def _leave(executor, node, logger, work: str) -> None:
+def _leave(executor, node, logger) -> None:
     """End the process within two seconds, whatever the worker is doing: code 0, or BAD_START.
 
     Without Python's own tear-down: nobody can interrupt the model's thread, tearing Python down
@@ -103,11 +102,11 @@ def _leave(executor, node, logger, work: str) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    ended = node.stop()
+    work = node.stop()
     if node.cannot_start:
         logger.fatal(f"cannot start: {node.cannot_start}")
     else:
-        logger.info("stopped" if ended else f"stopped during {work}")
+        logger.info(f"stopped during {work}" if work else "stopped")
     # Leave the graph, or the middleware's shared memory outlives the process. A worker that has
     # not ended may meet handles that are gone; it has no say any more.
     executor.shutdown(timeout_sec=0.5)

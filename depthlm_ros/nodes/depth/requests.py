@@ -3,13 +3,11 @@
 import time
 
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.qos import QoSProfile
 
+from depthlm_ros.nodes.common.service_qos import SERVICE_QOS
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.status import Code, StatusError
 
-SERVICE_QOS = QoSProfile(depth=1000)
-"""No burst may be lost: at the default depth of 10 only ten of 200 were answered."""
 MAX_DEADLINE_S = 600.0
 
 

@@ -1,11 +1,13 @@
 """Lifecycle, parameters, time, QoS, and the end of the process."""
 
 import math
+import re
 import signal
 from pathlib import Path
 
 import pytest
-from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.msg import Transition, TransitionEvent
+from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetAvailableTransitions, GetState
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -73,8 +75,6 @@ def test_wrong_and_unknown_transitions_are_refused(start_node, tools):
 
 def test_a_second_configure_while_the_first_is_loading_is_refused(start_node, tools):
     node, robot = start_node(wait=False, autostart=False, model={"load_s": 2.0})
-    from lifecycle_msgs.srv import ChangeState
-
     request = ChangeState.Request()
     request.transition.id = CONFIGURE
     first = robot.start(ChangeState, "depthlm/change_state", request)
@@ -82,6 +82,52 @@ def test_a_second_configure_while_the_first_is_loading_is_refused(start_node, to
     assert not robot.change(CONFIGURE)
     tools.wait_until(first.done, "the end of the first")
     assert first.result().success and robot.state() == "inactive"
+
+
+def test_a_burst_of_transitions_and_of_questions_about_the_state(start_node, tools):
+    """One of a hundred equal transitions is possible, and every caller is told."""
+    node, robot = start_node()
+    request = ChangeState.Request()
+    request.transition.id = DEACTIVATE
+    name = "depthlm/change_state"
+    futures = [robot.start(ChangeState, name, request) for _ in range(100)]
+    futures += [robot.start(GetState, "depthlm/get_state", GetState.Request()) for _ in range(100)]
+    tools.wait_until(lambda: all(future.done() for future in futures), "200 replies")
+    assert [future.result().success for future in futures[:100]].count(True) == 1
+    seen = {future.result().current_state.label for future in futures[100:]}
+    assert seen <= {"active", "inactive"} and robot.state() == "inactive"
+    assert node.stop()[0] == 0
+
+
+def test_the_lifecycle_can_be_looked_at(start_node, tools):
+    """Names and numbers of the managed node design: design.ros2.org/articles/node_lifecycle."""
+    _, robot = start_node()
+    events = robot.listen(TransitionEvent, "depthlm/transition_event")
+    found = {}
+    for name in ("available_transitions", "transition_graph"):
+        request = GetAvailableTransitions.Request()
+        response = robot.call(GetAvailableTransitions, f"depthlm/get_{name}", request)
+        found[name] = {
+            (t.start_state.label, t.transition.label, t.goal_state.label)
+            for t in response.available_transitions
+        }
+    assert found["available_transitions"] == {
+        ("active", "deactivate", "deactivating"),
+        ("active", "shutdown", "shuttingdown"),
+    }
+    assert ("unconfigured", "configure", "configuring") in found["transition_graph"]
+    assert found["available_transitions"] < found["transition_graph"]
+    request = GetAvailableStates.Request()
+    states = robot.call(GetAvailableStates, "depthlm/get_available_states", request)
+    numbers = {state.label: state.id for state in states.available_states}
+    primary = {"unconfigured": 1, "inactive": 2, "active": 3, "finalized": 4}
+    assert primary.items() <= numbers.items()
+    assert robot.change(DEACTIVATE)
+    tools.wait_until(lambda: len(events) == 2, "two events")
+    assert [(e.start_state.label, e.goal_state.label) for e in events] == [
+        ("active", "deactivating"),
+        ("deactivating", "inactive"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +217,7 @@ def test_signals_end_the_process_with_code_0(start_node, tools, number, moment):
     model = {"load_s": LONG_S} if moment == "loading" else {"seconds": LONG_S}
     node, robot = start_node(wait=False, model=model)
     if moment == "loading":
-        node.wait_for_log("loading model")
+        node.wait_for_log("revision")  # the load has begun
     else:
         node.wait_for_log("active:")
         robot.meet(node)
@@ -189,6 +235,8 @@ def test_signals_end_the_process_with_code_0(start_node, tools, number, moment):
     assert not [segment for segment in segments if segment.exists()]  # 64 MB at every start
     assert seconds < 20.0  # the bar of 2 s is measured by bench_node.py, on a machine at rest
     log = node.log.read_text()
+    work = {"loading": " during the loading of the model", "inference": " during an inference"}
+    assert re.search(rf"\bstopped{work.get(moment, '')}$", log, re.MULTILINE)
     assert log.count("stopped") == 1 and "Traceback" not in log and "rror" not in log
 
 
