@@ -29,7 +29,7 @@ class FrameScene:
     """One FrameDepth with its models.
 
     ``namer``: the model that finds things, the depth model itself if None. ``ranges``: nearest and
-    farthest z-depth that is believed [m].
+    farthest z-depth that is accepted [m].
     """
 
     def __init__(

@@ -46,7 +46,7 @@ class DepthEstimator:
         max_range_m: float = 100.0,
         edge_ratio: float = EDGE_RATIO,
     ) -> None:
-        """Set the range of z-depth that is believed [m], and what counts as a depth step."""
+        """Set the range of z-depth that is accepted [m], and what counts as a depth step."""
         _check_range(min_range_m, max_range_m)
         if not edge_ratio > 1.0:
             raise ValueError(f"edge_ratio = {edge_ratio}: must be greater than 1")
@@ -284,8 +284,8 @@ def _check_range(min_range_m: float, max_range_m: float) -> None:
 class FrameDepth:
     """A frame that questions can be answered from; ``depth_map`` is None for a marker model.
 
-    ``epoch``: counts jumps of the clock, where there is a clock. ``scale``: what the model's own
-    depth was multiplied by.
+    ``clock_generation``: counts jumps of the clock, where there is a clock. ``scale``: what
+    the model's own depth was multiplied by.
     """
 
     frame: Frame
@@ -304,7 +304,7 @@ def estimate(
     clock_generation: int = 0,
     cloud: CloudRequest | None = None,
 ) -> FrameDepth:
-    """Look at a frame: a dense model gives its depth map, a marker model is asked later."""
+    """Estimate a frame's depth; a marker model gives no map and is asked later."""
     if not isinstance(model, DenseDepthModel):
         return FrameDepth(frame, rectifier, None, clock_generation)
     estimator = DepthEstimator(model, min_range_m, max_range_m)
@@ -319,14 +319,14 @@ def sample(
     max_range_m: float,
 ) -> list[PointDepth]:
     """Read the depth at pixels (N, 2) of the picture as taken; one reading a pixel, in order."""
-    seen = frame_depth.rectifier.source_to_rectified(pixels)
+    rectified = frame_depth.rectifier.source_to_rectified(pixels)
     if frame_depth.depth_map is None:
         marker_model = cast(PointDepthModel, model)
         return marker_points(
-            marker_model, frame_depth.frame, seen, min_range_m, max_range_m, pixels
+            marker_model, frame_depth.frame, rectified, min_range_m, max_range_m, pixels
         )
     estimator = DepthEstimator(cast(DenseDepthModel, model), min_range_m, max_range_m)
-    return estimator.sample(frame_depth.depth_map, seen, pixels)
+    return estimator.sample(frame_depth.depth_map, rectified, pixels)
 
 
 def source_camera(frame_depth: FrameDepth) -> PinholeCamera:
@@ -334,8 +334,8 @@ def source_camera(frame_depth: FrameDepth) -> PinholeCamera:
 
     Its principal point is where the camera's axis meets that picture.
     """
-    seen, camera = frame_depth.frame.camera, frame_depth.rectifier.source_camera
-    ahead = frame_depth.rectifier.rectified_to_source(np.array([seen.cx, seen.cy]))
+    rectified, camera = frame_depth.frame.camera, frame_depth.rectifier.source_camera
+    ahead = frame_depth.rectifier.rectified_to_source(np.array([rectified.cx, rectified.cy]))
     if not np.isfinite(ahead).all():
         return camera
     return replace(camera, cx=float(ahead[0]), cy=float(ahead[1]))

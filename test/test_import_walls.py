@@ -20,6 +20,7 @@ ROS |= {"geometry_msgs", "diagnostic_msgs", "lifecycle_msgs", "builtin_interface
 
 HEAVY = {  # what must not be there after importing every module of a top-level room
     "status": TORCH | ROS | {"numpy", "cv2"},
+    "tasks": TORCH | ROS | {"numpy", "cv2"},
     "worker": TORCH | ROS | {"numpy", "cv2"},
     "sanitize": TORCH | ROS | {"numpy", "cv2"},
     "frame": TORCH | ROS,
@@ -50,7 +51,7 @@ HEAVY = {  # what must not be there after importing every module of a top-level 
 }
 
 ALL = set(HEAVY)
-PURE = {"status", "sanitize", "interval", "point_depth", "frame", "geometry"}
+PURE = {"status", "tasks", "sanitize", "interval", "point_depth", "frame", "geometry"}
 CONTRACTS = {"models.base", "models.options", "models.option_types"}
 CONTRACTS |= {"models.device", "models.device_memory", "models.import_logging"}
 METHOD = PURE | CONTRACTS | {"prompting", "models.weights", "models.runtime"}
@@ -59,6 +60,7 @@ LOWER -= {"client", "client_geometry", "interfaces", "executables"}
 
 WALLS = {  # which rooms a room may import, even inside a function; the longest name counts
     "status": set(),
+    "tasks": set(),
     "worker": set(),
     "sanitize": set(),
     "interval": {"status"},

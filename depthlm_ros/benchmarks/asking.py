@@ -19,9 +19,9 @@ from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.rectify import CameraModel, Rectifier
 from depthlm_ros.language.answer import Answer, refused
 from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
-from depthlm_ros.language.tasks import Task
 from depthlm_ros.models.base import QWEN3_VL_BOXES
 from depthlm_ros.status import StatusError
+from depthlm_ros.tasks import Task
 
 CAMERA = PinholeCamera(420.0, 420.0, 239.5, 179.5, 480, 360)
 LENS = CameraModel(480, 360, (420.0, 0.0, 239.5, 0.0, 420.0, 179.5, 0.0, 0.0, 1.0))
@@ -92,14 +92,14 @@ def make_view(seed: int) -> View:
     rng = np.random.default_rng([seed, 11])
     scene = make_scene(draw_kind(rng), [seed, 12])
     torch.manual_seed(seed)
-    seen = render([scene], [informative_pose(scene, rng)], CAMERA)
-    ids = seen.object_id[0].numpy()
+    rendered = render([scene], [informative_pose(scene, rng)], CAMERA)
+    ids = rendered.object_id[0].numpy()
     masks: dict = defaultdict(list)
     for number in np.unique(ids):
         mask, name = ids == number, scene.names[number]
         if name not in SURFACES and mask.mean() >= LEAST_SHARE:
             masks[name].append(mask)
-    return View(seen.rgb[0].numpy(), seen.depth_m[0].numpy(), dict(masks))
+    return View(rendered.rgb[0].numpy(), rendered.depth_m[0].numpy(), dict(masks))
 
 
 def fill(form: str, view: View, rng: np.random.Generator) -> tuple[str, dict] | None:

@@ -5,7 +5,7 @@ is absent; {p} and {q}: pixels. The wordings of people, of planners, and the kin
 spatial-question sets, in words of our own.
 """
 
-from depthlm_ros.language.tasks import Task
+from depthlm_ros.tasks import Task
 
 REFUSED = "refused"
 """No number may come of it."""

@@ -104,13 +104,13 @@ class ReferenceDepthLM:
     @contextmanager
     def _hooked(self, stage_callback):
         """Tell the stages inside ``generate``: each module's first call is of the prompt."""
-        model, told = self.network.model.model, set()
+        model, reported = self.network.model.model, set()
         vision = model.visual if self.is_qwen else model.multi_modal_projector
 
         def tell(name: str):
             def hook(*_):
-                if name not in told:
-                    told.add(name)
+                if name not in reported:
+                    reported.add(name)
                     stage_callback(name)
 
             return hook

@@ -1,4 +1,4 @@
-"""Teach a random DepthLM its reply's form, so that speed and equality can be measured honestly.
+"""Overfit a random DepthLM to its reply's form, to measure speed and equality honestly.
 
 Random weights never write the trained reply: number-only decoding would refuse them, and decoding
 in full would never stop. Some hundred steps on an image or two make a model that answers like a

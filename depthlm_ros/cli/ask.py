@@ -13,13 +13,13 @@ def run(options) -> int:
     """Print the answer; 0 with one, 1 without."""
     from depthlm_ros.language.answer import refused
 
-    sight = photo = None
+    frame_depth = photo = None
     try:
-        answer, sight, photo = _answer(options)
+        answer, frame_depth, photo = _answer(options)
     except StatusError as refusal:
         answer = refused(refusal.code, refusal.text)
-    if options.output and sight is not None:
-        _draw(sight, answer, options)
+    if options.output and frame_depth is not None:
+        _draw(frame_depth, answer, options)
     if options.json:
         print_json(_record(answer, options, photo))
     elif answer.success:
@@ -53,13 +53,13 @@ def _answer(options):
             model, lambda: model.reply(frame.rgb, frame.camera, question.words)
         )
         return answer_freely(reply), seeing.FrameDepth(frame, rectifier, None), photo
-    sight = estimate_frame(model, frame, rectifier, options)
-    scene = asking.FrameScene(model, sight, (options.min_range, options.max_range))
+    frame_depth = estimate_frame(model, frame, rectifier, options)
+    scene = asking.FrameScene(model, frame_depth, (options.min_range, options.max_range))
     answer = call_with_retry(model, lambda: asking.answer_frame(question, scene, options.verify))
-    return answer, sight, photo
+    return answer, frame_depth, photo
 
 
-def _draw(sight, answer, options) -> None:
+def _draw(frame_depth, answer, options) -> None:
     """Write the picture with the readings; on the rectified one, where the lens was not ideal."""
     from dataclasses import replace
 
@@ -67,12 +67,12 @@ def _draw(sight, answer, options) -> None:
     from depthlm_ros.visualization.annotate import annotate
 
     pixels = [point.pixel for point in answer.evidence]
-    seen = sight.rectifier.source_to_rectified(pixels) if pixels else []
+    rectified = frame_depth.rectifier.source_to_rectified(pixels) if pixels else []
     shown = [
         replace(point, pixel=tuple(pixel))
-        for point, pixel in zip(answer.evidence, seen, strict=True)
+        for point, pixel in zip(answer.evidence, rectified, strict=True)
     ]
-    write_png(options.output, annotate(sight.frame.rgb, None, shown))
+    write_png(options.output, annotate(frame_depth.frame.rgb, None, shown))
     note(f"wrote {options.output}")
 
 

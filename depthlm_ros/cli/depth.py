@@ -77,13 +77,13 @@ def _record(model, image: str, base: Path, options) -> dict:
 def _do(model, image: str, base: Path, options) -> dict:
     frame, rectifier, photo = frame_of(image, options)
     begin = time.monotonic()
-    sight = estimate_frame(model, frame, rectifier, options)
+    frame_depth = estimate_frame(model, frame, rectifier, options)
     bounds, more = {}, {}
-    if sight.depth_map is None:
+    if frame_depth.depth_map is None:
         depth_map, bounds, complete = _map_by_points(model, frame, options)
-        sight, more = replace(sight, depth_map=depth_map), {"complete": complete}
+        frame_depth, more = replace(frame_depth, depth_map=depth_map), {"complete": complete}
     seconds = time.monotonic() - begin
-    _check_any(sight.depth_map.depth_m, options)
+    _check_any(frame_depth.depth_map.depth_m, options)
     return {
         "image": image,
         "ok": True,
@@ -93,11 +93,11 @@ def _do(model, image: str, base: Path, options) -> dict:
         "focal_length": photo.source,
         "focal_length_assumed": photo.assumed,
         "remarks": list(photo.remarks),
-        "ratio_90": sight.depth_map.ratio_90,
-        "interval": str(sight.depth_map.interval),
+        "ratio_90": frame_depth.depth_map.ratio_90,
+        "interval": str(frame_depth.depth_map.interval),
         **more,
-        **_figures(sight.depth_map.depth_m),
-        **_write(sight, base, options, bounds, photo.assumed),
+        **_figures(frame_depth.depth_map.depth_m),
+        **_write(frame_depth, base, options, bounds, photo.assumed),
     }
 
 
@@ -171,15 +171,15 @@ def _figures(depth_m) -> dict:
     }
 
 
-def _write(sight, base: Path, options, bounds: dict, assumed: bool) -> dict:
-    """Write the files of a sight; return their paths by kind, and the cloud's size.
+def _write(frame_depth, base: Path, options, bounds: dict, assumed: bool) -> dict:
+    """Write the files of a FrameDepth; return their paths by kind, and the cloud's size.
 
     ``assumed``: the focal length is a guess; the coloured picture and the cloud say so.
     """
     from depthlm_ros.image_io import depth_files
     from depthlm_ros.visualization import colormap, scale_bar
 
-    depth_map, files = sight.depth_map, {}
+    depth_map, files = frame_depth.depth_map, {}
 
     def path(kind: str, ending: str) -> Path:
         files[kind] = str(base.with_name(base.name + ending))
@@ -196,13 +196,13 @@ def _write(sight, base: Path, options, bounds: dict, assumed: bool) -> dict:
     points = depth_files.write_ply(
         path("cloud", "_cloud.ply"),
         depth_map,
-        sight.frame.rgb,
+        frame_depth.frame.rgb,
         options.keep_edges,
         max_points=options.max_points,
         comment=ASSUMED if assumed else "",
     )
-    if not sight.rectifier.is_identity:
-        depth_files.write_png(path("rectified", "_rectified.png"), sight.frame.rgb)
+    if not frame_depth.rectifier.is_identity:
+        depth_files.write_png(path("rectified", "_rectified.png"), frame_depth.frame.rgb)
     return {"cloud_points": points, "files": files}
 
 

@@ -257,7 +257,7 @@ def _add_model(command) -> None:
         type=positive,
         default=100.0,
         metavar="M",
-        help="[m] depths outside min-range to max-range are not believed (default 100)",
+        help="[m] depths outside min-range to max-range are not accepted (default 100)",
     )
 
 

@@ -16,8 +16,9 @@ from depthlm_ros.datasets.base import LabelKind, Sample, convert
 from depthlm_ros.datasets.depth_reading import read_rgb
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.prompting.marker import Marker, draw, place
-from depthlm_ros.prompting.prompts import Prompt, Style, Task, prompt, ray_answer
+from depthlm_ros.prompting.prompts import Prompt, Style, prompt, ray_answer
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
 CROP_HEIGHT, CROP_WIDTH = (700.0, 1200.0), (1000.0, 1400.0)
 SQUEEZE = (1.0, 1.3)

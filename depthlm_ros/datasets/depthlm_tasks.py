@@ -10,23 +10,16 @@ import numpy as np
 
 from depthlm_ros.datasets.base import LabelKind, Sample, convert
 from depthlm_ros.prompting.marker import BLUE, Marker, draw, draw_all, place
-from depthlm_ros.prompting.prompts import Prompt, Style, Task, prompt
+from depthlm_ros.prompting.prompts import TASKS, Prompt, Style, prompt
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import PRINCIPAL_AXIS_DISTANCE, Task
 
 TIME_S, SPEED_M_S = (1.0, 10.0), (0.5, 10.0)
-TRAINED = (
-    Task.DISTANCE,
-    Task.PRINCIPAL_AXIS_DISTANCE,
-    Task.SPEED,
-    Task.TIME,
-    Task.TWO_POINT_DISTANCE,
-    Task.CAMERA_MOTION,
-)
 
 
 def check_tasks(tasks) -> tuple:
     """Return tasks as such; StatusError(UNSUPPORTED) for one that cannot be trained."""
-    known = [task.value for task in TRAINED]
+    known = [task.value for task in TASKS] + [PRINCIPAL_AXIS_DISTANCE]
     for task in tasks:
         if task not in known:
             raise StatusError(
@@ -59,7 +52,7 @@ def ask(task: Task, points: np.ndarray, index: int, other: int | None, rng, styl
         return prompt(task, style, speed_m_s=speed), distance / speed
     if task is Task.TWO_POINT_DISTANCE:
         return prompt(task, style), float(np.linalg.norm(point - points[other]))
-    by_axis = task is Task.PRINCIPAL_AXIS_DISTANCE
+    by_axis = task is Task.DEPTH
     return prompt(task, style), float(point[2]) if by_axis else distance
 
 

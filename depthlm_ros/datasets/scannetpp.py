@@ -84,8 +84,8 @@ def _with_points(record, root: Path, out: Path, mask: Path, settings) -> FrameRe
     base = out if (out / record.depth.path).is_file() else root
     depth = read_masked(replace(record.depth, path=base / record.depth.path), record.range_m)
     if mask.is_file():
-        seen = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
-        depth[cv2.resize(seen, DEPTH_SIZE, interpolation=cv2.INTER_NEAREST) == 0] = 0
+        valid = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+        depth[cv2.resize(valid, DEPTH_SIZE, interpolation=cv2.INTER_NEAREST) == 0] = 0
     cells, z = draw_points(depth, settings.points, [settings.seed, *record.image.encode()])
     scale = np.array(SIZE) / np.array(DEPTH_SIZE)
     pixels = np.rint((cells + 0.5) * scale - 0.5).astype(int)

@@ -58,12 +58,12 @@ class Waymo:
     def _points(self, tables: "_Tables", moment: int):
         """Return (points (N, 3) of the vehicle's frame, seen (N, 6) camera, u, v twice)."""
         lidar = tables.one("lidar", moment)
-        seen = tables.one("lidar_camera_projection", moment)
-        if lidar is None or seen is None:
+        projections = tables.one("lidar_camera_projection", moment)
+        if lidar is None or projections is None:
             return None
         prefix = "[LiDARComponent].range_image_return1"
         image = _array(lidar, prefix)
-        cells = _array(seen, "[LiDARCameraProjectionComponent].range_image_return1")
+        cells = _array(projections, "[LiDARCameraProjectionComponent].range_image_return1")
         calibration = tables.one("lidar_calibration", None)
         xyz = range_image_points(image[..., 0], calibration)
         kept = image[..., 0] > 0
@@ -144,7 +144,7 @@ def range_image_points(ranges: np.ndarray, calibration: dict) -> np.ndarray:
     return moved(points.reshape(-1, 3), motion).reshape(height, width, 3)
 
 
-def _seen_by(number: int, calibration: dict, xyz: np.ndarray, seen: np.ndarray) -> tuple:
+def _seen_by(number: int, calibration: dict, xyz: np.ndarray, projections: np.ndarray) -> tuple:
     """Return (distances (N,) to the camera's centre, pixels (N, 2)) of the points that it saw."""
     motion = np.asarray(
         calibration["[CameraCalibrationComponent].extrinsic.transform"], float
@@ -152,9 +152,9 @@ def _seen_by(number: int, calibration: dict, xyz: np.ndarray, seen: np.ndarray) 
     distance = np.linalg.norm(xyz - motion[:3, 3], axis=1)
     metres, pixels = [], []
     for first in (0, 3):  # a point may have been seen by two cameras
-        mine = seen[:, first] == number
+        mine = projections[:, first] == number
         metres.append(distance[mine])
-        pixels.append(seen[mine, first + 1 : first + 3])
+        pixels.append(projections[mine, first + 1 : first + 3])
     return np.concatenate(metres), np.concatenate(pixels)
 
 

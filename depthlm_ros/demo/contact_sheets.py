@@ -16,19 +16,21 @@ _PAPER, _INK = (20, 22, 26), (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def scene_sheet(looks: list) -> np.ndarray:
+def scene_sheet(rounds: list) -> np.ndarray:
     """Return the sheet of the live part's looks that have their images, uint8 (H, W, 3)."""
-    shown = [look for look in looks if look.depth_map is not None]
-    low, high = common_range([look.true_depth_m for look in shown])
+    shown = [asked_round for asked_round in rounds if asked_round.depth_map is not None]
+    low, high = common_range([asked_round.true_depth_m for asked_round in shown])
     rows = [
         [
-            look.frame.rgb,
-            colormap.colourise(look.true_depth_m, low, high),
-            colormap.colourise(look.depth_map.depth_m, low, high),
-            annotate.annotate(look.frame.rgb, None, readings_on(look)),
-            text_panel(answer_lines(look.answers), cell_size(look.frame.rgb, CELL_PX)),
+            asked_round.frame.rgb,
+            colormap.colourise(asked_round.true_depth_m, low, high),
+            colormap.colourise(asked_round.depth_map.depth_m, low, high),
+            annotate.annotate(asked_round.frame.rgb, None, readings_on(asked_round)),
+            text_panel(
+                answer_lines(asked_round.answers), cell_size(asked_round.frame.rgb, CELL_PX)
+            ),
         ]
-        for look in shown
+        for asked_round in shown
     ]
     return on_scale(contact_sheet.contact_sheet(rows, TITLES, CELL_PX), low, high, CELL_PX)
 
@@ -84,11 +86,11 @@ def common_range(depths_m: list) -> tuple[float, float]:
     return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
-def readings_on(look) -> list[Reading]:
+def readings_on(asked_round) -> list[Reading]:
     """Return the readings behind a look's answers that rest on its image, each pixel once."""
     found = {}
-    for answer in look.answers:
-        if answer.reply.stamp_ns == look.depth_map.stamp_ns:
+    for answer in asked_round.answers:
+        if answer.reply.stamp_ns == asked_round.depth_map.stamp_ns:
             found.update({reading.pixel: reading for reading in answer.reply.evidence})
     return [reading for reading in found.values() if reading.code == Code.OK]
 
@@ -118,9 +120,9 @@ def text_panel(lines: list[str], size: tuple) -> np.ndarray:
     return panel
 
 
-def cloud_of(looks: list) -> tuple[DepthMap, np.ndarray] | None:
+def cloud_of(rounds: list) -> tuple[DepthMap, np.ndarray] | None:
     """Return the depth map and the image of the first look that has them, for a cloud."""
-    for look in looks:
-        if look.depth_map is not None:
-            return look.depth_map, look.frame.rgb
+    for asked_round in rounds:
+        if asked_round.depth_map is not None:
+            return asked_round.depth_map, asked_round.frame.rgb
     return None

@@ -156,8 +156,8 @@ class ImageFolderRun:
                 raise DemoError(f"{photograph.path}: cannot be read as a picture")
             self._known.append(thumbnail(np.ascontiguousarray(bgr[..., ::-1])))
 
-    def run(self, tell) -> list[ReadPhotograph]:
-        """Read every photograph once; ``tell(read)`` is called for each. Raises DemoError."""
+    def run(self, report) -> list[ReadPhotograph]:
+        """Read every photograph once; ``report(read)`` is called for each. Raises DemoError."""
         self._context.start_camera(source=str(self._path), rate_hz=self._rate_hz, loop=True)
         done: dict[int, ReadPhotograph] = {}
         seen, begin, timeout_s = time.time_ns(), time.monotonic(), START_S
@@ -167,7 +167,7 @@ class ImageFolderRun:
             if which is not None and which not in done and (read := self._read(which)):
                 done[which], begin = read, time.monotonic()
                 timeout_s = EACH_S + 2 * len(self._photographs) / self._rate_hz
-                tell(read)
+                report(read)
         self._context.children.stop(CAMERA)
         return [done[which] for which in sorted(done)]
 

@@ -84,18 +84,18 @@ class QuestionRound:
 class LiveResult:
     """Everything that the live part found."""
 
-    looks: list = field(default_factory=list)
+    rounds: list = field(default_factory=list)
     refusals: list = field(default_factory=list)
     streams: dict = field(default_factory=dict)
 
     @property
     def answers(self) -> list:
         """All answers."""
-        return [answer for look in self.looks for answer in look.answers]
+        return [answer for asked in self.rounds for answer in asked.answers]
 
     def accuracy(self):
         """Return the figures of this run's readings, and of the best constant on their points."""
-        pairs = [(look.read_m, look.true_m) for look in self.looks]
+        pairs = [(asked.read_m, asked.true_m) for asked in self.rounds]
         return pooled(pairs), constant_accuracy([true for _, true in pairs])
 
 
@@ -124,16 +124,16 @@ class LiveRun:
             raise DemoError(f"depth_node has no model: {says}")
         return model.get("kind") == "dense"
 
-    def run(self, seconds: float, looks: int, tell) -> LiveResult:
-        """Ask ``looks`` rounds of questions within the time, measuring the streams all the while.
+    def run(self, seconds: float, rounds: int, report) -> LiveResult:
+        """Ask ``rounds`` rounds of questions within the time, measuring the streams meanwhile.
 
-        ``tell(look, number)`` is called for each look at once. Raises DemoError.
+        ``report(asked_round, number)`` is called for each round at once. Raises DemoError.
         """
         found, begin, begin_ns = LiveResult(), time.monotonic(), time.time_ns()
-        for number in range(looks):
-            self._rest_until(begin + seconds * number / looks)
-            found.looks.append(self.look())
-            tell(found.looks[-1], number + 1)
+        for number in range(rounds):
+            self._rest_until(begin + seconds * number / rounds)
+            found.rounds.append(self.ask_round())
+            report(found.rounds[-1], number + 1)
         found.refusals = self.refusals()
         self._rest_until(begin + seconds)
         self._context.wait_for(lambda: self._flows(begin_ns), MESSAGES, START_S)
@@ -145,7 +145,7 @@ class LiveRun:
         inboxes = self._context.subscriber.inboxes
         return all(len(inboxes[name].since(begin_ns)) >= LEAST for name in STREAMS)
 
-    def look(self) -> QuestionRound:
+    def ask_round(self) -> QuestionRound:
         """Ask about one moment; try again where the answer's image has no good truth there."""
         for _ in range(TRIES):
             stamp = self._next_stamp("next picture with its depth and its truth", NEXT_S)
@@ -197,12 +197,15 @@ class LiveRun:
         true = [p.depth if p.status.code == Code.OK else np.nan for p in truth]
         return np.array([p.depth_m for p in reply.points]), np.array(true)
 
-    def _with_pictures(self, look: QuestionRound) -> QuestionRound:
-        stamp = stamp_of_most(look.answers)
+    def _with_pictures(self, asked_round: QuestionRound) -> QuestionRound:
+        stamp = stamp_of_most(asked_round.answers)
         subscriber = self._context.subscriber
-        look.frame, look.depth_map = subscriber.frame(stamp), subscriber.depth_map(stamp)
-        look.true_depth_m = subscriber.true_depth(stamp)
-        return look
+        asked_round.frame, asked_round.depth_map = (
+            subscriber.frame(stamp),
+            subscriber.depth_map(stamp),
+        )
+        asked_round.true_depth_m = subscriber.true_depth(stamp)
+        return asked_round
 
     def refusals(self) -> list[tuple[str, str, Reply]]:
         """Ask what has no answer; return (what is wrong, question, reply). Raises DemoError."""

@@ -93,7 +93,7 @@ class Demo:
         """Show everything. Raises DemoError."""
         self._start()
         live = self._live()
-        self._tell_live(live)
+        self._report_live(live)
         if photographs is not None:
             self._context.children.stop(CAMERA)
             self._photographs(photographs, live.streams["depth"]["latency_p95_ms"] / 1e3)
@@ -117,7 +117,7 @@ class Demo:
         self._context.start_depth(model=self._options.model, max_age=self._options.max_age)
         if self._options.web:
             self._show_page()
-        self._tell_model()
+        self._report_model()
         self._part = LiveRun(self._context, np.random.default_rng(self._options.seed))
         self._part.wait_for_first()
         say(f"the first depth came {time.monotonic() - begin:.0f} s after the start\n")
@@ -128,7 +128,7 @@ class Demo:
         opened = self._context.wait_for(lambda: page_address(child), "page", 60.0)
         say(f"the page: {opened}\n")
 
-    def _tell_model(self) -> None:
+    def _report_model(self) -> None:
         """Tell what the checkpoint says of its own accuracy."""
         measured = measured_of(self._options.model)
         self.report["model"] = {"name": self._options.model, "measured": measured}
@@ -143,15 +143,15 @@ class Demo:
         seconds, looks = self._options.seconds, self._options.looks
         say(f"live for {seconds:g} s; {looks} rounds of questions through /depthlm/ask,")
         say("each answer beside the truth of the very picture that it rests on\n")
-        return self._part.run(seconds, looks, self._tell_look)
+        return self._part.run(seconds, looks, self._report_round)
 
-    def _tell_look(self, look, number: int) -> None:
+    def _report_round(self, look, number: int) -> None:
         say(f"round {number} of {self._options.looks}")
         for line in tables.answers_table(look.answers):
             say(f"  {line}")
         say()
 
-    def _tell_live(self, live) -> None:
+    def _report_live(self, live) -> None:
         say("refused, as it must be")
         for wrong, question, reply in live.refusals:
             say(f"  {wrong}: {question}\n    {reply.code.name}: {reply.text}")
@@ -186,8 +186,8 @@ class Demo:
             "accuracy_of_this_run": ours.as_dict(),
             "best_constant": constant.as_dict(),
         }
-        self.files += write_live(self._context.out, live.looks)
-        self.files += write_clouds(self._context.out, live.looks)
+        self.files += write_live(self._context.out, live.rounds)
+        self.files += write_clouds(self._context.out, live.rounds)
 
     def _check_live(self, live) -> None:
         """Fail when a kind of question got no answer at all."""
@@ -229,7 +229,7 @@ class Demo:
         tables.write_json(path, self.report)
         return path
 
-    def tell_files(self, seconds: float) -> None:
+    def report_files(self, seconds: float) -> None:
         """Tell what there is to look at."""
         say(f"\nshown in {seconds:.0f} s. To look at:")
         for path in [*self.files, self.write_report()]:
@@ -253,7 +253,7 @@ def perform(options) -> None:
         context = DemoContext(options, options.out, children, subscriber, client)
         demo = Demo(options, context)
         demo.run(photographs)
-        demo.tell_files(time.monotonic() - begin)
+        demo.report_files(time.monotonic() - begin)
         if options.keep:
             keep_running(demo, context, domain)
     demo.write_report()

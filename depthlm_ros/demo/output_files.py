@@ -15,18 +15,18 @@ def empty(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-def write_live(out: Path, looks: list) -> list[Path]:
+def write_live(out: Path, rounds: list) -> list[Path]:
     """Write the contact sheet of the live part; return the paths written."""
-    if all(look.depth_map is None for look in looks):
+    if all(asked_round.depth_map is None for asked_round in rounds):
         return []
     path = out / "contact_sheet.png"
-    write_png(path, contact_sheets.scene_sheet(looks))
+    write_png(path, contact_sheets.scene_sheet(rounds))
     return [path]
 
 
-def write_clouds(out: Path, looks: list) -> list[Path]:
+def write_clouds(out: Path, rounds: list) -> list[Path]:
     """Write the cloud of the first look with an image as PLY; return the paths written."""
-    found = contact_sheets.cloud_of(looks)
+    found = contact_sheets.cloud_of(rounds)
     if found is None:
         return []
     path = out / "cloud.ply"

@@ -70,14 +70,14 @@ def camera_parameters(options) -> dict:
     source = options.source
     if "://" not in source and Path(source).expanduser().exists():
         source = str(Path(source).expanduser().resolve())
-    told = options.camera_info or options.fx or options.hfov or options.f35
+    declared = options.camera_info or options.fx or options.hfov or options.f35
     return {
         "source": source,
         "camera_info_url": options.camera_info,
         "fx": options.fx,
         "hfov": options.hfov,
         "f35": options.f35,
-        "assume_phone": None if told else True,
+        "assume_phone": None if declared else True,
         "width": width,
         "height": height,
         "rate_hz": options.rate,
@@ -94,7 +94,7 @@ class _Log:
         self._child, self._at = child, 0
         self._told: dict[str, float] = {}
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Tell the new lines that are worth it."""
         with self._child.log.open("rb") as file:
             file.seek(self._at)
@@ -125,7 +125,7 @@ def perform(options) -> None:
         logs = [_Log(child) for child in _start(children, options)]
         while end is None or time.monotonic() < end:
             for log in logs:
-                log.tell()
+                log.report()
             children.check()
             time.sleep(POLL_S)
 

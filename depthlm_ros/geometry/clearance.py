@@ -125,14 +125,14 @@ def check_clearance(
         )
     ratio = _ratio(obstacles, rules)
     obstacle = _nearest(obstacles, box, ratio)
-    seen = _Seen.of(
+    volume = _CellVisibility.of(
         obstacles, *box.samples(rules.cell_m, rules.max_cells), ratio, rules, box.on_ground
     )
     floor = None
     if box.on_ground:
         cells = box.footprint(rules.cell_m, rules.max_cells // 8)
-        floor = _Seen.of(obstacles, *cells, ratio, rules, True)
-    return _judge(box, rules, obstacle, seen, floor)
+        floor = _CellVisibility.of(obstacles, *cells, ratio, rules, True)
+    return _judge(box, rules, obstacle, volume, floor)
 
 
 def free_distances(
@@ -221,8 +221,8 @@ def _obstacle_of(
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What is known of cells (N,).
+class _CellVisibility:
+    """Which of the cells (N,) the camera saw, and why not the others.
 
     ``along_m``: x in the box. ``outside``, ``invalid``, ``hidden``, ``drop`` (missing or lower
     ground): bool, at most one of them True.
@@ -243,8 +243,8 @@ class _Seen:
         ratio: float,
         rules: ClearanceRules,
         on_ground: bool,
-    ) -> "_Seen":
-        """Look cells (N, 3) up in the labelled map."""
+    ) -> "_CellVisibility":
+        """Look the cells (N, 3) up in the labelled map."""
         camera = obstacles.depth_map.camera
         z = points[:, 2]
         pixels = camera.project(np.where(z[:, None] > NEAR_M, points, np.nan))
@@ -275,16 +275,22 @@ class _Seen:
 
 
 def _judge(
-    box: SweptBox, rules: ClearanceRules, obstacle: Obstacle, seen: _Seen, floor: _Seen | None
+    box: SweptBox,
+    rules: ClearanceRules,
+    obstacle: Obstacle,
+    volume: _CellVisibility,
+    floor: _CellVisibility | None,
 ) -> Clearance:
     """Join what is known of obstacles, volume and floor into one verdict."""
-    parts = [seen] if floor is None else [seen, floor]
+    parts = [volume] if floor is None else [volume, floor]
     unseen = max(float(part.unseen().mean()) for part in parts)
     drop_m = _first(floor.along_m, floor.drop) if floor is not None else NAN
     first = [_first(part.along_m, part.unseen()) for part in parts]
     free = np.nanmin([box.end_m, obstacle.low_m, drop_m, *first])
-    in_view = ~seen.outside
-    shares = {name: float(getattr(seen, name).mean()) for name in ("outside", "hidden", "invalid")}
+    in_view = ~volume.outside
+    shares = {
+        name: float(getattr(volume, name).mean()) for name in ("outside", "hidden", "invalid")
+    }
     result = Clearance(
         Verdict.UNKNOWN,
         "",
@@ -294,7 +300,7 @@ def _judge(
         shares["outside"],
         shares["hidden"],
         shares["invalid"],
-        float((~seen.invalid[in_view]).mean()) if in_view.any() else 0.0,
+        float((~volume.invalid[in_view]).mean()) if in_view.any() else 0.0,
         drop_m,
     )
     verdict = _verdict(obstacle, drop_m, unseen > rules.max_unseen)

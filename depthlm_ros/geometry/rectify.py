@@ -30,7 +30,7 @@ from depthlm_ros.status import Code, StatusError
 MAX_PIXELS = 40_000_000
 """Largest image that gets tables (8K is 33 Mpx)."""
 MAX_SHEAR = 0.02
-"""Largest skew of K that is believed, as part of fx: one degree between rows and columns."""
+"""Largest skew of K that is accepted, as part of fx: one degree between rows and columns."""
 NO_SHEAR = 1e-6
 
 
@@ -230,15 +230,15 @@ class Rectifier:
             np.linspace(x - 0.5, x + w - 0.5, 9), np.linspace(y - 0.5, y + h - 0.5, 9)
         )
         rays = self._distortion.undistort(self._sensor.normalise(np.stack([u, v], axis=-1)))
-        seen = _to_pixels(self._ideal, rays).reshape(-1, 2)
-        seen = seen[np.isfinite(seen).all(axis=1)]
-        if not len(seen):
+        rectified = _to_pixels(self._ideal, rays).reshape(-1, 2)
+        rectified = rectified[np.isfinite(rectified).all(axis=1)]
+        if not len(rectified):
             raise StatusError(
                 Code.BAD_CAMERA_INFO,
                 f"region of interest {self.lens.window}: its lens model reaches none of it; "
                 "calibrate the camera",
             )
-        centre = np.median(seen, axis=0)
+        centre = np.median(rectified, axis=0)
         return int(np.floor(centre[0] - w / 2 + 1)), int(np.floor(centre[1] - h / 2 + 1))
 
     def _tables(self):

@@ -21,6 +21,7 @@ from depthlm_ros.image_io.calibration_parts import (
     named_coefficients,
     no_distortion,
     size_in,
+    whole_size,
 )
 
 ACCEPTED = (
@@ -278,7 +279,7 @@ def _read_orb(fields: Fields) -> Intrinsics:
     size = None
     if any(f"Camera.{name}" in fields for name in ("width", "height", "cols", "rows")):
         wide, high = ("Camera.width", "Camera.cols"), ("Camera.height", "Camera.rows")
-        size = fields.whole(*wide), fields.whole(*high)
+        size = whole_size(fields, wide, high)
     k = _four(fields, prefix)
     if kind == "pinhole" and f"{prefix}k4" in fields and f"{prefix}p1" not in fields:
         raise FieldError(f"{prefix}k4 without p1: a fisheye's; write Camera.type: KannalaBrandt8")

@@ -89,8 +89,16 @@ def size_in(fields: Fields, width=_WIDTH, height=_HEIGHT) -> tuple | None:
         if None in wide:
             return None
         fields = Fields({width[0]: wide[0], height[0]: wide[1]}, fields.remarks)
+    return whole_size(fields, width, height)
+
+
+def whole_size(fields: Fields, width: tuple, height: tuple) -> tuple[int, int]:
+    """Return (width, height) [px], each the first of these names that is there.
+
+    FieldError where one is missing, no whole number, or not positive.
+    """
     size = fields.whole(*width), fields.whole(*height)
-    if not min(size):
+    if min(size) < 1:
         raise FieldError(f"the size is {size[0]} x {size[1]} px: must be positive")
     return size
 

@@ -96,8 +96,8 @@ def _whole_lens(picture: Picture, choice: CameraChoice, label: str):
         return found.lens, f"calibration {choice.camera_info}", False, found.remarks
     focal = _focal(picture, choice, label)
     lens = ideal_lens(width, height, focal.fx, choice.fy, choice.cx, choice.cy)
-    told = not choice.fx
-    return lens, focal.source, focal.assumed, (focal.source,) if told else ()
+    declared = not choice.fx
+    return lens, focal.source, focal.assumed, (focal.source,) if declared else ()
 
 
 def _check_size(calibrated: tuple, taken: tuple, file: str, label: str) -> None:

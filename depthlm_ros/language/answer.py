@@ -14,10 +14,10 @@ from depthlm_ros.language.measures import measure, two_point_interval
 from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD, RelativePoint
 from depthlm_ros.language.quantities import format_number
 from depthlm_ros.language.question import Question
-from depthlm_ros.language.tasks import Task
 from depthlm_ros.language.unit_tables import LENGTHS_M
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code
+from depthlm_ros.tasks import Task
 
 __all__ = ["Answer", "answer_freely", "answer_question", "refused", "two_point_interval"]
 

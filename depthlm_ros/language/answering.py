@@ -20,9 +20,9 @@ from depthlm_ros.language.boxes import Box
 from depthlm_ros.language.grounding import Found, View, choose, find
 from depthlm_ros.language.question import Question
 from depthlm_ros.language.silhouette import inner_pixel, thing_mask
-from depthlm_ros.language.tasks import OF_WAYS, Task
 from depthlm_ros.language.things import Thing
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import OF_WAYS, Task
 
 _EDGE_SHARE = 0.1
 """The outermost tenth of a thing, at whose depth its edge is taken."""

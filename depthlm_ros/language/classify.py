@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 
 from depthlm_ros.language import phrases, unsupported
-from depthlm_ros.language.tasks import ONE_POINT, TWO_POINT, Task
 from depthlm_ros.language.unit_tables import LENGTHS_M
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import ONE_POINT, TWO_POINT, Task
 
 
 @dataclass(frozen=True)

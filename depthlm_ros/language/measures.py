@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from depthlm_ros.language.question import Question
-from depthlm_ros.language.tasks import Task
+from depthlm_ros.tasks import Task
 
 _AXES = {
     Task.LATERAL: 0,

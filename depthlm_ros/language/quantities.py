@@ -100,8 +100,10 @@ def _read(span: str, before: str, after: str) -> Amount:
     """Return the one quantity of a run of words; StatusError(BAD_QUESTION) where it is not one."""
     tail = _AFTER.match(after)
     if tail or re.search(r"\b(?:in|within|at|for|by|of|with) +point *$", before):
-        seen = f"{span}{after[: tail.end()] if tail else ''}"
-        raise StatusError(Code.BAD_QUESTION, f"{seen!r} cannot be read as one quantity: {_HOW}")
+        span_text = f"{span}{after[: tail.end()] if tail else ''}"
+        raise StatusError(
+            Code.BAD_QUESTION, f"{span_text!r} cannot be read as one quantity: {_HOW}"
+        )
     try:
         amounts = parse(span)
     except ValueError as error:

@@ -30,7 +30,6 @@ from depthlm_ros.language.question_checks import (
     normalise_text,
     refuse_left_over,
 )
-from depthlm_ros.language.tasks import OF_THINGS, OF_WAYS, ONE_POINT, Task
 from depthlm_ros.language.things import (
     GIVEN,
     NoThingError,
@@ -42,6 +41,7 @@ from depthlm_ros.language.things import (
 )
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import OF_THINGS, OF_WAYS, ONE_POINT, Task
 
 MAX_QUESTION = 1000
 """Characters a question may have."""

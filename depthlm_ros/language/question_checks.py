@@ -9,9 +9,9 @@ from depthlm_ros.language.quantities import (
     format_number,
     spell_out,
 )
-from depthlm_ros.language.tasks import Task
 from depthlm_ros.sanitize import clean, has_control_characters
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
 MAX_AMOUNT = 1e6
 """Seconds or metres a second above which a number is taken for a slip."""

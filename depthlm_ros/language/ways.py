@@ -17,8 +17,8 @@ from depthlm_ros.geometry.swept_box import SweptBox
 from depthlm_ros.language.answer import Answer, refused
 from depthlm_ros.language.quantities import format_number
 from depthlm_ros.language.question import Question
-from depthlm_ros.language.tasks import Task
 from depthlm_ros.status import Code
+from depthlm_ros.tasks import Task
 
 LENGTH_M = 10.0
 """How far a way is looked at."""

@@ -57,9 +57,11 @@ class Server:
     def _load(self, message: Load) -> None:
         try:
             model = self._model = message.load(*message.arguments)
-            told = {name: getattr(model, name) for name in ATTRIBUTES if hasattr(model, name)}
+            attributes = {
+                name: getattr(model, name) for name in ATTRIBUTES if hasattr(model, name)
+            }
             methods = tuple(name for name in METHODS if callable(getattr(model, name, None)))
-            answer = Loaded(told, methods, hasattr(model, "on_token"))
+            answer = Loaded(attributes, methods, hasattr(model, "on_token"))
         except BaseException as error:  # whatever a loader raises is told, not died of
             answer = Failed.of(error)
         self._send(answer)

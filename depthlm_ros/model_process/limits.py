@@ -25,10 +25,10 @@ class CallLimits:
         """Return the seconds that a call of this kind may take."""
         if self._fixed_s > 0:
             return self._fixed_s
-        seen = self._seconds.get(kind, ())
-        if len(seen) < _ENOUGH:
+        measured = self._seconds.get(kind, ())
+        if len(measured) < _ENOUGH:
             return self._first_s
-        return min(self._first_s, max(LEAST_S, FACTOR * max(seen)))
+        return min(self._first_s, max(LEAST_S, FACTOR * max(measured)))
 
     def note(self, kind: tuple, seconds: float) -> None:
         """Learn from a call that ended well."""

@@ -67,7 +67,7 @@ class CloudRequest:
 
 @dataclass(frozen=True)
 class PostprocessConfig:
-    """What is to become of a map: the range of z-depth that is believed [m], and the cloud."""
+    """Postprocessing of a map: the range of z-depth that is accepted [m], and the cloud."""
 
     min_range_m: float
     max_range_m: float

@@ -50,8 +50,8 @@ def available_host_bytes(root: Path = Path("/")) -> int:
     Elsewhere there is no telling: ``sys.maxsize``. ``root``: where proc and sys lie.
     """
     lines = _lines(root / "proc/meminfo")
-    told = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    return min([sys.maxsize, *told, *_group_bytes(root)])
+    available = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    return min([sys.maxsize, *available, *_group_bytes(root)])
 
 
 def need_bytes(numbers: int, dtype) -> int:

@@ -22,15 +22,15 @@ def check_transformers(found: str | None = None) -> None:
     ``found``: its version, None for the installed one. A newer one than was tried is logged.
     """
     try:
-        told = version("transformers") if found is None else found
+        installed = version("transformers") if found is None else found
     except PackageNotFoundError as error:
         raise _refusal("transformers is not installed") from error
-    numbers = tuple(int(part) for part in re.findall(r"\d+", told)[:2])
+    numbers = tuple(int(part) for part in re.findall(r"\d+", installed)[:2])
     if not OLDEST <= numbers < BELOW:
-        raise _refusal(f"transformers {told} is installed")
+        raise _refusal(f"transformers {installed} is installed")
     if numbers > NEWEST_TRIED:
         newest = ".".join(map(str, NEWEST_TRIED))
-        _log.warning("transformers %s is newer than %s, the newest tried here", told, newest)
+        _log.warning("transformers %s is newer than %s, the newest tried here", installed, newest)
 
 
 def _refusal(what: str) -> StatusError:

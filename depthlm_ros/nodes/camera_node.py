@@ -129,19 +129,19 @@ class CameraNode(Node):
         return self.guard.wrap(what, call)
 
     def _advance(self) -> None:
-        """Publish the next shot if it is due; else come back when it is."""
+        """Publish the next sample if it is due; else come back when it is."""
         self._due.cancel()
-        shot = self._prefetcher.next
-        if shot is None:
+        sample = self._prefetcher.next
+        if sample is None:
             if self._prefetcher.ended and not self._over:
                 self._finish(self._prefetcher.error)
             return
         if self._playback_clock is None:
             self._begin()
         now_s = time.monotonic()
-        wait_s = self._playback_clock.due_s(shot, now_s) - now_s
+        wait_s = self._playback_clock.due_s(sample, now_s) - now_s
         if wait_s <= 0:
-            wait_s = self._publish(shot, now_s)
+            wait_s = self._publish(sample, now_s)
         self._come_back(wait_s)
 
     def _come_back(self, seconds: float) -> None:
@@ -178,23 +178,25 @@ class CameraNode(Node):
                 "loop is false"
             )
 
-    def _publish(self, shot, now_s: float) -> float:
-        """Publish a shot with all that belongs to it; return the wait before the next look [s]."""
-        stamp = self._stamp_of(shot)
+    def _publish(self, sample, now_s: float) -> float:
+        """Publish a sample and all that belongs to it; return the wait until the next [s]."""
+        stamp = self._stamp_of(sample)
         if stamp is None:
             return NO_CLOCK_RETRY_S
         self._prefetcher.take()
-        if self._playback_clock.advance(shot, now_s):
-            self.get_logger().info(f"round {shot.round + 1}: the time jumps back")
+        if self._playback_clock.advance(sample, now_s):
+            self.get_logger().info(f"round {sample.round + 1}: the time jumps back")
             self._memory.forget()
         if self._clocks is not None:  # nobody shall see an image from the future
-            self._clocks.publish(ClockMsg(clock=conversions.time_of(self._playback_clock.shot_ns)))
-        shot.image.header.stamp = shot.info.header.stamp = stamp
-        header = Header(stamp=stamp, frame_id=shot.image.header.frame_id)
-        self._memory.add(header, shot.truth)  # first: whoever sees the image may ask at once
-        self._publish_truth(header, shot.truth)
-        self._infos.publish(shot.info)
-        self._images.publish(shot.image)
+            self._clocks.publish(
+                ClockMsg(clock=conversions.time_of(self._playback_clock.sample_ns))
+            )
+        sample.image.header.stamp = sample.info.header.stamp = stamp
+        header = Header(stamp=stamp, frame_id=sample.image.header.frame_id)
+        self._memory.add(header, sample.truth)  # first: whoever sees the image may ask at once
+        self._publish_truth(header, sample.truth)
+        self._infos.publish(sample.info)
+        self._images.publish(sample.image)
         self._published += 1
         if late := self._pace.published(now_s):
             self.get_logger().warning(late)
@@ -203,13 +205,13 @@ class CameraNode(Node):
             0.0 if coming is None else self._playback_clock.due_s(coming, now_s) - time.monotonic()
         )
 
-    def _stamp_of(self, shot):
-        """Return the stamp that a shot bears, None while the clock in force has not begun."""
+    def _stamp_of(self, sample):
+        """Return the stamp that a sample bears, None while the clock in force has not begun."""
         values = self.parameters.values
         if values.stamp == "recorded" or self._is_live_now():
-            return shot.recorded  # of a live source: the moment when it was taken
+            return sample.recorded  # of a live source: the moment when it was taken
         if values.publish_clock:
-            return conversions.time_of(self._playback_clock.sim_ns(shot))
+            return conversions.time_of(self._playback_clock.sim_ns(sample))
         now = self.get_clock().now()
         if now.nanoseconds > 0:
             return now.to_msg()

@@ -15,6 +15,7 @@ from enum import Enum
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
 METRES, SPEED, SECONDS = "m", "m/s", "s"
 
@@ -25,17 +26,6 @@ _TAGS = (
 _UNIT_WORDS = {METRES: "meter", SPEED: "meters per second", SECONDS: "second"}
 SLOT = "{}"
 """Where a reply holds a number."""
-
-
-class Task(str, Enum):
-    """What is asked; DepthLM section 4.4."""
-
-    DISTANCE = "distance"
-    PRINCIPAL_AXIS_DISTANCE = "principal_axis_distance"
-    SPEED = "speed"
-    TIME = "time"
-    TWO_POINT_DISTANCE = "two_point_distance"
-    CAMERA_MOTION = "camera_motion"
 
 
 class Style(str, Enum):
@@ -105,7 +95,7 @@ _WORDING = {
         "How many meters is this point from the camera?",
         "The point is around {} meters away from the camera.",
     ),
-    Task.PRINCIPAL_AXIS_DISTANCE: (
+    Task.DEPTH: (
         "how far is the point pointed by the red arrow from the camera along the principal axis?",
         "How many meters is this point from the camera along the principal axis?",
         "The point is around {} meters away from the camera along the principal axis.",
@@ -143,8 +133,10 @@ _WORDING = {
         "The camera moved around {} meters.",
     ),
 }
+TASKS = tuple(_WORDING)
+"""The six tasks that the models are asked; DepthLM section 4.4."""
 _MULTITASK = {
-    Task.PRINCIPAL_AXIS_DISTANCE: (
+    Task.DEPTH: (
         "How far is this point from the camera in the forward backward direction?",
         "The point is around {} meters away from the camera in the forward backward direction.",
     ),
@@ -167,8 +159,6 @@ _MULTITASK = {
         "The camera has moved around {} meters.",
     ),
 }
-_UNITS = {Task.SPEED: SPEED, Task.TIME: SECONDS}
-_MARKERS = {Task.TWO_POINT_DISTANCE: 2, Task.CAMERA_MOTION: 0}
 
 
 def prompt(
@@ -189,6 +179,11 @@ def prompt(
     style has no form of the task or a needed value is missing.
     """
     task, style = Task(task), Style(style)
+    if task not in TASKS:
+        known = ", ".join(known.value for known in TASKS)
+        raise StatusError(
+            Code.UNSUPPORTED, f"task {task.value}: the models are asked {known} only"
+        )
     if style is Style.MULTITASK:
         return _multitask(task, time_s, speed_m_s)
     if style in (Style.PUBLISHED, Style.PLAIN):
@@ -215,8 +210,8 @@ def _multitask(task: Task, time_s: float | None, speed_m_s: float | None) -> Pro
     if task is Task.DISTANCE:
         return prompt(task)
     question, reply = _MULTITASK[task]
-    unit, given = _UNITS.get(task, METRES), math.nan
-    if task in _UNITS:
+    unit, given = task.unit, math.nan
+    if task in (Task.SPEED, Task.TIME):
         name, value = ("time_s", time_s) if task is Task.SPEED else ("speed_m_s", speed_m_s)
         given = round(_positive(name, value), 1)
         if not given:
@@ -226,7 +221,7 @@ def _multitask(task: Task, time_s: float | None, speed_m_s: float | None) -> Pro
         f"{question} {_TAGS.format(unit=_UNIT_WORDS[unit])}",
         f"<think> {reply} </think>\n\n<answer> {{}} </answer>",
         unit,
-        _MARKERS.get(task, 1),
+        task.points,
         2 if task is Task.CAMERA_MOTION else 1,
         tags=True,
         given=given,
@@ -242,7 +237,7 @@ def _tagged_or_plain(
     elif task is Task.TIME:
         values = {"speed_m_s": _positive("speed_m_s", speed_m_s)}
     tagged, plain, reply = _WORDING[task]
-    unit, markers = _UNITS.get(task, METRES), _MARKERS.get(task, 1)
+    unit, markers = task.unit, task.points
     images = 2 if task is Task.CAMERA_MOTION else 1
     if style is Style.PLAIN:
         return Prompt(plain.format(**values), reply, unit, markers, images)

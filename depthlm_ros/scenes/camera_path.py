@@ -57,10 +57,10 @@ class _Path:
 
 
 class CameraPath:
-    """Shots by number: a pure function of the arguments, in any order.
+    """Frames by number: a pure function of the arguments, in any order.
 
-    ``camera``: of every shot. ``kinds``: of scenes, in turn. ``shots_per_scene``, ``rate_hz``: how
-    long a scene lasts, and so how far the camera walks in it.
+    ``camera``: of every frame. ``kinds``: of scenes, in turn. ``shots_per_scene``, ``rate_hz``:
+    how long a scene lasts, and so how far the camera walks in it.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class CameraPath:
         self.supersample = int(supersample)
         self._path = lru_cache(maxsize=4)(self._make_path)
 
-    def shot(self, index: int) -> RenderedFrame:
-        """Render shot ``index`` >= 0."""
+    def frame(self, index: int) -> RenderedFrame:
+        """Render frame ``index`` >= 0."""
         number, step = divmod(int(index), self.shots_per_scene)
         path = self._path(number)
         pose = path.pose(step / max(1, self.shots_per_scene - 1))

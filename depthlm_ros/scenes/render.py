@@ -250,9 +250,9 @@ class _Lights:
         """Return how much of the first lamp reaches points (B, P, 3), 0 to 1."""
         cameras, size = self.cameras, self.cameras.width
         lifted = point + 0.02 * normal
-        seen = torch.bmm(lifted - cameras.position[:, None], cameras.rotation)
-        z = seen[..., 2]
-        place = seen[..., :2] / z.clamp_min(0.01)[..., None] * (2 * _SHADOW_FOCAL)
+        in_camera = torch.bmm(lifted - cameras.position[:, None], cameras.rotation)
+        z = in_camera[..., 2]
+        place = in_camera[..., :2] / z.clamp_min(0.01)[..., None] * (2 * _SHADOW_FOCAL)
         open_air = (z < 0.05) | (place.abs() > 0.98).any(-1)
         texel = z / (_SHADOW_FOCAL * size)
         share = torch.zeros_like(z)

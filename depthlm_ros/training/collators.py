@@ -123,15 +123,15 @@ class DepthLMCollator:
         return tokens[:-1] + [end]
 
     def _qwen(self, samples: Sequence, rows: list) -> dict:
-        seen = [
+        images = [
             stock_pixel_values(rgb, self.path.fit(rgb.shape[1], rgb.shape[0]), self.path.image)
             for sample in samples
             for rgb in sample.images
         ]
         (image,) = self.tokenizer.convert_tokens_to_ids(["<|image_pad|>"])
         return {
-            "pixel_values": torch.cat([values for values, _ in seen]),
-            "image_grid_thw": torch.tensor([grid for _, grid in seen]),
+            "pixel_values": torch.cat([values for values, _ in images]),
+            "image_grid_thw": torch.tensor([grid for _, grid in images]),
             "mm_token_type_ids": (padded(rows, self._pad) == image).int(),
         }
 
@@ -184,20 +184,20 @@ class DepthVLMCollator:
 
     def __call__(self, samples: Sequence[DenseSample]) -> dict:
         """Return the batch; ``depth_m`` is a list of maps of unlike sizes."""
-        seen = [self._pixels(sample) for sample in samples]
-        rows = [self._tokens(s, grid) for s, (_, grid, _) in zip(samples, seen, strict=True)]
+        images = [self._pixels(sample) for sample in samples]
+        rows = [self._tokens(s, grid) for s, (_, grid, _) in zip(samples, images, strict=True)]
         ids, labels = zip(*rows, strict=True)
         input_ids = padded(list(ids), self.tokenizer.pad_token_id or 0)
         return {
             "input_ids": input_ids,
             "attention_mask": padded([[1] * len(row) for row in ids], 0),
             "labels": padded(list(labels), -100),
-            "pixel_values": torch.cat([values for values, _, _ in seen]),
-            "image_grid_thw": torch.tensor([grid for _, grid, _ in seen]),
+            "pixel_values": torch.cat([values for values, _, _ in images]),
+            "image_grid_thw": torch.tensor([grid for _, grid, _ in images]),
             "mm_token_type_ids": (input_ids == self._image_id).int(),
             "depth_m": [
                 torch.from_numpy(s.depth_m / np.float32(scale if self.exact_focal else 1.0))
-                for s, (_, _, scale) in zip(samples, seen, strict=True)
+                for s, (_, _, scale) in zip(samples, images, strict=True)
             ],
         }
 

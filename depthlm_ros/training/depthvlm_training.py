@@ -115,26 +115,26 @@ class DepthVLMForTraining(Qwen3VLForConditionalGeneration):
         """Return a list of the head's four inputs an image, and the hidden states (B, L, H)."""
         trains = any(p.requires_grad for p in self.model.parameters())
         with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
-            seen = self.model.get_image_features(pixel_values, grids, return_dict=True)
+            image_features = self.model.get_image_features(pixel_values, grids, return_dict=True)
             out = self.model(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 image_grid_thw=grids,
                 mm_token_type_ids=token_types,
-                mm_encoder_outputs={"image": seen},
+                mm_encoder_outputs={"image": image_features},
                 use_cache=False,
                 output_hidden_states=self.feature_source == "language+language",
             )
         hidden = out.last_hidden_state
-        return self._levels(input_ids, seen, out, hidden), hidden
+        return self._levels(input_ids, image_features, out, hidden), hidden
 
-    def _levels(self, input_ids, seen, out, hidden) -> list:
+    def _levels(self, input_ids, image_features, out, hidden) -> list:
         """Pick the four levels of every image: three inner ones and the last."""
         is_image = input_ids == self.config.image_token_id
         last = [row[mask] for row, mask in zip(hidden, is_image, strict=True)]
-        inner = list(zip(*seen.deepstack_features, strict=True))
+        inner = list(zip(*image_features.deepstack_features, strict=True))
         if self.feature_source == "tower+tower":
-            last = list(seen.pooler_output)
+            last = list(image_features.pooler_output)
         elif self.feature_source == "language+language":
             count = len(out.hidden_states) - 1
             at = [count * share // 12 for share in (3, 6, 9)]

@@ -17,8 +17,9 @@ from depthlm_ros.datasets.depthlm_sampling import TextSample
 from depthlm_ros.datasets.mixture import Shuffled
 from depthlm_ros.datasets.optional_packages import require
 from depthlm_ros.models.weights.checkpoint import DEPTHLM_PIXTRAL
-from depthlm_ros.prompting.prompts import Task, prompt
+from depthlm_ros.prompting.prompts import prompt
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 from depthlm_ros.training import sft
 from depthlm_ros.training.callbacks import LossPicture
 from depthlm_ros.training.collators import DepthLMCollator

@@ -35,16 +35,18 @@ ARCHITECTURES = {
 
 def sampling_of(config: TrainConfig) -> SamplingConfig:
     """Return the recipe's ``sampling`` section; markers are written as SHAPE:LENGTH:STROKE:RGB."""
-    told = dict(config.sampling)
-    if "marker" in told:
-        told["marker"] = MarkerOption("marker", Marker(), ("DepthLM",), "").read(told["marker"])
+    settings = dict(config.sampling)
+    if "marker" in settings:
+        settings["marker"] = MarkerOption("marker", Marker(), ("DepthLM",), "").read(
+            settings["marker"]
+        )
     for name in ("crop_width", "crop_height", "squeeze"):
-        if name in told:
-            told[name] = tuple(told[name])
-    if "tasks" in told:
-        told["tasks"] = check_tasks(told["tasks"])
+        if name in settings:
+            settings[name] = tuple(settings[name])
+    if "tasks" in settings:
+        settings["tasks"] = check_tasks(settings["tasks"])
     try:
-        return SamplingConfig(**told)
+        return SamplingConfig(**settings)
     except TypeError as error:
         raise StatusError(Code.UNSUPPORTED, f"sampling: {error}") from error
 

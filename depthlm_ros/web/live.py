@@ -40,7 +40,7 @@ class Newest:
 
 
 @dataclass(frozen=True)
-class Seen:
+class EncodedImage:
     """A picture ready to be shown. ``size``: (width, height) of the image [px]."""
 
     jpeg: bytes
@@ -51,7 +51,7 @@ class Seen:
 
 
 class LiveView:
-    """Subscribes while ``look`` has been called more often than ``leave``."""
+    """Subscribes while ``subscribe`` has been called more often than ``unsubscribe``."""
 
     def __init__(self, node, target: str, compressed: bool, rectified: str = "auto"):
         """``target``: name of the depth node; ``compressed``: take <image>/compressed.
@@ -59,7 +59,7 @@ class LiveView:
         ``rectified``: as the depth node's ``image_is_rectified``.
         """
         self._node, self._target = node, target
-        self._lock, self._lookers, self._subscriptions = threading.Lock(), 0, []
+        self._lock, self._viewers, self._subscriptions = threading.Lock(), 0, []
         self._newest = {n: Newest() for n in ("image", "camera", "depth", "info", "scan", "way")}
         self._images: OrderedDict = OrderedDict()
         self._drawn = {"image": OrderedDict(), "depth": OrderedDict()}
@@ -78,22 +78,22 @@ class LiveView:
 
     # -- on the executor's thread -------------------------------------------------------------
 
-    def look(self) -> None:
+    def subscribe(self) -> None:
         """Begin to subscribe, when nobody did yet."""
         self._node.executor.create_task(lambda: self._count(1))
 
-    def leave(self) -> None:
+    def unsubscribe(self) -> None:
         """Cease to subscribe, when nobody looks any more."""
         self._node.executor.create_task(lambda: self._count(-1))
 
     def _count(self, more: int) -> None:
-        self._lookers = max(0, self._lookers + more)
-        if self._lookers and not self._subscriptions:
+        self._viewers = max(0, self._viewers + more)
+        if self._viewers and not self._subscriptions:
             self._subscriptions = [
                 self._node.create_subscription(kind, topic, self._taker(name), NEWEST)
                 for name, kind, topic in self._topics
             ]
-        elif not self._lookers:
+        elif not self._viewers:
             for subscription in self._subscriptions:
                 self._node.destroy_subscription(subscription)
             self._subscriptions = []
@@ -121,13 +121,13 @@ class LiveView:
         """Return how many messages of a kind have come."""
         return self._newest[name].number
 
-    def picture(self, number: int = 0) -> Seen | None:
+    def picture(self, number: int = 0) -> EncodedImage | None:
         """Return a camera image, 0: the newest; None before the first, or when it is gone."""
-        return self._seen("image", self._draw_image, number)
+        return self._encoded("image", self._draw_image, number)
 
-    def depth(self, number: int = 0) -> Seen | None:
+    def depth(self, number: int = 0) -> EncodedImage | None:
         """Return a depth map in colours, 0: the newest; None before the first, or when gone."""
-        return self._seen("depth", self._draw_depth, number)
+        return self._encoded("depth", self._draw_depth, number)
 
     def to_image(self, u: float, v: float) -> tuple:
         """Return the camera image's pixel of one of the depth map, which has no distortion."""
@@ -190,7 +190,7 @@ class LiveView:
             "text": way.text,
         }
 
-    def _seen(self, name: str, draw, number: int) -> Seen | None:
+    def _encoded(self, name: str, draw, number: int) -> EncodedImage | None:
         """Draw the newest message of a kind, once for all who look; the last few are kept."""
         drawn, newest = self._drawn[name], self._newest[name]
         if number and number != newest.number:
@@ -206,17 +206,19 @@ class LiveView:
                     drawn.popitem(last=False)
         return known
 
-    def _draw_image(self, newest: Newest) -> Seen:
+    def _draw_image(self, newest: Newest) -> EncodedImage:
         rgb, stamp = self._rgb(newest.message), _stamp_ns(newest.message)
         if rgb is None:
-            return Seen(b"", newest.number, (0, 0), stamp, "the picture cannot be read")
-        return Seen(drawing.jpeg_of(rgb), newest.number, rgb.shape[1::-1], stamp)
+            return EncodedImage(b"", newest.number, (0, 0), stamp, "the picture cannot be read")
+        return EncodedImage(drawing.jpeg_of(rgb), newest.number, rgb.shape[1::-1], stamp)
 
-    def _draw_depth(self, newest: Newest) -> Seen:
+    def _draw_depth(self, newest: Newest) -> EncodedImage:
         jpeg, low, high = drawing.depth_jpeg(_metres(newest.message))
         size = newest.message.width, newest.message.height
         stamp = _stamp_ns(newest.message)
-        return Seen(jpeg, newest.number, size, stamp, f"red {low:.2f} m, blue {high:.2f} m")
+        return EncodedImage(
+            jpeg, newest.number, size, stamp, f"red {low:.2f} m, blue {high:.2f} m"
+        )
 
     def _rgb(self, message) -> np.ndarray | None:
         try:

@@ -17,7 +17,7 @@ from nicegui import app, run, ui
 from depthlm_ros.client import ServiceTimeoutError
 from depthlm_ros.status import Code
 from depthlm_ros.web import drawing
-from depthlm_ros.web.live import LiveView, Seen
+from depthlm_ros.web.live import EncodedImage, LiveView
 from depthlm_ros.web.photos import MAX_BYTES, Measured, PhotoDesk
 
 PERIOD_S = 0.1
@@ -42,8 +42,8 @@ def build(live: LiveView, desk: PhotoDesk) -> None:
 def _serve(live: LiveView, photos: dict) -> None:
     @app.get("/live/{kind}.jpg")
     def live_picture(kind: str, n: int = 0):
-        seen = {"image": live.picture, "depth": live.depth}.get(kind, lambda _: None)(n)
-        return _jpeg(seen.jpeg if seen else b"")
+        encoded = {"image": live.picture, "depth": live.depth}.get(kind, lambda _: None)(n)
+        return _jpeg(encoded.jpeg if encoded else b"")
 
     @app.get("/photo/{client}/{kind}.jpg")
     def photo(client: str, kind: str):
@@ -64,7 +64,7 @@ class _Page:
         self._live, self._desk, self._photos, self._client = live, desk, photos, client
         self._last: list = []  # pixels that were clicked, at most two, and of which picture
         self._stamp_ns = 0
-        self._shown: dict[str, Seen] = {}  # what the browser has said to show
+        self._shown: dict[str, EncodedImage] = {}  # what the browser has said to show
 
     async def show(self) -> None:
         """Lay the page out and keep it going until the browser leaves."""
@@ -81,11 +81,11 @@ class _Page:
                 self._lay_questions()
                 self._lay_photo()
         await self._client.connected()
-        self._live.look()
+        self._live.subscribe()
         try:
             await self._keep_going()
         finally:
-            self._live.leave()
+            self._live.unsubscribe()
             self._photos.pop(self._client.id, None)
 
     # -- layout -------------------------------------------------------------------------------
@@ -105,9 +105,9 @@ class _Page:
 
         def loaded(event) -> None:
             number = _number_in(event.args.get("source", ""))
-            seen = (self._live.picture if name == "image" else self._live.depth)(number)
-            if number and seen is not None:
-                self._shown[name] = seen
+            encoded = (self._live.picture if name == "image" else self._live.depth)(number)
+            if number and encoded is not None:
+                self._shown[name] = encoded
 
         image = ui.interactive_image(on_mouse=clicked, events=["click"], cross=True)
         image.on("loaded", loaded, args=["source"])
@@ -160,14 +160,14 @@ class _Page:
             await asyncio.sleep(PERIOD_S)
 
     async def _update(self, name: str) -> int:
-        seen = await run.io_bound(self._live.picture if name == "image" else self._live.depth)
-        if seen is None:
+        encoded = await run.io_bound(self._live.picture if name == "image" else self._live.depth)
+        if encoded is None:
             return -1
         widget = self._image if name == "image" else self._depth
-        widget.set_source(f"/live/{name}.jpg?n={seen.number}")
+        widget.set_source(f"/live/{name}.jpg?n={encoded.number}")
         if name == "depth":
-            self._scale.set_text(seen.text)
-        return seen.number
+            self._scale.set_text(encoded.text)
+        return encoded.number
 
     async def _update_space(self) -> None:
         points, colours = await run.io_bound(self._live.cloud)
@@ -191,17 +191,17 @@ class _Page:
 
     async def _click(self, kind: str, x: float, y: float) -> None:
         """Read the point that the browser shows there, of that very picture."""
-        seen = self._shown.get(kind)
-        if seen is None or not seen.jpeg:
+        encoded = self._shown.get(kind)
+        if encoded is None or not encoded.jpeg:
             return
-        at = _inside(drawing.shown_to_image(x, y, *seen.size), seen.size)
+        at = _inside(drawing.shown_to_image(x, y, *encoded.size), encoded.size)
         u, v = at if kind == "image" else await run.io_bound(self._live.to_image, *at)
         if not (isfinite(u) and isfinite(v)):
             self._say(f"({at[0]:.0f}, {at[1]:.0f})", "the camera sees nothing there")
             return
         self._last = [*self._last[-1:], (u, v)]
-        self._stamp_ns = seen.stamp_ns
-        what, text = await self._call(lambda: self._read(u, v, seen.stamp_ns))
+        self._stamp_ns = encoded.stamp_ns
+        what, text = await self._call(lambda: self._read(u, v, encoded.stamp_ns))
         in_depth = await run.io_bound(self._live.to_depth, u, v)
         self._mark({"image": (u, v), "depth": in_depth}, what)
         self._say(f"({u:.0f}, {v:.0f})", text)
@@ -250,11 +250,11 @@ class _Page:
     def _mark(self, places: dict, text: str) -> None:
         """Draw a reading at the camera image's pixel, and where the depth map has it."""
         for name, widget in (("image", self._image), ("depth", self._depth)):
-            seen = self._shown.get(name)
-            if seen is None or not all(map(isfinite, places[name])):
+            encoded = self._shown.get(name)
+            if encoded is None or not all(map(isfinite, places[name])):
                 widget.set_content("")
                 continue
-            x, y = drawing.image_to_shown(*places[name], *seen.size)
+            x, y = drawing.image_to_shown(*places[name], *encoded.size)
             widget.set_content(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="white" '
                 f'stroke-width="2"/><text x="{x + 9:.1f}" y="{y - 6:.1f}" font-size="20" '

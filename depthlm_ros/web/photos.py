@@ -65,14 +65,14 @@ class PhotoDesk:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            told, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+            output, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
         except TimeoutError:
             raise ValueError(f"not measured within {TIMEOUT_S:g} s") from None
         finally:
             if process.returncode is None:
                 process.kill()
         try:
-            record = json.loads(told)["images"][0]
+            record = json.loads(output)["images"][0]
         except (ValueError, LookupError):
             raise ValueError(f"depthlm depth ended with {process.returncode}") from None
         if not record["ok"]:

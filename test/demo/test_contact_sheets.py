@@ -141,12 +141,12 @@ def test_photographs_are_played_as_fast_as_they_can_be_read(latency_s, hertz):
 
 
 def test_scene_sheet_has_a_row_for_each_look_on_one_scale():
-    looks = [look(2.0, 3.0), look(4.0, 2.0)]
-    drawn = contact_sheets.scene_sheet(looks)
-    low, high = contact_sheets.common_range([one.true_depth_m for one in looks])
+    rounds = [look(2.0, 3.0), look(4.0, 2.0)]
+    drawn = contact_sheets.scene_sheet(rounds)
+    low, high = contact_sheets.common_range([one.true_depth_m for one in rounds])
     assert (low, high) == (pytest.approx(0.95 * 2), pytest.approx(1.05 * 4))
     bare = contact_sheet.contact_sheet(
-        [[looks[0].frame.rgb] * 5] * 2, contact_sheets.TITLES, contact_sheets.CELL_PX
+        [[rounds[0].frame.rgb] * 5] * 2, contact_sheets.TITLES, contact_sheets.CELL_PX
     )
     assert drawn.shape[1] == bare.shape[1] and drawn.shape[0] > bare.shape[0]
     # The second cell of the first row is the truth, 2 m, in the colour of the common scale.

@@ -8,9 +8,9 @@ import pytest
 from depthlm_ros.language.answer import answer_question
 from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD, RelativePoint
 from depthlm_ros.language.question import Question
-from depthlm_ros.language.tasks import Task
 from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.status import Code
+from depthlm_ros.tasks import Task
 
 NAN = float("nan")
 

@@ -31,14 +31,15 @@ from depthlm_msgs.msg import Pixel
 from depthlm_msgs.srv import Ask, QueryPoints, QueryTruth
 from depthlm_ros.nodes.camera import parameters as camera_parameters
 
-PATIENCE_S = 60.0
+WAIT_S = 60.0
 SCRIPT = Path(__file__).with_name("node_under_test.py")
 CAMERA = Path(__file__).with_name("camera_under_test.py")
 IN_PROCESS = Path(__file__).with_name("process_node_under_test.py")
-DEPTH_NODES = (SCRIPT, IN_PROCESS)
+PRODUCT = Path(__file__).with_name("product_node.py")
+DEPTH_NODES = (SCRIPT, IN_PROCESS, PRODUCT)
 
 
-def wait_until(condition, what, patience_s=PATIENCE_S):
+def wait_until(condition, what, patience_s=WAIT_S):
     """Wait for a condition and return its value; fail with ``what()`` or ``what``."""
     end = time.monotonic() + patience_s
     while not (value := condition()):
@@ -118,13 +119,13 @@ class NodeProcess:
             self.process.wait(10.0)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(PATIENCE_S)
+            self.process.wait(WAIT_S)
 
     def stop(self, number=signal.SIGINT):
         """Send a signal; return (exit code, seconds it took)."""
         begin = time.monotonic()
         self.process.send_signal(number)
-        code = self.process.wait(PATIENCE_S)
+        code = self.process.wait(WAIT_S)
         return code, time.monotonic() - begin
 
 
@@ -151,7 +152,7 @@ class Robot:
     def close(self):
         """Leave the graph."""
         self.executor.create_task(self._closing.set)  # a task, for spin_once waits for work
-        self._thread.join(PATIENCE_S)
+        self._thread.join(WAIT_S)
         self.executor.shutdown()
         self.node.destroy_node()
 
@@ -196,7 +197,7 @@ class Robot:
             yield
         finally:
             stop.set()
-            thread.join(PATIENCE_S)
+            thread.join(WAIT_S)
 
     def meet(self, node):
         """Wait until the node hears this camera."""

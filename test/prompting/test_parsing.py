@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthlm_ros.prompting.parsing import parse_answer, parse_division, parse_ray
-from depthlm_ros.prompting.prompts import Style, Task, prompt, ray_answer
+from depthlm_ros.prompting.prompts import Style, prompt, ray_answer
 from depthlm_ros.sanitize import verbatim
+from depthlm_ros.tasks import Task
 
 CASES = int(os.environ.get("DEPTHLM_FUZZ_CASES", "500"))
 """Per property; raise it for a long run offline."""

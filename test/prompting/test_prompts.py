@@ -4,8 +4,9 @@ import pytest
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.prompting.parsing import parse_answer
-from depthlm_ros.prompting.prompts import Style, Task, prompt, ray_answer
+from depthlm_ros.prompting.prompts import TASKS, Style, prompt, ray_answer
 from depthlm_ros.status import StatusError
+from depthlm_ros.tasks import Task
 
 NEEDED = {Task.SPEED: {"time_s": 4.0}, Task.TIME: {"speed_m_s": 0.5}}
 
@@ -51,7 +52,7 @@ def test_the_papers_forms_are_literal():
     )
 
 
-@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("style", [Style.PUBLISHED, Style.PLAIN])
 def test_every_task_reads_its_own_reply(task, style):
     asked = prompt(task, style, **NEEDED.get(task, {}))
@@ -93,7 +94,7 @@ TAGS = (
     "task, given, question, unit",
     [
         (
-            Task.PRINCIPAL_AXIS_DISTANCE,
+            Task.DEPTH,
             {},
             "How far is this point from the camera in the forward backward direction?",
             "meter",
@@ -144,3 +145,12 @@ def test_replies_of_speed_and_time_write_the_division_out():
     assert speed.divides and not prompt().divides
     with pytest.raises(StatusError, match="at least 0.1"):
         prompt(Task.SPEED, Style.MULTITASK, time_s=0.01)
+
+
+def test_tasks_that_no_model_is_trained_for_are_refused():
+    with pytest.raises(StatusError, match="task height: the models are asked distance, depth,"):
+        prompt(Task.HEIGHT)
+
+
+def test_the_papers_name_of_the_depth_along_the_axis_is_the_same_task():
+    assert Task("principal_axis_distance") is Task.DEPTH

@@ -130,19 +130,19 @@ def test_walk_is_a_function_of_its_arguments_alone():
         CameraPath(CAMERA, seed=4, shots_per_scene=3),
         CameraPath(CAMERA, seed=4, shots_per_scene=3),
     )
-    forwards = [one.shot(i) for i in range(5)]
+    forwards = [one.frame(i) for i in range(5)]
     for i in (4, 0, 2):
-        again = two.shot(i)
+        again = two.frame(i)
         np.testing.assert_array_equal(again.rgb, forwards[i].rgb)
         np.testing.assert_array_equal(again.depth_m, forwards[i].depth_m)
     assert [s.scene for s in forwards] == [0, 0, 0, 1, 1]
     assert [s.kind for s in forwards] == ["room"] * 3 + ["corridor"] * 2
-    other = CameraPath(CAMERA, seed=5, shots_per_scene=3).shot(0)
+    other = CameraPath(CAMERA, seed=5, shots_per_scene=3).frame(0)
     assert not np.array_equal(other.rgb, forwards[0].rgb)
 
 
 def test_a_shot_keeps_the_contracts():
-    shot = CameraPath(CAMERA, seed=1, kinds=("street",)).shot(7)
+    shot = CameraPath(CAMERA, seed=1, kinds=("street",)).frame(7)
     assert shot.rgb.dtype == np.uint8 and shot.rgb.shape == (60, 80, 3)
     assert shot.rgb.flags.c_contiguous
     assert shot.depth_m.dtype == np.float32 and (shot.depth_m > 0).all()
@@ -158,7 +158,7 @@ def test_a_shot_keeps_the_contracts():
 def test_the_camera_walks_towards_what_it_sees():
     """Between two shots of a walk the truth itself must agree: points seen stay where they are."""
     walk = CameraPath(CAMERA, seed=2, kinds=("corridor",), shots_per_scene=10)
-    a, b = walk.shot(0), walk.shot(3)
+    a, b = walk.frame(0), walk.frame(3)
     pixels = np.stack(np.meshgrid(np.arange(20, 60, 7), np.arange(20, 40, 5)), -1)
     depth = a.depth_m[pixels[..., 1], pixels[..., 0]]
     world = CAMERA.unproject(pixels, depth) @ a.pose.rotation.T + a.pose.position

@@ -16,8 +16,8 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
 from depthlm_ros.models.depthlm.six_tasks import ask_task
 from depthlm_ros.models.runtime.image_patches import to_patches
-from depthlm_ros.prompting.prompts import Task
 from depthlm_ros.status import StatusError
+from depthlm_ros.tasks import Task
 from depthlm_ros.training import depthvlm_stages, run, sft
 from depthlm_ros.training.configs import load_config
 

@@ -10,7 +10,8 @@ from depthlm_ros.datasets.depthlm_sampling import TextSample
 from depthlm_ros.models.depthlm.preprocess import DepthLMPreprocessConfig
 from depthlm_ros.models.depthvlm.tiny import tiny_tokenizer
 from depthlm_ros.models.runtime.image_patches import ImagePreprocessConfig
-from depthlm_ros.prompting.prompts import Task, prompt
+from depthlm_ros.prompting.prompts import prompt
+from depthlm_ros.tasks import Task
 from depthlm_ros.training.collators import (
     FIXED_REPLY,
     DenseSample,

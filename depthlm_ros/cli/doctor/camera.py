@@ -230,18 +230,21 @@ def _lens(info: Heard, image: Heard | None) -> Finding:
         lens = lens_of(info.last)
         size = _size_of(image, lens)
         rectified = image is not None and image.topic.split("/")[-1].startswith("image_rect")
-        seen = Rectifier(lens, *size, rectified).camera
+        pinhole = Rectifier(lens, *size, rectified).camera
     except StatusError as refusal:
         remedy = "calibrate (camera_calibration) and give the driver the file"
         return Finding(FAIL, "CameraInfo", refusal.text, remedy)
-    view = math.degrees(2 * math.atan(seen.width / 2 / seen.fx))
+    view = math.degrees(2 * math.atan(pinhole.width / 2 / pinhole.fx))
     shape = f"{lens.distortion_model or 'no distortion model'}, {len(lens.d)} coefficients"
     text = (
-        f"fx {seen.fx:.1f}, fy {seen.fy:.1f}, cx {seen.cx:.1f}, cy {seen.cy:.1f} px for "
-        f"{seen.width} x {seen.height} px, {view:.0f} degrees wide, {shape}"
+        f"fx {pinhole.fx:.1f}, fy {pinhole.fy:.1f}, cx {pinhole.cx:.1f}, cy {pinhole.cy:.1f} px "
+        f"for {pinhole.width} x {pinhole.height} px, {view:.0f} degrees wide, {shape}"
     )
-    off = max(abs(seen.cx / seen.width - 0.5), abs(seen.cy / seen.height - 0.5))
-    if not 10 < view < 150 or not 0.8 < seen.fx / seen.fy < 1.25 or off > 0.25:
+    off = max(
+        abs(pinhole.cx / pinhole.width - 0.5),
+        abs(pinhole.cy / pinhole.height - 0.5),
+    )
+    if not 10 < view < 150 or not 0.8 < pinhole.fx / pinhole.fy < 1.25 or off > 0.25:
         return Finding(WARN, "CameraInfo", text, "unlikely values: check the calibration")
     return Finding(OK, "CameraInfo", text)
 

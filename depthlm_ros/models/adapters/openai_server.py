@@ -185,17 +185,17 @@ class OpenAIServer:
             (openai.NotFoundError, Code.MODEL_NOT_READY, "has no such model or address"),
             (openai.APIConnectionError, Code.MODEL_NOT_READY, "cannot be reached"),
         )
-        code, said = next(
-            ((code, said) for kind, code, said in kinds if isinstance(error, kind)),
+        code, problem = next(
+            ((code, problem) for kind, code, problem in kinds if isinstance(error, kind)),
             (Code.MODEL_ERROR, "failed"),
         )
-        told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        detail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         if self._key != NO_KEY:
-            told = told.replace(self._key, "***")
+            detail = detail.replace(self._key, "***")
         with self._lock:
             self.failures += 1
-            self.last_error = told
-        return StatusError(code, f"the server of {self._model} {said} ({told})")
+            self.last_error = detail
+        return StatusError(code, f"the server of {self._model} {problem} ({detail})")
 
 
 def _client(base_url: str, key: str, timeout_s: float, retries: int):

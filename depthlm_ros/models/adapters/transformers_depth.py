@@ -93,28 +93,28 @@ class TransformersDepth:
             )
         try:
             pixels = self._pixels(rgb).to(self.model.device, self.model.dtype)
-            seen = self.model(pixel_values=pixels).predicted_depth.float()
+            predicted = self.model(pixel_values=pixels).predicted_depth.float()
         except torch.OutOfMemoryError as error:
             raise StatusError(
                 Code.MODEL_ERROR, f"{self.name} ran out of device memory on {expected}"
             ) from error
-        metres = self._metres(seen.reshape(1, 1, *seen.shape[-2:]), view)
+        metres = self._metres(predicted.reshape(1, 1, *predicted.shape[-2:]), view)
         return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(np.nan))
 
     def _pixels(self, rgb: np.ndarray) -> torch.Tensor:
         """Return what the model is given, float (1, 3, h, w)."""
         return self.processor(images=rgb, return_tensors="pt")["pixel_values"]
 
-    def _metres(self, seen: torch.Tensor, view: CanonicalView) -> np.ndarray:
+    def _metres(self, predicted: torch.Tensor, view: CanonicalView) -> np.ndarray:
         """Return the model's own map (1, 1, h, w) as z-depth of the view."""
         if self.kind == "depth_pro":
-            inverse = seen * (view.source.width / view.source.fx)
+            inverse = predicted * (view.source.width / view.source.fx)
             inverse = _resize(inverse, (view.height, view.width), "bilinear")
             out = 1.0 / inverse.clamp(LEAST_INVERSE, MOST_INVERSE)
         elif self.kind == "zoedepth" and getattr(self.processor, "do_pad", True):
-            out = _without_zoe_padding(seen, view)
+            out = _without_zoe_padding(predicted, view)
         else:
-            out = _resize(seen, (view.height, view.width), "bicubic")
+            out = _resize(predicted, (view.height, view.width), "bicubic")
         return out[0, 0].cpu().numpy()
 
 
@@ -124,12 +124,12 @@ def _resize(x: torch.Tensor, size: tuple, mode: str) -> torch.Tensor:
     return F.interpolate(x, size=size, mode=mode, align_corners=False)
 
 
-def _without_zoe_padding(seen: torch.Tensor, view: CanonicalView) -> torch.Tensor:
+def _without_zoe_padding(predicted: torch.Tensor, view: CanonicalView) -> torch.Tensor:
     """Cut off what the processor had added to the source, at the view's scale."""
     source = (view.source.height, view.source.width)
     padding = [int((side / 2) ** 0.5 * ZOE_PADDING) for side in source]
     size = [side + 2 * pad for side, pad in zip(source, padding, strict=True)]
-    padded = _resize(seen, size, "bicubic")
+    padded = _resize(predicted, size, "bicubic")
     top, left = padding
     inner = padded[..., top : top + source[0], left : left + source[1]]
     return _resize(inner, (view.height, view.width), "bicubic")
@@ -139,11 +139,13 @@ def _check_metric(config, folder) -> None:
     kind = config.model_type
     relative = getattr(config, "depth_estimation_type", "metric") != "metric"
     if kind not in METRIC or relative:
-        told = "relative depth" if relative else f"{kind}, which is not known to answer in metres"
+        declared = (
+            "relative depth" if relative else f"{kind}, which is not known to answer in metres"
+        )
         raise StatusError(
             Code.UNSUPPORTED,
-            f"{folder} is a depth model of {told}: give a metric one ({', '.join(METRIC)}), such "
-            "as a Depth Anything whose config says depth_estimation_type metric",
+            f"{folder} is a depth model of {declared}: give a metric one ({', '.join(METRIC)}), "
+            "such as a Depth Anything whose config says depth_estimation_type metric",
         )
 
 
@@ -169,7 +171,7 @@ def _depth_pro_processor(folder) -> _DepthProProcessor:
     import json
 
     file = Path(folder) / "preprocessor_config.json"
-    told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    side = (told.get("size") or {}).get("height", DEPTH_PRO_SIDE)
-    mean, std = told.get("image_mean", HALF_MEAN), told.get("image_std", HALF_STD)
+    declared = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    side = (declared.get("size") or {}).get("height", DEPTH_PRO_SIDE)
+    mean, std = declared.get("image_mean", HALF_MEAN), declared.get("image_std", HALF_STD)
     return _DepthProProcessor(int(side), tuple(mean), tuple(std))

@@ -18,8 +18,9 @@ from depthlm_ros.geometry.depth_map import distance_from_depth
 from depthlm_ros.models.base import DistanceReading
 from depthlm_ros.prompting.marker import Marker, draw, place
 from depthlm_ros.prompting.parsing import parse_answer
-from depthlm_ros.prompting.prompts import Task, prompt
+from depthlm_ros.prompting.prompts import prompt
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
 LONGEST_EDGE_PX = 1024
 
@@ -59,7 +60,7 @@ class TransformersVLM:
         self.marker = marker or Marker.for_untrained()
         self.longest_edge, self.max_tokens = longest_edge, max_tokens
         by_axis = asks_for == "z"
-        self._prompt = prompt(Task.PRINCIPAL_AXIS_DISTANCE if by_axis else Task.DISTANCE)
+        self._prompt = prompt(Task.DEPTH if by_axis else Task.DISTANCE)
 
     @classmethod
     def from_folder(

@@ -105,12 +105,12 @@ class CompactDepthVLM:
         try:
             image, principal = self._image(rgb, view)
             self.stage_callback("preprocess")
-            seen = self.module.look(image, principal)
+            features = self.module.encode_image(image, principal)
             self.stage_callback("vision")
             cache = self._new_cache() if self._keep_frame else None
-            states = self.module.states(seen.tokens, cache)
+            states = self.module.states(features.tokens, cache)
             self.stage_callback("language")
-            depth = self.module.log_depth(seen, states)[0].float().exp()
+            depth = self.module.log_depth(features, states)[0].float().exp()
             self.stage_callback("head")
             self._read_image = _ReadImage(image, principal, cache) if cache else None
             (metres,) = to_host(depth)
@@ -145,7 +145,7 @@ class CompactDepthVLM:
         )
         if not same:
             last = _ReadImage(image, principal, self._new_cache())
-            self.module.states(self.module.look(image, principal).tokens, last.cache)
+            self.module.states(self.module.encode_image(image, principal).tokens, last.cache)
         tokens = 1 + image.shape[1] * image.shape[2] // STRIDE**2
         extra = last.cache.get_seq_length() - tokens  # an earlier question and its answer
         if extra:

@@ -22,7 +22,7 @@ _RAY_FREQUENCIES = 4
 
 
 @dataclass(frozen=True)
-class Seen:
+class ImageFeatures:
     """What the tower says about B images.
 
     ``pyramid``: features at strides 2..32. ``tokens`` (B, 1 + h w, W): inputs of the language
@@ -50,7 +50,7 @@ class CompactModule(nn.Module):
         self.language = Qwen3Model(_language_config(config))
         self.head = DepthHead(width, channels, config.head_widths)
 
-    def look(self, images: torch.Tensor, principal: torch.Tensor) -> Seen:
+    def encode_image(self, images: torch.Tensor, principal: torch.Tensor) -> ImageFeatures:
         """Return what the tower sees in uint8 images (B, H, W, 3), sides multiples of 32.
 
         ``principal`` (B, 2): principal points (cx, cy) in pixels of these images, whose focal
@@ -62,7 +62,7 @@ class CompactModule(nn.Module):
         cells = torch.cat([F.pixel_unshuffle(pyramid[3], 2), pyramid[4]], dim=1)
         cells = self.cell(cells.flatten(2).mT) + self.rays(self._rays(images, principal))
         summary = self.summary(pyramid[4].mean(dim=(2, 3)))[:, None]
-        return Seen(pyramid, torch.cat([summary, cells], dim=1), tuple(images.shape[1:3]))
+        return ImageFeatures(pyramid, torch.cat([summary, cells], dim=1), tuple(images.shape[1:3]))
 
     def _rays(self, images: torch.Tensor, principal: torch.Tensor) -> torch.Tensor:
         """Return Fourier features of the cells' rays on the plane z = 1, (B, h w, features)."""
@@ -77,9 +77,9 @@ class CompactModule(nn.Module):
         features = torch.cat([ray, turns.sin().flatten(2), turns.cos().flatten(2)], dim=-1)
         return features.to(self.cell.weight.dtype)
 
-    def log_depth(self, seen: Seen, states: torch.Tensor) -> torch.Tensor:
+    def log_depth(self, features: ImageFeatures, states: torch.Tensor) -> torch.Tensor:
         """Return log z-depth (B, H, W); ``states`` (B, >= 1 + h w, W): of the language model."""
-        return self.head(states[:, 1 : seen.tokens.shape[1]], seen.pyramid, seen.size)
+        return self.head(states[:, 1 : features.tokens.shape[1]], features.pyramid, features.size)
 
     def states(self, inputs: torch.Tensor, cache=None) -> torch.Tensor:
         """Return the language model's last hidden states (B, n, W) for inputs (B, n, W)."""
@@ -95,12 +95,12 @@ class CompactModule(nn.Module):
 
         Logits at position k are those of text token k: predicted from what comes before it.
         """
-        seen = self.look(images, principal)
-        inputs, image = seen.tokens, seen.tokens.shape[1]
+        features = self.encode_image(images, principal)
+        inputs, image = features.tokens, features.tokens.shape[1]
         if text is not None:
             inputs = torch.cat([inputs, self.embed(text)], dim=1)
         states = self.states(inputs)
-        depth = self.log_depth(seen, states)
+        depth = self.log_depth(features, states)
         if text is None:
             return depth, None
         return depth, self.logits(states[:, image - 1 : -1])

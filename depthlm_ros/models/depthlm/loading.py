@@ -73,11 +73,11 @@ def _check_tokens(checkpoint: Checkpoint, family, config, tokenizer) -> None:
             f"{checkpoint.folder / 'tokenizer.json'} lacks {', '.join(missing)}, which stand for "
             f"an image in a {checkpoint.format}; fetch the checkpoint again",
         )
-    word, told = family.image_words[0], config.image_token_id
-    if known[word] != told:
+    word, declared = family.image_words[0], config.image_token_id
+    if known[word] != declared:
         raise StatusError(
             Code.MODEL_ERROR,
-            f"{checkpoint.folder / 'config.json'}: image_token_id is {told}, but {word} is "
+            f"{checkpoint.folder / 'config.json'}: image_token_id is {declared}, but {word} is "
             f"{known[word]} in tokenizer.json; take both from the same checkpoint",
         )
 
@@ -98,10 +98,10 @@ def _check_features(checkpoint: Checkpoint, config) -> None:
             merge not in (None, 1) for merge in merges
         ),
     }
-    told = [text for text, is_wrong in wrong.items() if is_wrong]
-    if told:
+    declared = [text for text, is_wrong in wrong.items() if is_wrong]
+    if declared:
         raise StatusError(
             Code.MODEL_ERROR,
-            f"{checkpoint.folder / 'config.json'}: {'; '.join(told)}. DepthLM's own config says "
-            "-1, 'full' and nothing of merging: fetch it again, or this is another model",
+            f"{checkpoint.folder / 'config.json'}: {'; '.join(declared)}. DepthLM's own config "
+            "says -1, 'full' and nothing of merging: fetch it again, or this is another model",
         )

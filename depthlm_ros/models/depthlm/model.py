@@ -36,8 +36,9 @@ from depthlm_ros.models.runtime.refusals import check_source_image, out_of_memor
 from depthlm_ros.models.runtime.static_kv_cache import ROWS, StaticDecoder
 from depthlm_ros.models.weights.checkpoint import Checkpoint
 from depthlm_ros.prompting.marker import ON_MARGIN, Marker
-from depthlm_ros.prompting.prompts import Prompt, Style, Task, prompt
+from depthlm_ros.prompting.prompts import Prompt, Style, prompt
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
 _ESTIMATES = ("greedy", "mean")
 _DECODINGS = ("number", "full")
@@ -98,7 +99,7 @@ class DepthLM:
         self.name, self.speaks = name, True
         self.ratio_90, self.interval = float("nan"), DIGITS
         self.remarks: tuple = ()
-        self._last_look = None
+        self._cached_features = None
         self.network = network
         self.path = replace(path, image=path.image.limited(max_pixels))
         self.marker = marker or Marker()
@@ -157,7 +158,7 @@ class DepthLM:
         False when it is as small as it gets.
         """
         self.static_decoder.forget()
-        self._last_look = None
+        self._cached_features = None
         if self._max_batch > 1:
             self._max_batch = max(1, self._max_batch // 4)
             return True
@@ -180,13 +181,13 @@ class DepthLM:
         """
         view = self.view_of(camera)
         picture = self._picture(rgb, view)
-        readings, groups, worded = {}, {}, {}
+        readings, groups, text_prompted = {}, {}, {}
         pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
         stretch = self._stretch(camera, pixels)
         for index, pixel in enumerate(pixels):
             try:
                 if self._style is Style.TEXT_COORDINATES:  # the words point: there is no marker
-                    worded[index] = self._worded(view, pixel)
+                    text_prompted[index] = self._text_prompt(view, pixel)
                     continue
                 placed = pre.place_in_view(self.marker, pixel, view, self.path, self._on_margin)
             except StatusError as refusal:
@@ -199,8 +200,9 @@ class DepthLM:
             indices, placements = zip(*members, strict=True)
             read = self._read_all(picture, question, placements)
             answers |= zip(indices, read, strict=True)
-        if worded:
-            answers |= zip(worded, self._read_worded(picture, list(worded.values())), strict=True)
+        if text_prompted:
+            texts = self._read_text_prompted(picture, list(text_prompted.values()))
+            answers |= zip(text_prompted, texts, strict=True)
         readings |= {
             i: with_factor(scaled(answer, view.depth_scale * stretch[i]), self.ratio_90)
             for i, answer in answers.items()
@@ -220,7 +222,7 @@ class DepthLM:
         The value is in ``question.unit`` (the reading's names say metres for the usual tasks), of
         pictures at the unified focal length: see ``resampled`` and ``marker.draw_all``.
         """
-        grids, features = self._see([pre.upload(p, self.network.device) for p in pictures])
+        grids, features = self._features([pre.upload(p, self.network.device) for p in pictures])
         return self._answer(question, grids, features)[0]
 
     @torch.inference_mode()
@@ -229,7 +231,7 @@ class DepthLM:
     ) -> str:
         """Answer ``prompt`` about a source image; contract: ``LanguageModel.reply``."""
         check_question(prompt)
-        grids, features = self._see_once(self._picture(rgb, self.view_of(camera)))
+        grids, features = self._features_once(self._picture(rgb, self.view_of(camera)))
         layout = self.network.layout(self.network.escape_special_tokens(prompt), grids)
         conversation = self.network.read(
             layout.ids[None], layout, features, None, self.static_decoder
@@ -253,12 +255,12 @@ class DepthLM:
             return prompt(style=self._style, camera=view.camera.cropped(-left, -top, *size))
         return prompt(Task.DISTANCE, self._style)
 
-    def _worded(self, view: CanonicalView, pixel) -> Prompt:
+    def _text_prompt(self, view: CanonicalView, pixel) -> Prompt:
         """Return the question that names a source pixel by its place in the view."""
         target = pre.target_in_view(pixel, view, self.path)
         return prompt(style=self._style, size=(view.width, view.height), pixel=target)
 
-    def _see(self, pictures: list) -> tuple:
+    def _features(self, pictures: list) -> tuple:
         """Return (grids, features (B, tokens, width)) of the pictures of B conversations.
 
         ``pictures``: uint8 (B, H, W, 3) each, one or more a conversation.
@@ -266,19 +268,19 @@ class DepthLM:
         grids = tuple(self.path.grid(p.shape[2], p.shape[1]) for p in pictures)
         if len(pictures[0]) == 1 and self.static_decoder.is_wanted:
             self.stage_callback("preprocess")
-            seen = [self._recorded(*one) for one in zip(pictures, grids, strict=True)]
+            features = [self._recorded(*one) for one in zip(pictures, grids, strict=True)]
         else:
             cut = [pre.patches_of(p, self.path, self.network.dtype)[0] for p in pictures]
             self.stage_callback("preprocess")
-            seen = [self.network.features(*one) for one in zip(cut, grids, strict=True)]
+            features = [self.network.features(*one) for one in zip(cut, grids, strict=True)]
         self.stage_callback("vision")
-        return grids, torch.cat(seen, dim=1) if len(seen) > 1 else seen[0]
+        return grids, torch.cat(features, dim=1) if len(features) > 1 else features[0]
 
-    def _see_once(self, picture: torch.Tensor) -> tuple:
+    def _features_once(self, picture: torch.Tensor) -> tuple:
         """Look at one unmarked picture, unless it is the very one that was looked at last."""
-        last = self._last_look
+        last = self._cached_features
         if last is None or last[0].shape != picture.shape or not torch.equal(last[0], picture):
-            last = self._last_look = (picture.clone(), *self._see([picture]))
+            last = self._cached_features = (picture.clone(), *self._features([picture]))
         return last[1:]
 
     def _recorded(self, picture: torch.Tensor, grid: tuple) -> torch.Tensor:
@@ -305,7 +307,7 @@ class DepthLM:
             some = placements[len(readings) : len(readings) + batch]
             try:
                 marked = pre.mark(picture, self.marker, some)
-                grids, features = self._see([marked])
+                grids, features = self._features([marked])
                 readings += self._answer(question, grids, features)
             except torch.OutOfMemoryError as error:
                 if batch == 1 and not self.static_decoder.is_wanted:
@@ -315,9 +317,9 @@ class DepthLM:
                 batch = self._max_batch = max(1, len(some) // 2)
         return readings
 
-    def _read_worded(self, picture, questions: list) -> list:
+    def _read_text_prompted(self, picture, questions: list) -> list:
         """Read questions whose words point: one look, and equal lengths go together."""
-        grids, features = self._see_once(picture)
+        grids, features = self._features_once(picture)
         layouts = [self.network.layout(question.question, grids) for question in questions]
         readings = [None] * len(questions)
         batch = self._batch(questions[0], picture.shape[2], picture.shape[1])

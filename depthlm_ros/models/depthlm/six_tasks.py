@@ -14,8 +14,9 @@ from depthlm_ros.models.depthlm.model import DepthLM
 from depthlm_ros.models.depthlm.preprocess import target_in_view
 from depthlm_ros.models.depthlm.readings import scaled
 from depthlm_ros.prompting.marker import draw_all
-from depthlm_ros.prompting.prompts import Style, Task, prompt
+from depthlm_ros.prompting.prompts import Style, prompt
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
 
 def ask_task(

@@ -119,8 +119,8 @@ class Qwen25Vision:
             sizes = [size for _, count, size in runs for _ in range(count)]
             begins = torch.tensor([0, *sizes]).cumsum(0).to(device, torch.int32)
             inverse = windows.inverse.to(device)
-            told = (runs, begins, max(sizes))
-            tables = (order.to(device), inverse, told, rotary_tables(cos, sin))
+            segments = (runs, begins, max(sizes))
+            tables = (order.to(device), inverse, segments, rotary_tables(cos, sin))
             self._cached = ((grid, device), tables)
         return self._cached[1]
 

@@ -58,14 +58,14 @@ class DepthVLMSettings:
             "mean": mean,
             "std": std,
         }
-        told = {
+        declared = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in path.items()
             if value is not None
         }
         return cls(
             HeadConfig(**head),
-            ImagePreprocessConfig(**told),
+            ImagePreprocessConfig(**declared),
             *stated_interval(config),
             dict(config.get("measured", {})),
             bool(config.get("speaks", True)),

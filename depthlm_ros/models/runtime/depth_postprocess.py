@@ -46,9 +46,9 @@ def to_source(depth: torch.Tensor, view: CanonicalView) -> torch.Tensor:
 
     A network's value that is not finite or not positive is none.
     """
-    said = torch.where(depth.isfinite() & (depth > 0), depth * view.depth_scale, torch.nan)
+    metres = torch.where(depth.isfinite() & (depth > 0), depth * view.depth_scale, torch.nan)
     size = (view.source.height, view.source.width)
-    return F.interpolate(said[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
+    return F.interpolate(metres[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
 
 
 def apply_range(depth_m: torch.Tensor, min_range_m: float, max_range_m: float) -> torch.Tensor:
@@ -76,8 +76,8 @@ def packed(
 ) -> torch.Tensor:
     """Return x, y, z [m] and colour of every pixel, int32 (H, W, 4): bits, as they are sent."""
     x, y = _ray_axes(camera, depth_m.device)
-    seen = depth_m.isfinite() if masked is None else depth_m.isfinite() & ~masked
-    z = torch.where(seen, depth_m, torch.nan)
+    visible = depth_m.isfinite() if masked is None else depth_m.isfinite() & ~masked
+    z = torch.where(visible, depth_m, torch.nan)
     red, green, blue = rgb.to(torch.int32).unbind(-1)
     # As integers: colours are denormal floats, which a device may take for zero.
     xyz = (plane.view(torch.int32) for plane in (z * x, z * y, z))

@@ -63,8 +63,8 @@ class FusedVisionBlock:
         qkv = attention.qkv(block.norm1(x)).unflatten(-1, (3 * self._heads, -1))
         query, key = rotated(qkv[:, :, : 2 * self._heads], tables).transpose(1, 2).chunk(2, 1)
         value = qkv[:, :, 2 * self._heads :].transpose(1, 2)
-        seen = F.scaled_dot_product_attention(query, key, value)
-        x = x + attention.proj(seen.transpose(1, 2).flatten(2))
+        attended = F.scaled_dot_product_attention(query, key, value)
+        x = x + attention.proj(attended.transpose(1, 2).flatten(2))
         return x + block.mlp(block.norm2(x))
 
 
@@ -97,10 +97,10 @@ class FusedDecoderLayer:
         value = parts[:, :, self._heads + self._shared :].transpose(1, 2)
         if cache is not None:
             key, value = cache.update(key, value, attention.layer_idx)
-        seen = F.scaled_dot_product_attention(
+        attended = F.scaled_dot_product_attention(
             query, key, value, is_causal=True, enable_gqa=self._heads != self._shared
         )
-        x = x + attention.o_proj(seen.transpose(1, 2).flatten(2))
+        x = x + attention.o_proj(attended.transpose(1, 2).flatten(2))
         gate, up = self._gated(_normed(x, layer.post_attention_layernorm)).chunk(2, -1)
         return x + layer.mlp.down_proj(layer.mlp.act_fn(gate) * up)
 

@@ -49,15 +49,15 @@ class Calibration:
 
 def fingerprint(files) -> str:
     """Return what tells weight files apart: names, sizes, first and last 64 KiB; sha256."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in sorted(set(files)):
         size = file.stat().st_size
-        told.update(f"{file.name} {size}\n".encode())
+        digest.update(f"{file.name} {size}\n".encode())
         with file.open("rb") as stream:
-            told.update(stream.read(_EDGE_BYTES))
+            digest.update(stream.read(_EDGE_BYTES))
             stream.seek(max(0, size - _EDGE_BYTES))
-            told.update(stream.read(_EDGE_BYTES))
-    return told.hexdigest()
+            digest.update(stream.read(_EDGE_BYTES))
+    return digest.hexdigest()
 
 
 def write(calibration: Calibration, path: Path) -> None:

@@ -238,14 +238,14 @@ class Checkpoint:
             "unexpected": sorted(stored[name] for name in stored.keys() - wanted.keys()),
             "misshapen": misshapen,
         }
-        told = [
+        mismatches = [
             f"{len(names)} {kind}: {shorten(names)}" for kind, names in problems.items() if names
         ]
-        if told:
+        if mismatches:
             raise StatusError(
                 Code.MODEL_ERROR,
                 f"{self.folder}: the tensors do not fit its "
-                f"config.json ({'; '.join(told)}); fetch or export the checkpoint again",
+                f"config.json ({'; '.join(mismatches)}); fetch or export the checkpoint again",
             )
 
 

@@ -23,54 +23,54 @@ class PlaybackClock:
         self._gap_s = 0.0
         self._due_s = self._sim_ns = 0
 
-    def due_s(self, shot: CameraSample, now_s: float) -> float:
-        """Return the steady time at which a shot is due; the first one at once."""
+    def due_s(self, sample: CameraSample, now_s: float) -> float:
+        """Return the steady time at which a sample is due; the first one at once."""
         if self._last is None or self._is_live:
             return now_s
-        return self._due_s + self._wait_s(shot)
+        return self._due_s + self._wait_s(sample)
 
-    def sim_ns(self, shot: CameraSample) -> int:
-        """Return the simulated time at which a shot is due."""
+    def sim_ns(self, sample: CameraSample) -> int:
+        """Return the simulated time at which a sample is due."""
         if self._keeps_recorded:
-            return shot.time_ns
+            return sample.time_ns
         if self._last is None:
             return self._start_ns
-        return self._sim_ns + round(self._wait_s(shot) * SECOND_NS)
+        return self._sim_ns + round(self._wait_s(sample) * SECOND_NS)
 
     @property
-    def shot_ns(self) -> int:
-        """Return the simulated time of the last shot."""
+    def sample_ns(self) -> int:
+        """Return the simulated time of the last sample."""
         return self._sim_ns
 
     def clock_ns(self, coming: CameraSample | None, now_s: float) -> int | None:
-        """Return the simulated time now, None before the first shot.
+        """Return the simulated time now, None before the first sample.
 
-        Between two shots it runs evenly; it waits at the second one, and while none is known.
+        Between two samples it runs evenly; it waits at the second one, and while none is known.
         """
         if self._last is None:
             return None
         wait_s = 0.0 if coming is None else self._wait_s(coming)
         if wait_s <= 0:
             return self._sim_ns
-        ahead = max(0, self.sim_ns(coming) - self._sim_ns)  # a jump back comes with the shot
+        ahead = max(0, self.sim_ns(coming) - self._sim_ns)  # a jump back comes with the sample
         return self._sim_ns + int(ahead * min(1.0, max(0.0, (now_s - self._due_s) / wait_s)))
 
-    def advance(self, shot: CameraSample, now_s: float) -> bool:
-        """Count a shot as published now; True when the simulated clock jumped back."""
-        wait_s, due = self._wait_s(shot), self.due_s(shot, now_s)
-        sim, before = self.sim_ns(shot), self._sim_ns
+    def advance(self, sample: CameraSample, now_s: float) -> bool:
+        """Count a sample as published now; True when the simulated clock jumped back."""
+        wait_s, due = self._wait_s(sample), self.due_s(sample, now_s)
+        sim, before = self.sim_ns(sample), self._sim_ns
         jumped = self._last is not None and sim < before
         in_time = now_s - due < max(wait_s, 0.0)
         self._due_s, self._sim_ns = (due if in_time else now_s), sim
-        self._last, self._gap_s = shot, wait_s
+        self._last, self._gap_s = sample, wait_s
         return jumped
 
-    def _wait_s(self, shot: CameraSample) -> float:
-        """Return the time from the last shot to this one [s]."""
+    def _wait_s(self, sample: CameraSample) -> float:
+        """Return the time from the last sample to this one [s]."""
         if self._last is None:
             return 0.0
         if self._interval_s is not None:
             return self._interval_s
-        if shot.round != self._last.round:
+        if sample.round != self._last.round:
             return self._gap_s  # no recording tells the time from the end to the beginning
-        return (shot.time_ns - self._last.time_ns) / SECOND_NS
+        return (sample.time_ns - self._last.time_ns) / SECOND_NS

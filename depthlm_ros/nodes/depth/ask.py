@@ -118,8 +118,10 @@ class Asker:
         model = namer or self._scheduler.model
         question.check(speaks(model))
 
-        def write(seen):
-            return model.reply(seen.frame.rgb, seen.frame.camera, question.words, most)
+        def write(frame_depth):
+            return model.reply(
+                frame_depth.frame.rgb, frame_depth.frame.camera, question.words, most
+            )
 
         frame_depth, reply = await self._run(write, progress, most, namer is not None)
         return frame_depth, answer_freely(reply)
@@ -129,9 +131,9 @@ class Asker:
         values, namer = self._node.parameters.values, self._namer()
         model, body = self._scheduler.model, Body(values.body_width, values.body_height)
 
-        def look(seen):
+        def look(frame_depth):
             progress.stage("looking")
-            scene = FrameScene(model, seen, self._scheduler.ranges, namer, body)
+            scene = FrameScene(model, frame_depth, self._scheduler.ranges, namer, body)
             return answer_frame(question, scene, values.verify_things)
 
         return await self._run(look, progress, BOX_TOKENS, namer is not None)

@@ -153,7 +153,7 @@ class ClearanceServices(RequestHandler):
     def publish(self, frame_depth) -> None:
         """Publish the corridor as this frame shows it; on the worker."""
         values, now = self._node.parameters.values, time.monotonic()
-        markers = self._depth_publishers.has_listener("markers")
+        markers = self._depth_publishers.has_subscriber("markers")
         if not (self.wanted() or markers) or now - self._last < _period(values.clearance_rate_hz):
             return
         self._last = now
@@ -182,7 +182,7 @@ class ClearanceServices(RequestHandler):
         self._publisher.publish(message)
 
     def _show(self, frame_depth, box: SweptBox | None, found: Clearance) -> None:
-        if box is not None and self._depth_publishers.has_listener("markers"):
+        if box is not None and self._depth_publishers.has_subscriber("markers"):
             header = conversions.header_of(frame_depth.frame)
             markers = clearance_markers(box, found, header)
             self._depth_publishers.publish_message("markers", markers)
@@ -190,7 +190,7 @@ class ClearanceServices(RequestHandler):
     # -- clicked target -----------------------------------------------------------------------
 
     def _on_target(self, message: PointStamped) -> None:
-        if self.wanted() or self._depth_publishers.has_listener("markers"):
+        if self.wanted() or self._depth_publishers.has_subscriber("markers"):
             self._node.executor.create_task(self._answer_target, message)
 
     async def _answer_target(self, target: PointStamped) -> None:

@@ -22,20 +22,20 @@ def is_pixel(xyz, frame_id: str, camera_frame: str) -> bool:
     return frame_id == "" or (frame_id == camera_frame and xyz[2] == 0.0)
 
 
-def pixel_of(seen, frame_depth, frame_id: str) -> tuple[float, float]:
+def pixel_of(xyz, frame_depth, frame_id: str) -> tuple[float, float]:
     """Return the pixel (u, v) of the subscribed image at which a point is seen.
 
-    ``seen``: x, y, z [m] in the camera's optical frame. ``frame_id``: where it was given in.
+    ``xyz``: x, y, z [m] in the camera's optical frame. ``frame_id``: where it was given in.
     Raises StatusError(OUT_OF_IMAGE) for a point behind the camera.
     """
-    if not seen[2] > 0.0:
+    if not xyz[2] > 0.0:
         raise StatusError(
             Code.OUT_OF_IMAGE,
-            f"the point given in {frame_id!r} is at {_shown(seen)} m in the camera's optical "
+            f"the point given in {frame_id!r} is at {_shown(xyz)} m in the camera's optical "
             "frame, behind the camera: it must have a z above 0; turn the camera, or click "
             "what it sees",
         )
-    projected = frame_depth.frame.camera.project(np.asarray(seen, dtype=np.float64))
+    projected = frame_depth.frame.camera.project(np.asarray(xyz, dtype=np.float64))
     pixel = frame_depth.rectifier.rectified_to_source(projected)
     return float(pixel[0]), float(pixel[1])
 

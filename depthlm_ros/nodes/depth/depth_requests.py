@@ -44,10 +44,10 @@ class DepthRequests(Freshness):
         if inspect.isawaitable(pixels):
             pixels = await pixels
 
-        def read(seen=frame_depth):
-            readings = sample(self.model, seen, pixels, *self.ranges)
+        def read(frame_depth=frame_depth):
+            readings = sample(self.model, frame_depth, pixels, *self.ranges)
             if self.is_dense:
-                return named_readings(readings, seen.scale)
+                return named_readings(readings, frame_depth.scale)
             return scaled_readings(readings, self.scale)
 
         if self.is_dense and len(pixels) <= LARGE_REQUEST:
@@ -134,10 +134,12 @@ class DepthRequests(Freshness):
         """Estimate one image pair for a request: on the worker."""
         begin = self.running_since = time.monotonic()
         try:
-            seen = self._looked_at(pair)
+            frame, rectifier = self._frame_of(pair)
             options = (*self.ranges, pair.clock_generation)
             made = call_model(
-                self.model, lambda: estimate(self.model, *seen, *options), self.statistics
+                self.model,
+                lambda: estimate(self.model, frame, rectifier, *options),
+                self.statistics,
             )
         finally:
             self.running_since = None
@@ -208,13 +210,13 @@ class DepthRequests(Freshness):
         """
         frame_depth = await self.frame_depth_for(until, stamp_ns)
 
-        def listening(seen):
-            return self._with_listener(lambda: call(seen), after_token)
+        def call_with_tokens(frame_depth):
+            return self._with_token_callback(lambda: call(frame_depth), after_token)
 
-        job = self._in_turn(partial(self._estimate_and_ask, listening, frame_depth))
+        job = self._in_turn(partial(self._estimate_and_ask, call_with_tokens, frame_depth))
         return await self._on_worker(job, until)
 
-    def _with_listener(self, call, after_token):
+    def _with_token_callback(self, call, after_token):
         """Call the model with a listener to its tokens, where it takes one: on the worker."""
         if not hasattr(self.model, "on_token"):
             return call()

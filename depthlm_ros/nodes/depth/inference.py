@@ -148,19 +148,19 @@ class InferenceScheduler(DepthRequests):
     def _estimate(self, image_pair: ImagePair) -> FrameDepth:
         """Run the model on an image pair: on the worker."""
         begin = self.running_since = time.monotonic()
-        seen = self._looked_at(image_pair)
+        frame, rectifier = self._frame_of(image_pair)
         options = (
             *self.ranges,
             image_pair.clock_generation,
             self._depth_publishers.cloud_request(),
         )
         frame_depth = call_model(
-            self.model, lambda: estimate(self.model, *seen, *options), self.statistics
+            self.model, lambda: estimate(self.model, frame, rectifier, *options), self.statistics
         )
         self.statistics.inference.add(time.monotonic() - begin)
         return scaled_frame(frame_depth, self.scale)
 
-    def _looked_at(self, image_pair: ImagePair) -> tuple:
+    def _frame_of(self, image_pair: ImagePair) -> tuple:
         """Return an image pair's Frame and Rectifier; StatusError(BAD_IMAGE) for a blank one."""
         frame, rectifier = self._frames.frame(image_pair.image, image_pair.info)
         check_not_blank(frame.rgb, f"image of {frame.camera.width} x {frame.camera.height} px")

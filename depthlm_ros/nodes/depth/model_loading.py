@@ -11,7 +11,7 @@ from rclpy.task import Future
 
 from depthlm_ros.status import StatusError
 
-PATIENCE_S = 3.0
+WAIT_S = 3.0
 """How long a transition waits for the model: with what else it takes, less than Nav2's 5 s."""
 
 
@@ -73,7 +73,7 @@ class ModelLoading:
             self._fail(text)
         done.set_result(None)
 
-    async def wait(self, wait_for, seconds: float | None = PATIENCE_S) -> None:
+    async def wait(self, wait_for, seconds: float | None = WAIT_S) -> None:
         """Wait until it has ended, or so long; ``wait_for(future, until)``: raises when late."""
         if seconds is None:
             await self.done

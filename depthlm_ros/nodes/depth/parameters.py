@@ -131,7 +131,7 @@ PARAMETERS = (
         when=UNCONFIGURED,
     ),
     Parameter(
-        "min_range_m", 0.05, "[m] Depths nearer than this are not believed (NaN).", 0.0, 1000.0
+        "min_range_m", 0.05, "[m] Depths nearer than this are not accepted (NaN).", 0.0, 1000.0
     ),
     Parameter(
         "max_range_m", 100.0, "[m] Depths beyond this are not claimed (+Inf).", 0.1, 100000.0

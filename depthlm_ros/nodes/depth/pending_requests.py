@@ -75,7 +75,7 @@ class PendingRequests:
             self.resolve(request, outcome)
 
     def expire(self, why_not) -> None:
-        """End the waits whose deadline has passed with ``why_not(waiter)``."""
+        """End the waits whose deadline has passed with ``why_not(request)``."""
         now = time.monotonic()
         for request in [w for w in self._requests if w.until.has_passed(now)]:
             self.resolve(request, why_not(request))

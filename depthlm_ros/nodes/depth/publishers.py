@@ -49,17 +49,17 @@ class DepthPublishers:
         """Let an object with ``wanted()`` and ``publish(frame_depth)`` publish results too."""
         self._streams.append(stream)
 
-    def has_listener(self, name: str) -> bool:
+    def has_subscriber(self, name: str) -> bool:
         """Tell whether anybody subscribes to one of TOPICS."""
         return self._publishers[name].get_subscription_count() > 0
 
     def wanted(self) -> bool:
         """Tell whether anybody listens to what needs a depth map."""
-        return any(map(self.has_listener, DENSE)) or any(s.wanted() for s in self._streams)
+        return any(map(self.has_subscriber, DENSE)) or any(s.wanted() for s in self._streams)
 
     def cloud_request(self) -> CloudRequest | None:
         """Say what cloud is to be packed while the depth map is still on the model's device."""
-        if not self.has_listener("points") or not self._cloud_is_due():
+        if not self.has_subscriber("points") or not self._cloud_is_due():
             return None
         keep = self._parameters.values.cloud_keeps_edges
         return CloudRequest(None if keep else EDGE_RATIO)
@@ -84,11 +84,11 @@ class DepthPublishers:
         return True
 
     def _publish_depth(self, frame_depth) -> None:
-        if self.has_listener("camera_info"):
+        if self.has_subscriber("camera_info"):
             header = conversions.header_of(frame_depth.frame)
             info = conversions.camera_info(frame_depth.frame.camera, header)
             self._publishers["camera_info"].publish(info)
-        if self.has_listener("depth"):
+        if self.has_subscriber("depth"):
             encoding = self._parameters.values.depth_encoding
             image = conversions.depth_image(frame_depth.depth_map, encoding)
             self._publishers["depth"].publish(image)
@@ -107,7 +107,7 @@ class DepthPublishers:
             self._publishers["points"].publish(cloud)
 
     def _publish_annotated(self, frame_depth) -> None:
-        if self.has_listener("annotated"):
+        if self.has_subscriber("annotated"):
             from depthlm_ros.visualization.annotate import annotate
 
             drawn = annotate(
@@ -123,19 +123,19 @@ class DepthPublishers:
         pixels = [pixel for _, pixel in self._shown][-20:]
         if not pixels:
             return []
-        seen = frame_depth.rectifier.source_to_rectified(pixels)
+        rectified = frame_depth.rectifier.source_to_rectified(pixels)
         far = self._parameters.values.max_range_m
-        return sample_points(frame_depth.depth_map, seen, max_range_m=far)
+        return sample_points(frame_depth.depth_map, rectified, max_range_m=far)
 
     def show(self, frame_depth, readings) -> None:
         """Put the readings of a request among the markers and on the next annotated images."""
         good = [reading for reading in readings if reading.code == Code.OK]
         self._shown = (self._shown + [(time.monotonic(), r.pixel) for r in good])[-50:]
-        if good and self.has_listener("markers"):
+        if good and self.has_subscriber("markers"):
             header = conversions.header_of(frame_depth.frame)
             self._publishers["markers"].publish(point_markers(good, header, SHOWN_FOR_S))
 
     def publish_message(self, name: str, message) -> None:
         """Publish a ready message if anybody listens."""
-        if self.has_listener(name):
+        if self.has_subscriber(name):
             self._publishers[name].publish(message)

@@ -1,6 +1,6 @@
 """The services ~/query_points and ~/ask and the topic ~/query_points: coroutines, never blocking.
 
-Each request is checked, waits for a sight within its deadline, is answered, and the sight's age is
+Each request is checked, waits for a depth within its deadline, is answered, and the depth's age is
 checked once more. A reply is sent whatever happens.
 """
 
@@ -70,8 +70,8 @@ class Services(RequestHandler):
         except Exception as error:  # every request gets a reply
             refusal = self._status_of("~/query_points", error)
             header = responses.header_in(frame_depth, request.frame_id)
-            told = pixels if len(pixels) <= LARGE_REQUEST else []  # a refusal is cheap
-            empty = responses.without_numbers(told, refusal)
+            echoed = pixels if len(pixels) <= LARGE_REQUEST else []  # a refusal is cheap
+            empty = responses.without_numbers(echoed, refusal)
             response.points = responses.point_messages(empty, header)
         response.status = responses.conversions.status_msg(refusal.code, refusal.text)
         self._stamp(response, frame_depth, begin, refusal.code)
@@ -153,7 +153,7 @@ class Services(RequestHandler):
 
     def _on_point(self, message: PointStamped) -> None:
         wanted = ("point_depths", "markers", "annotated")
-        if any(self._depth_publishers.has_listener(name) for name in wanted):
+        if any(self._depth_publishers.has_subscriber(name) for name in wanted):
             self._node.executor.create_task(self._answer_point, message)
 
     async def _answer_point(self, message: PointStamped) -> None:
@@ -183,18 +183,18 @@ class Services(RequestHandler):
         point, frame_id = message.point, message.header.frame_id
         stamp = message.header.stamp
         clicked_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-        xyz = (point.x, point.y, point.z)
-        clicks.check_finite(xyz)
+        point_xyz = (point.x, point.y, point.z)
+        clicks.check_finite(point_xyz)
 
         async def pixels(frame_depth):
             frame = frame_depth.frame
-            if clicks.is_pixel(xyz, frame_id, frame.frame_id):
-                return [xyz[:2]]
+            if clicks.is_pixel(point_xyz, frame_id, frame.frame_id):
+                return [point_xyz[:2]]
             to_camera = await self.transforms.into(
                 frame.frame_id, frame_id, frame.stamp_ns, until, clicked_ns
             )
-            seen = to_camera(xyz)
-            return [clicks.pixel_of(seen, frame_depth, frame_id)]
+            xyz = to_camera(point_xyz)
+            return [clicks.pixel_of(xyz, frame_depth, frame_id)]
 
         own = clicked_ns if self._scheduler.keeps(clicked_ns) else 0
         return await self._scheduler.sample(pixels, until, own)

@@ -1,4 +1,4 @@
-"""Rules about time: which stamps are believed, and which CameraInfo belongs to which image."""
+"""Rules about time: which stamps are accepted, and which CameraInfo belongs to which image."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class CameraInfoSynchronizer:
     right image. After PATIENCE images without one the newest CameraInfo is used at once.
     """
 
-    PATIENCE = 3
+    MAX_UNMATCHED = 3
     MEMORY = 30
 
     def __init__(self):
@@ -87,7 +87,7 @@ class CameraInfoSynchronizer:
             if _same_stamp(image, info):
                 self._unmatched = 0
                 return image, info
-        if self._infos and self._unmatched >= self.PATIENCE:
+        if self._infos and self._unmatched >= self.MAX_UNMATCHED:
             return image, self._infos[-1]
         self._unmatched += 1
         self._waiting = image

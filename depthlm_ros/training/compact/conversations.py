@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depthlm_ros.prompting.prompts import Style, Task, prompt
+from depthlm_ros.prompting.prompts import Style, prompt
+from depthlm_ros.tasks import Task
 from depthlm_ros.training.compact.names import NAMES, THINGS
 from depthlm_ros.training.compact.objects import Thing
 
@@ -68,7 +69,7 @@ def draw(view: View, rng: np.random.Generator) -> Turn:
 
 MARKER_TASKS = {
     Task.DISTANCE: 0.6,
-    Task.PRINCIPAL_AXIS_DISTANCE: 0.1,
+    Task.DEPTH: 0.1,
     Task.SPEED: 0.08,
     Task.TIME: 0.08,
     Task.TWO_POINT_DISTANCE: 0.14,
@@ -83,7 +84,7 @@ def _marker(view: View, rng: np.random.Generator) -> Turn:
     given = round(float(rng.uniform(1.0, 10.0)), 1)
     value = {
         Task.DISTANCE: distance,
-        Task.PRINCIPAL_AXIS_DISTANCE: float(a[2]),
+        Task.DEPTH: float(a[2]),
         Task.SPEED: distance / given,
         Task.TIME: distance / given,
         Task.TWO_POINT_DISTANCE: float(np.linalg.norm(a - b)),

@@ -39,7 +39,7 @@ LEFT_OUT = ("fchen_rs",)
 """Real frames that are kept for choosing: the ones taken by RealSense cameras."""
 
 
-class Rhythm(TrainerCallback):
+class PeriodicEvaluation(TrainerCallback):
     """Renders new scenes between steps, and measures from time to time."""
 
     def __init__(
@@ -118,7 +118,7 @@ def main(args: list[str] | None = None) -> None:
         ),
         options.seed,
     )
-    rhythm = Rhythm(
+    evaluation = PeriodicEvaluation(
         pools,
         (options.scenes_per_step, options.scenes_per_step * 0.2),
         network,
@@ -127,13 +127,13 @@ def main(args: list[str] | None = None) -> None:
         options.measure_every,
         out,
     )
-    trainer = CompactTrainer(network, _arguments(options, device), batches, [rhythm])
-    rhythm.trainer = trainer
+    trainer = CompactTrainer(network, _arguments(options, device), batches, [evaluation])
+    evaluation.trainer = trainer
     last = get_last_checkpoint(str(out))
     if last:
         trainer.average.load(Path(last))
     trainer.train(resume_from_checkpoint=last)
-    figures = rhythm.measure(trainer.state.global_step)
+    figures = evaluation.measure(trainer.state.global_step)
     trainer.average.swap()
     write_start(out / "start", network, tokenizer)
     write_served(out / "served", network, tokenizer, quick_figures=figures)

@@ -14,8 +14,9 @@ from depthlm_ros.models.base import LanguageModel, PointDepthModel
 from depthlm_ros.models.depthlm import preprocess as pre
 from depthlm_ros.models.depthlm.model import DepthLM
 from depthlm_ros.prompting.marker import Marker
-from depthlm_ros.prompting.prompts import Task, prompt
+from depthlm_ros.prompting.prompts import prompt
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
 WIDTH, HEIGHT = 80, 60
 RGB = np.random.default_rng(5).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)

@@ -8,8 +8,9 @@ import pytest
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
 from depthlm_ros.models.depthlm.six_tasks import ask_task
-from depthlm_ros.prompting.prompts import Style, Task, prompt
+from depthlm_ros.prompting.prompts import TASKS, Style, prompt
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
 WIDTH, HEIGHT = 80, 60
 RGB = np.random.default_rng(5).integers(0, 200, (HEIGHT, WIDTH, 3), np.uint8)
@@ -44,7 +45,7 @@ def ask(model, task, monkeypatch, reply):
     return reading, seen["question"], seen["pictures"]
 
 
-@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize("task", TASKS)
 def test_every_task_is_shown_asked_and_read(model, monkeypatch, task):
     given = {Task.SPEED: {"time_s": 4.0}, Task.TIME: {"speed_m_s": 6.0}}.get(task, {})
     asked = prompt(task, Style.MULTITASK, **given)

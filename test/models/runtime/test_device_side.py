@@ -159,7 +159,7 @@ def test_what_depthlm_records_asks_nothing_of_the_host(size):
     for _ in range(2):
         watched = _Watched()
         model.use_graph_cache(watched)
-        grids, features = model._see([picture])
+        grids, features = model._features([picture])
         layout, lead = network.layout(question.question, grids), network.lead(question)
         talk = network.read(layout.ids[None], layout, features, lead, model.static_decoder)
         for n in (24, 40, 1):

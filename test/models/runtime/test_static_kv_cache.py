@@ -15,7 +15,8 @@ from depthlm_ros.models.depthlm import number_decoding
 from depthlm_ros.models.depthlm.model import DepthLM
 from depthlm_ros.models.runtime import static_kv_cache
 from depthlm_ros.models.runtime.cuda_graphs import GraphCache
-from depthlm_ros.prompting.prompts import Task, prompt
+from depthlm_ros.prompting.prompts import prompt
+from depthlm_ros.tasks import Task
 
 PIXELS = [(12, 10), (30, 31), (50, 20)]
 
@@ -187,7 +188,7 @@ def test_what_does_not_fit_goes_on_in_a_cache_that_grows(pair, noise, follower, 
 def test_a_conversation_that_another_replaced_is_not_gone_on_with(pair, noise, follower):
     _, recorded = pair()
     network, fixed = follower.network, recorded.static_decoder
-    grids, features = recorded._see([torch.from_numpy(noise(0))[None]])
+    grids, features = recorded._features([torch.from_numpy(noise(0))[None]])
     layout = network.layout("How far?", grids)
     with torch.inference_mode():
         first, second = (
@@ -203,7 +204,7 @@ def test_a_conversation_that_another_replaced_is_not_gone_on_with(pair, noise, f
 def test_padding_changes_nothing(pair, noise, follower, monkeypatch, n):
     _, recorded = pair()
     network, rng = follower.network, np.random.default_rng(n)
-    grids, features = recorded._see([torch.from_numpy(noise(0))[None]])
+    grids, features = recorded._features([torch.from_numpy(noise(0))[None]])
     layout, lead = network.layout("How far?", grids), network.lead(prompt())
     inputs = layout.ids[None], layout, features, lead
     grown, fixed = (network.read(*inputs, how) for how in (None, recorded.static_decoder))

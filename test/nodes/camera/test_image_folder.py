@@ -57,7 +57,7 @@ def refusal_of(tools, source, **changed):
     """Return the words with which a source refuses to play: the node leaves with them."""
     with pytest.raises(StatusError) as caught:
         values = tools.camera_values(source=str(source), **changed)
-        list(open_source(values, lambda sentence: None).shots())
+        list(open_source(values, lambda sentence: None).samples())
     return caught.value.text
 
 
@@ -174,7 +174,7 @@ def test_what_cannot_be_used_is_skipped_and_told_once(tools, tmp_path):
     warnings = []
     source = open_source(tools.camera_values(source=str(tmp_path)), warnings.append)
     for _ in range(2):  # rounds
-        assert [rgb_of(shot.image)[0, 0, 0] for shot in source.shots()] == [10]
+        assert [rgb_of(sample.image)[0, 0, 0] for sample in source.samples()] == [10]
     said = (
         ("line 4 is skipped", "JSONDecodeError"),
         ("line 6 is skipped", "must be [fx, fy, cx, cy, width, height]"),
@@ -217,7 +217,7 @@ def first(tools, **values):
     """Return (rgb, CameraInfo, warnings) of a source's first sample."""
     warnings = []
     source = open_source(tools.camera_values(**values), warnings.append)
-    sample = next(iter(source.shots()))
+    sample = next(iter(source.samples()))
     return rgb_of(sample.image), sample.info, warnings
 
 

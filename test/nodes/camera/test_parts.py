@@ -17,7 +17,7 @@ from depthlm_ros.nodes.camera.sources.bag_topics import (
     choose_images,
     choose_infos,
 )
-from depthlm_ros.nodes.camera.sources.camera_info_pairing import PATIENCE, RecordedPairs
+from depthlm_ros.nodes.camera.sources.camera_info_pairing import MAX_WAITING, RecordedPairs
 from depthlm_ros.nodes.camera.sources.ground_truth import DenseTruth
 from depthlm_ros.nodes.camera.sources.prefetch import QUEUE_LENGTH, Prefetcher
 from depthlm_ros.nodes.camera.sources.source import CameraSample
@@ -26,7 +26,7 @@ from depthlm_ros.status import Code, StatusError
 SECOND = 1_000_000_000
 
 
-def shot(seconds, number=0):
+def sample(seconds, number=0):
     """Return a shot taken at a time of the source."""
     return CameraSample(Image(), CameraInfo(), int(seconds * SECOND), Time(), round=number)
 
@@ -36,35 +36,35 @@ def shot(seconds, number=0):
 
 def test_the_recorded_pace_is_kept():
     head = PlaybackClock(0.0, True, 0)
-    assert head.due_s(shot(50), 1000.0) == 1000.0
-    assert head.clock_ns(shot(50), 1000.0) is None
-    assert not head.advance(shot(50), 1000.0)
-    assert head.due_s(shot(50.5), 1000.1) == 1000.5
-    assert head.clock_ns(shot(50.5), 1000.25) == 50.25 * SECOND
-    assert head.clock_ns(shot(50.5), 2000.0) == 50.5 * SECOND  # it waits for the picture
+    assert head.due_s(sample(50), 1000.0) == 1000.0
+    assert head.clock_ns(sample(50), 1000.0) is None
+    assert not head.advance(sample(50), 1000.0)
+    assert head.due_s(sample(50.5), 1000.1) == 1000.5
+    assert head.clock_ns(sample(50.5), 1000.25) == 50.25 * SECOND
+    assert head.clock_ns(sample(50.5), 2000.0) == 50.5 * SECOND  # it waits for the picture
     assert head.clock_ns(None, 2000.0) == 50 * SECOND  # nothing says how far it may run
-    head.advance(shot(50.5), 1000.6)  # a little late: the pace is kept
-    assert head.due_s(shot(51), 1000.6) == 1001.0
-    head.advance(shot(51), 1005.0)  # far too late: it goes on from there
-    assert head.due_s(shot(52), 1005.0) == 1006.0
+    head.advance(sample(50.5), 1000.6)  # a little late: the pace is kept
+    assert head.due_s(sample(51), 1000.6) == 1001.0
+    head.advance(sample(51), 1005.0)  # far too late: it goes on from there
+    assert head.due_s(sample(52), 1005.0) == 1006.0
 
 
 def test_a_new_round_begins_after_the_last_gap_with_a_jump_back():
     head = PlaybackClock(0.0, True, 0)
-    head.advance(shot(50), 0.0)
-    head.advance(shot(52), 2.0)
-    again = shot(50, number=1)
+    head.advance(sample(50), 0.0)
+    head.advance(sample(52), 2.0)
+    again = sample(50, number=1)
     assert head.due_s(again, 2.0) == 4.0
     assert head.clock_ns(again, 3.0) == 52 * SECOND  # no running backwards
-    assert head.advance(again, 4.0) and head.shot_ns == 50 * SECOND
+    assert head.advance(again, 4.0) and head.sample_ns == 50 * SECOND
 
 
 def test_a_clock_of_ones_own_never_jumps():
     head = PlaybackClock(10.0, False, 7 * SECOND)
-    assert not head.advance(shot(50), 0.0) and head.shot_ns == 7 * SECOND
-    assert head.due_s(shot(99), 0.0) == pytest.approx(0.1)
-    assert head.clock_ns(shot(99), 0.05) == pytest.approx(7.05 * SECOND)
-    assert not head.advance(shot(50, number=1), 0.1) and head.shot_ns == 7.1 * SECOND
+    assert not head.advance(sample(50), 0.0) and head.sample_ns == 7 * SECOND
+    assert head.due_s(sample(99), 0.0) == pytest.approx(0.1)
+    assert head.clock_ns(sample(99), 0.05) == pytest.approx(7.05 * SECOND)
+    assert not head.advance(sample(50, number=1), 0.1) and head.sample_ns == 7.1 * SECOND
 
 
 # -- pairing --------------------------------------------------------------------------------------
@@ -95,10 +95,10 @@ def test_images_before_the_first_camera_info():
     assert pairs.add_image((1, 0), "a") == []
     assert pairs.add_info((2, 0), "I2") == [("a", "I2")]
     pairs = RecordedPairs()
-    for i in range(PATIENCE + 2):
+    for i in range(MAX_WAITING + 2):
         assert pairs.add_image((i, 0), i) == []
     assert pairs.lost == 2
-    assert pairs.finish() == [] and pairs.lost == PATIENCE + 2
+    assert pairs.finish() == [] and pairs.lost == MAX_WAITING + 2
 
 
 # -- topics ---------------------------------------------------------------------------------------
@@ -147,11 +147,11 @@ class Counting:
     def __init__(self, count):
         self.count, self.made = count, 0
 
-    def shots(self):
+    def samples(self):
         """Play one round."""
         for i in range(self.count):
             self.made += 1
-            yield shot(i)
+            yield sample(i)
 
 
 def test_it_plays_ahead_only_so_far_and_stops(tools):
@@ -161,7 +161,7 @@ def test_it_plays_ahead_only_so_far_and_stops(tools):
     tools.wait_until(lambda: source.made == QUEUE_LENGTH + 1, "the queue to fill")
     assert ahead.take().time_ns == 0
     tools.wait_until(lambda: source.made == QUEUE_LENGTH + 2, "one more")
-    assert ahead.stop(tools.PATIENCE_S) and source.made == QUEUE_LENGTH + 2
+    assert ahead.stop(tools.WAIT_S) and source.made == QUEUE_LENGTH + 2
 
 
 def test_rounds_are_numbered_and_the_end_is_told(tools):
@@ -169,10 +169,10 @@ def test_rounds_are_numbered_and_the_end_is_told(tools):
     ahead = Prefetcher(lambda: Counting(2), True, news.release)
     ahead.start()
     for _ in range(5):
-        assert news.acquire(timeout=tools.PATIENCE_S)
+        assert news.acquire(timeout=tools.WAIT_S)
         told.append((ahead.next.round, ahead.take().time_ns))
     assert told == [(0, 0), (0, SECOND), (1, 0), (1, SECOND), (2, 0)]
-    assert ahead.stop(tools.PATIENCE_S)
+    assert ahead.stop(tools.WAIT_S)
     once = Prefetcher(lambda: Counting(2), False, lambda: None)
     once.start()
     tools.wait_until(lambda: once.ended, "the end")

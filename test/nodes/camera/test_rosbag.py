@@ -156,7 +156,7 @@ def refusal_of(tools, path, **changed):
     """Return the words with which a bag refuses to play: the node leaves with them."""
     with pytest.raises(StatusError) as caught:
         values = tools.camera_values(source=str(path), **changed)
-        list(open_source(values, lambda sentence: None).shots())
+        list(open_source(values, lambda sentence: None).samples())
     return caught.value.text
 
 
@@ -356,7 +356,7 @@ def test_bags_that_cannot_be_played(tmp_path, tools, what):
 def test_a_broken_bag_ends_the_node_with_code_2(start_camera, tmp_path, tools):
     (tmp_path / "a.db3").write_text("this is no database, whatever its name says")
     node, _ = start_camera(source=str(tmp_path), wait=False)
-    assert node.process.wait(tools.PATIENCE_S) == 2
+    assert node.process.wait(tools.WAIT_S) == 2
     log = node.log.read_text()
     assert log.count("cannot start: source") == 1 and "Traceback" not in log
     assert "not a bag that can be read" in log
@@ -416,10 +416,10 @@ def test_a_bag_with_the_old_type_names_plays(tools, tmp_path, storage):
     bag = write(tmp_path / "old", camera_topics(), storage, old_names=True)
     assert "type: sensor_msgs/Image" in (bag / "metadata.yaml").read_text()
     source = open_source(tools.camera_values(source=str(bag)), lambda sentence: None)
-    shots = list(source.shots())
-    assert len(shots) == 4
-    for number, (shot, time_ns) in enumerate(zip(shots, stamps(4), strict=True)):
-        assert_same(shot.image, shot.info, number, time_ns)
+    samples = list(source.samples())
+    assert len(samples) == 4
+    for number, (sample, time_ns) in enumerate(zip(samples, stamps(4), strict=True)):
+        assert_same(sample.image, sample.info, number, time_ns)
 
 
 def test_a_bag_of_ros_1_plays(tools, tmp_path):
@@ -468,7 +468,7 @@ def test_a_bag_of_ros_1_plays(tools, tmp_path):
             writer.write(images, time_ns, store.serialize_ros1(image, RAW))
             writer.write(infos, time_ns, store.serialize_ros1(camera, INFO))
     source = open_source(tools.camera_values(source=str(path)), print)
-    samples = list(source.shots())
+    samples = list(source.samples())
     assert [int(rgb_of(s.image)[5, 15, 0]) for s in samples] == [20, 70, 120]
     assert samples[0].info.k[4] == 31.0 and samples[0].info.d[0] == 0.1
     assert samples[2].recorded.sec == 1600 and samples[2].recorded.nanosec == 1002

@@ -241,7 +241,7 @@ def test_a_world_that_fails_ends_the_stream_but_not_the_node(start_camera):
 )
 def test_a_bad_start_is_one_line_and_code_2(start_camera, tools, settings, said):
     node, _ = start_camera(wait=False, **settings)
-    assert node.process.wait(tools.PATIENCE_S) == 2
+    assert node.process.wait(tools.WAIT_S) == 2
     log = node.log.read_text()
     assert log.count("cannot start") == 1 and said in log and "Traceback" not in log
 
@@ -275,8 +275,8 @@ def test_the_real_world_with_its_truth(start_camera):
         rate_hz=10.0,
     )
     for (image, _), index in zip(pairs, (0, 1, 2), strict=True):
-        shot = walk.shot(index)
-        assert np.array_equal(rgb_of(image), shot.rgb)
-        v, u = np.argwhere(np.isfinite(shot.depth_m))[0]
+        sample = walk.frame(index)
+        assert np.array_equal(rgb_of(image), sample.rgb)
+        v, u = np.argwhere(np.isfinite(sample.depth_m))[0]
         point = viewer.truth((u, v), stamp=image.header.stamp).points[0]
-        assert point.depth == float(shot.depth_m[v, u])
+        assert point.depth == float(sample.depth_m[v, u])

@@ -38,7 +38,7 @@ def clip(tmp_path):
 def played(tools, source, **values):
     warnings = []
     found = open_source(tools.camera_values(source=str(source), **values), warnings.append)
-    return found, list(found.shots()), warnings
+    return found, list(found.samples()), warnings
 
 
 def refused(tools, source, **values):
@@ -53,7 +53,7 @@ def test_a_video_file_plays_at_its_own_pace(tools, clip):
     assert np.abs(np.array(levels) - [40, 80, 120, 160, 200]).max() < 8
     assert np.diff([s.time_ns for s in samples]) == pytest.approx(1e8, rel=1e-3)
     assert samples[0].info.k[0] == 60.0 and not found.is_live
-    assert [s.time_ns for s in found.shots()] == [s.time_ns for s in samples]  # again, alike
+    assert [s.time_ns for s in found.samples()] == [s.time_ns for s in samples]  # again, alike
     assert len(played(tools, clip, fx=60.0, count=2)[1]) == 2
 
 
@@ -108,7 +108,7 @@ def test_a_network_stream_gives_pictures_of_now(tools):
     try:
         source = open_source(tools.camera_values(source=address, fx=60.0), print)
         assert source.is_live
-        samples = source.shots()
+        samples = source.samples()
         first, second = next(samples), next(samples)
         assert rgb_of(first.image).shape == (48, 64, 3)
         age_s = time.time() - (second.recorded.sec + second.recorded.nanosec / 1e9)
@@ -167,7 +167,7 @@ def test_a_camera_that_breaks_off_is_opened_again(tools, monkeypatch):
         return opened[-1]
 
     values = tools.camera_values(source="/dev/video0", hfov=60.0, count=6)
-    samples = list(Video("/dev/video0", values, warnings.append, open_capture).shots())
+    samples = list(Video("/dev/video0", values, warnings.append, open_capture).samples())
     assert len(samples) == 6 and len(opened) == 2
     assert warnings == ["/dev/video0 broke off: opening it again"]
 
@@ -197,6 +197,6 @@ def test_a_webcam_is_asked_for_size_rate_and_format(monkeypatch):
 
 def test_a_rate_is_kept_by_leaving_pictures_out(tools):
     values = tools.camera_values(source="/dev/video0", fx=60.0, rate_hz=20.0, count=5)
-    samples = list(Video("/dev/video0", values, print, lambda *_: Device()).shots())
+    samples = list(Video("/dev/video0", values, print, lambda *_: Device()).samples())
     gaps = np.diff([s.time_ns for s in samples]) / 1e9
     assert gaps.mean() == pytest.approx(0.05, abs=0.015)

@@ -200,7 +200,7 @@ def test_whole_numbers_are_good_for_floats_and_stay_floats(start_node, tools):
 )
 def test_nonsense_at_the_start_ends_the_node_with_the_rule(start_node, tools, parameters, said):
     node, _ = start_node(wait=False, **parameters)
-    assert node.process.wait(tools.PATIENCE_S) == 2
+    assert node.process.wait(tools.WAIT_S) == 2
     log = node.log.read_text()
     assert "cannot start" in log and said in log and "Traceback" not in log
 

@@ -102,6 +102,6 @@ def test_a_wrong_option_fails_configure_and_can_be_corrected(start_node, tools, 
 @pytest.mark.parametrize("value", ["style=plain", [True], 7])
 def test_what_is_no_list_of_texts_ends_the_start_with_the_rule(start_node, tools, value):
     node, _ = start_node(wait=False, model_options=value)
-    assert node.process.wait(tools.PATIENCE_S) == 2
+    assert node.process.wait(tools.WAIT_S) == 2
     log = node.log.read_text()
     assert "must be a list of texts, as in ['a', 'b']" in log and "Traceback" not in log

@@ -160,7 +160,7 @@ def test_a_client_that_dies_in_the_middle_frees_its_place(start_node, tools):
 def test_the_typed_client(plane, tools):
     node, robot = plane
     with DepthClient(node.name) as client, robot.camera():
-        client.wait_for_node(tools.PATIENCE_S)
+        client.wait_for_node(tools.WAIT_S)
         reply = client.ask("How fast must I go to reach this point in 2 s?", [RIGHT])
         assert (reply.code, reply.task, reply.unit) == (Code.OK, "speed", "m/s")
         assert reply.value == pytest.approx(5**0.5 / 2)

@@ -85,8 +85,8 @@ def test_a_camera_info_that_came_once_serves_all_images():
     pairer = CameraInfoSynchronizer()
     pairer.add_info(info(1))
     paired = [pairer.add_image(image(sec)) for sec in range(2, 20)]
-    assert all(paired[CameraInfoSynchronizer.PATIENCE :]) and not any(
-        paired[: CameraInfoSynchronizer.PATIENCE]
+    assert all(paired[CameraInfoSynchronizer.MAX_UNMATCHED :]) and not any(
+        paired[: CameraInfoSynchronizer.MAX_UNMATCHED]
     )
 
 

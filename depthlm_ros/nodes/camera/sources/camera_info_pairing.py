@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 
 MEMORY = 60
 """CameraInfos kept by stamp."""
-PATIENCE = 30
+MAX_WAITING = 30
 """Images that wait for a first CameraInfo before the oldest is given up."""
 
 
@@ -29,7 +29,7 @@ class RecordedPairs:
     def add_image(self, stamp: tuple, item) -> list:
         """Take an image with its stamp (sec, nanosec); return the pairs that are decided now."""
         self._waiting.append((stamp, item))
-        if self._newest is None and len(self._waiting) > PATIENCE:
+        if self._newest is None and len(self._waiting) > MAX_WAITING:
             self._waiting.popleft()
             self.lost += 1
         return self._decided(lambda: len(self._waiting) > 2, self._newest)

@@ -56,25 +56,25 @@ class Photographs:
         count = len(self._pictures)
         self.title = f"{count} photograph{'s' * (count != 1)} of {path}"
 
-    def shots(self):
+    def samples(self):
         """Play each photograph once; StatusError when not one of them can be used."""
         good, last = 0, None
         for index, picture in enumerate(self._pictures):
             try:
-                shot = self._shot(picture, nominal(index, self._rate_hz))
+                sample = self._sample(picture, nominal(index, self._rate_hz))
             except (StatusError, OSError) as error:
                 last = error
                 self._skip(picture.path, error)
                 continue
             good += 1
-            yield shot
+            yield sample
         if not good:
             raise StatusError(
                 Code.BAD_IMAGE,
                 f"{self.title}: not one can be used, the last: {_words(last)}",
             )
 
-    def _shot(self, picture: Photograph, time_ns: int) -> CameraSample:
+    def _sample(self, picture: Photograph, time_ns: int) -> CameraSample:
         rgb, info, data = self._read(picture)
         height, width = rgb.shape[:2]
         rectifier = self._frames.rectifier(info, width, height)  # refuses a size that disagrees
@@ -91,12 +91,12 @@ class Photographs:
 
     def _read(self, picture: Photograph) -> tuple:
         """Return (rgb, CameraInfo, the file's bytes where they are a picture as rgb is)."""
-        told = picture.info is not None and not self._given.is_given
+        declared = picture.info is not None and not self._given.is_given
         upright = self._choice.upright and picture.info is None
         data = pictures.bytes_of(picture.path)
         found = pictures.decode(data, str(picture.path), upright)
         plain = data if found.as_in_file else None
-        if told or picture.info is not None:
+        if declared or picture.info is not None:
             width, height = found.size
             if found.rgb.shape[1::-1] != found.size:
                 raise StatusError(
@@ -104,7 +104,7 @@ class Photographs:
                     f"{width} x {height} px: at most {pictures.MAX_PIXELS} in all where a .jsonl "
                     "labels them",
                 )
-            return found.rgb, picture.info if told else self._given.info(width, height), plain
+            return found.rgb, picture.info if declared else self._given.info(width, height), plain
         photo = with_camera(found, self._choice, picture.path.name)
         for remark in photo.remarks:
             self._say("an assumption" if photo.assumed else "a remark", remark)

@@ -1,6 +1,6 @@
 """A source played ahead on a daemon thread, so that the executor never renders, reads or encodes.
 
-Knows: a short queue of finished shots, rounds, the end. Does not know: time, topics.
+Knows: a short queue of finished samples, rounds, the end. Does not know: time, topics.
 """
 
 import threading
@@ -14,15 +14,15 @@ QUEUE_LENGTH = 4
 
 
 class Prefetcher:
-    """Opens a source and keeps its next shots ready.
+    """Opens a source and keeps its next samples ready.
 
     ``open_source()`` returns a Source; it and the source run on the thread. ``news()`` is called
-    on the thread whenever there is something new: a shot, the end, or an error.
+    on the thread whenever there is something new: a sample, the end, or an error.
     """
 
     def __init__(self, open_source: Callable, loop: bool, news: Callable[[], None]):
         self._open, self._loop, self._news = open_source, loop, news
-        self._shots: deque = deque()
+        self._samples: deque = deque()
         self._change = threading.Condition()
         self._stopping = False
         self.source = None
@@ -36,15 +36,15 @@ class Prefetcher:
 
     @property
     def next(self):
-        """The next shot, None while (or because) there is none."""
+        """The next sample, None while (or because) there is none."""
         with self._change:
-            return self._shots[0] if self._shots else None
+            return self._samples[0] if self._samples else None
 
     def take(self):
-        """Remove and return the next shot; there must be one."""
+        """Remove and return the next sample; there must be one."""
         with self._change:
             self._change.notify_all()
-            return self._shots.popleft()
+            return self._samples.popleft()
 
     def stop(self, timeout_s: float) -> bool:
         """Stop; True when the thread has ended in time."""
@@ -73,9 +73,9 @@ class Prefetcher:
         number = 0
         while not self._stopping:
             played = 0
-            for shot in self.source.shots():
-                shot.round = number
-                if not self._put(shot):
+            for sample in self.source.samples():
+                sample.round = number
+                if not self._put(sample):
                     return
                 played += 1
             if not played:
@@ -84,15 +84,15 @@ class Prefetcher:
                 return
             number += 1
 
-    def _put(self, shot) -> bool:
-        """Queue a shot as soon as there is room; False: stopping."""
+    def _put(self, sample) -> bool:
+        """Queue a sample as soon as there is room; False: stopping."""
         with self._change:
             if getattr(self.source, "is_live", False):
-                self._shots.clear()  # a picture of a moment ago is of no use
-            while len(self._shots) >= QUEUE_LENGTH and not self._stopping:
+                self._samples.clear()  # a picture of a moment ago is of no use
+            while len(self._samples) >= QUEUE_LENGTH and not self._stopping:
                 self._change.wait()
             if self._stopping:
                 return False
-            self._shots.append(shot)
+            self._samples.append(sample)
         self._news()
         return True

@@ -32,7 +32,7 @@ class Scenes:
         self._outgoing, self._count = Outgoing(values), values.count
         self._rate_hz = values.rate_hz or DEFAULT_RATE_HZ
         camera = camera_of(values, values.width, values.height) or _default_camera(values)
-        self._walk = make_path(
+        self._path = make_path(
             camera=camera,
             seed=values.seed,
             kinds=tuple(values.scene_kinds.split(",")),
@@ -44,23 +44,23 @@ class Scenes:
             f" px, fx {camera.fx:g} px"
         )
 
-    def shots(self):
-        """Play shots 0, 1, ... without end, or ``count`` of them."""
+    def samples(self):
+        """Play samples 0, 1, ... without end, or ``count`` of them."""
         for index in range(self._count) if self._count else itertools.count():
-            yield self._shot(index)
+            yield self._sample(index)
 
-    def _shot(self, index: int) -> CameraSample:
-        seen = self._walk.shot(index)
-        image = self._outgoing.of_rgb(np.ascontiguousarray(seen.rgb))
+    def _sample(self, index: int) -> CameraSample:
+        rendered = self._path.frame(index)
+        image = self._outgoing.of_rgb(np.ascontiguousarray(rendered.rgb))
         header = Header(frame_id=self._outgoing.frame_id(FRAME_ID))
         image.header.frame_id = header.frame_id
         time_ns = nominal(index, self._rate_hz)
         return CameraSample(
             image,
-            conversions.camera_info(seen.camera, header),
+            conversions.camera_info(rendered.camera, header),
             time_ns,
             conversions.time_of(time_ns),
-            DenseTruth(np.asarray(seen.depth_m, np.float32), seen.camera),
+            DenseTruth(np.asarray(rendered.depth_m, np.float32), rendered.camera),
         )
 
 

@@ -83,16 +83,16 @@ class Bag:
             )
         return found
 
-    def shots(self):
+    def samples(self):
         """Play one round; StatusError when not one message can be used, or the file breaks off."""
         good, time_ns = 0, 0
         for recorded, info in self._pairs():
-            shot = self._shot(recorded, info)
-            if shot is None:
+            sample = self._sample(recorded, info)
+            if sample is None:
                 continue
-            shot.time_ns = time_ns = max(time_ns, shot.time_ns)
+            sample.time_ns = time_ns = max(time_ns, sample.time_ns)
             good += 1
-            yield shot
+            yield sample
             if good == self._values.count:
                 return
         if not good:
@@ -144,7 +144,7 @@ class Bag:
             self._say(connection.topic, f"a message of {connection.topic} is skipped: {error}")
             return None
 
-    def _shot(self, recorded: _Recorded, info: CameraInfo | None) -> CameraSample | None:
+    def _sample(self, recorded: _Recorded, info: CameraInfo | None) -> CameraSample | None:
         """Return what goes out, None (and a warning, once) for an image that cannot be used."""
         message, stamp = recorded.message, recorded.message.header.stamp
         frame_id = self._outgoing.frame_id(message.header.frame_id)

@@ -18,9 +18,9 @@ FIRST_NS = SECOND_NS
 class CameraSample:
     """One image. The camera node writes the stamp into both headers when it publishes.
 
-    ``info`` may be shared between shots.
+    ``info`` may be shared between samples.
 
-    ``time_ns``: when it was taken, of the source's own clock; never less than the shot before it
+    ``time_ns``: when it was taken, of the source's own clock; never less than the sample before it
     in the same round. ``recorded``: the stamp that it bears in the recording.
     """
 
@@ -42,7 +42,7 @@ class Source(Protocol):
     title: str
     default_rate_hz: float
 
-    def shots(self) -> Iterator[CameraSample]:
+    def samples(self) -> Iterator[CameraSample]:
         """Play one round from the beginning; StatusError when it cannot go on."""
 
 

@@ -66,7 +66,7 @@ class Video:
         self._info(width, height)  # refuses what has no intrinsics
         self.title = f"{shown(source)}, {width} x {height} px"
 
-    def shots(self):
+    def samples(self):
         """Play to the end of a file, or a live source for ever."""
         number, due_s = 0, 0.0
         for rgb, taken_ns, time_ns in self._pictures():
@@ -75,7 +75,7 @@ class Video:
                 if now_s < due_s:
                     continue
                 due_s = max(now_s, due_s + 1 / self._values.rate_hz)
-            yield self._shot(rgb, taken_ns, time_ns)
+            yield self._sample(rgb, taken_ns, time_ns)
             number += 1
             if number == self._values.count:
                 return
@@ -159,7 +159,7 @@ class Video:
 
     # -- going out ----------------------------------------------------------------------------
 
-    def _shot(self, rgb: np.ndarray, taken_ns: int, time_ns: int) -> CameraSample:
+    def _sample(self, rgb: np.ndarray, taken_ns: int, time_ns: int) -> CameraSample:
         height, width = rgb.shape[:2]
         image, info = self._outgoing.of_rgb(rgb), self._info(width, height)
         image.header.frame_id = info.header.frame_id = self._outgoing.frame_id(FRAME_ID)

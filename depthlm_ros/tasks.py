@@ -1,10 +1,15 @@
 """What the value of an answer is: tasks, their units and how many points they need.
 
+One list for what people ask (``language/``) and for what the models are trained to be asked
+(``prompting/``, ``datasets/``): DepthLM section 4.4 names six of them.
 Components are those of the camera's optical frame (REP-103: x right, y down, z forward); vertical
 and horizontal are the world's only where the camera is held level, which answers say.
 """
 
 from enum import Enum
+
+PRINCIPAL_AXIS_DISTANCE = "principal_axis_distance"
+"""The paper's name for Task.DEPTH, as it stands in training configurations."""
 
 
 class Task(str, Enum):
@@ -13,7 +18,7 @@ class Task(str, Enum):
     DISTANCE = "distance"
     """Euclidean distance from the camera to the point, m."""
     DEPTH = "depth"
-    """Distance along the camera's principal axis (REP-118), m."""
+    """Distance along the camera's principal axis (REP-118), m; also "principal_axis_distance"."""
     SPEED = "speed"
     """Speed that covers the distance in the given time, m/s."""
     TIME = "time"
@@ -58,6 +63,13 @@ class Task(str, Enum):
     """Free way in a direction, m."""
     FREEST = "freest_direction"
     """Which direction has the most free way; the value is how much, m."""
+    CAMERA_MOTION = "camera_motion"
+    """How far the camera moved between two images, m: asked of models only."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Task | None":
+        """Accept the paper's name of a task."""
+        return cls.DEPTH if value == PRINCIPAL_AXIS_DISTANCE else None
 
     @property
     def points(self) -> int:
@@ -93,7 +105,7 @@ OF_THINGS = frozenset({Task.HEIGHT, Task.WIDTH, Task.COUNT, Task.EXISTS})
 OF_WAYS = frozenset({Task.FREE_DISTANCE, Task.FREEST})
 """Tasks that clearance answers, about no point."""
 _TWO = {*TWO_POINT.values(), Task.DISTANCE_DIFFERENCE, Task.NEARER, Task.FARTHER, Task.PASSAGE}
-_POINTS = dict.fromkeys(_TWO, 2) | dict.fromkeys(OF_WAYS, 0)
+_POINTS = dict.fromkeys(_TWO, 2) | dict.fromkeys({*OF_WAYS, Task.CAMERA_MOTION}, 0)
 _UNITS = {
     Task.SPEED: "m/s",
     Task.TIME: "s",
