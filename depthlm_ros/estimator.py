@@ -295,38 +295,60 @@ class FrameDepth:
     scale: float = 1.0
 
 
-def estimate(
-    model: DenseDepthModel | PointDepthModel,
-    frame: Frame,
-    rectifier: Rectifier,
-    min_range_m: float,
-    max_range_m: float,
-    clock_generation: int = 0,
-    cloud: CloudRequest | None = None,
-) -> FrameDepth:
-    """Estimate a frame's depth; a marker model gives no map and is asked later."""
-    if not isinstance(model, DenseDepthModel):
-        return FrameDepth(frame, rectifier, None, clock_generation)
-    estimator = DepthEstimator(model, min_range_m, max_range_m)
-    return FrameDepth(frame, rectifier, estimator.depth(frame, cloud), clock_generation)
+class FrameEstimator:
+    """A model of either kind with the range of depth that is accepted: one a configuration.
 
+    Args:
+        model: a dense model gives a map of a frame; a point model is asked pixel by pixel.
+        min_range_m: nearest z-depth that is accepted [m], at least 0.
+        max_range_m: farthest, greater than ``min_range_m``.
 
-def sample(
-    model: DenseDepthModel | PointDepthModel,
-    frame_depth: FrameDepth,
-    pixels: ArrayLike,
-    min_range_m: float,
-    max_range_m: float,
-) -> list[PointDepth]:
-    """Read the depth at pixels (N, 2) of the picture as taken; one reading a pixel, in order."""
-    rectified = frame_depth.rectifier.source_to_rectified(pixels)
-    if frame_depth.depth_map is None:
-        marker_model = cast(PointDepthModel, model)
-        return marker_points(
-            marker_model, frame_depth.frame, rectified, min_range_m, max_range_m, pixels
+    Raises:
+        ValueError: for a range that is none.
+    """
+
+    def __init__(
+        self,
+        model: DenseDepthModel | PointDepthModel,
+        min_range_m: float = 0.05,
+        max_range_m: float = 100.0,
+    ) -> None:
+        _check_range(min_range_m, max_range_m)
+        self.model, self.range_m = model, (float(min_range_m), float(max_range_m))
+        self._dense: DepthEstimator | None = None
+        if isinstance(model, DenseDepthModel):
+            self._dense = DepthEstimator(model, *self.range_m)
+
+    def estimate(
+        self,
+        frame: Frame,
+        rectifier: Rectifier,
+        clock_generation: int = 0,
+        cloud: CloudRequest | None = None,
+    ) -> FrameDepth:
+        """Estimate a frame's depth; of a point model without a map, which is asked later."""
+        depth_map = None if self._dense is None else self._dense.depth(frame, cloud)
+        return FrameDepth(frame, rectifier, depth_map, clock_generation)
+
+    def sample(self, frame_depth: FrameDepth, pixels: ArrayLike) -> list[PointDepth]:
+        """Read the depth at pixels (N, 2) of the picture as taken; one reading a pixel, in order.
+
+        Codes: those of ``sample_points`` or ``marker_points``.
+        """
+        rectified = frame_depth.rectifier.source_to_rectified(pixels)
+        if frame_depth.depth_map is None:
+            model = cast(PointDepthModel, self.model)
+            return marker_points(model, frame_depth.frame, rectified, *self.range_m, pixels)
+        farthest = self.range_m[1]
+        return sample_points(
+            frame_depth.depth_map, rectified, max_range_m=farthest, source_pixels=pixels
         )
-    estimator = DepthEstimator(cast(DenseDepthModel, model), min_range_m, max_range_m)
-    return estimator.sample(frame_depth.depth_map, rectified, pixels)
+
+    def points(self, frame: Frame, pixels: ArrayLike) -> list[PointDepth]:
+        """Read a frame at its own pixels (N, 2) by the model, whichever its kind."""
+        if self._dense is None:
+            return marker_points(cast(PointDepthModel, self.model), frame, pixels, *self.range_m)
+        return self._dense.sample(self._dense.depth(frame), pixels)
 
 
 def source_camera(frame_depth: FrameDepth) -> PinholeCamera:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -52,6 +53,10 @@ class Predictor:
     answers: LabelKind = LabelKind.DISTANCE
     as_published: bool = False
 
+    @cached_property
+    def _estimator(self) -> DepthEstimator:
+        return DepthEstimator(self.model, 0.0, FARTHEST_M)
+
     @property
     def is_dense(self) -> bool:
         """Whether the model gives maps."""
@@ -65,7 +70,7 @@ class Predictor:
         frame = _frame(sample)
         xy = sample.camera.normalise(item.pixels)
         if self.is_dense:
-            depth_map = DepthEstimator(self.model, 0.0, FARTHEST_M).depth(frame)
+            depth_map = self._estimator.depth(frame)
             read = np.array([p.depth_m for p in sample_points(depth_map, item.pixels)])
             return convert(read, xy, LabelKind.Z, sample.label)
         if self.as_published:
@@ -90,7 +95,7 @@ class Predictor:
         if self.as_published:
             raw, _ = self._raw(sample)
             return to_truth_size(raw, truth.shape), truth
-        depth_map = DepthEstimator(self.model, 0.0, FARTHEST_M).depth(_frame(sample))
+        depth_map = self._estimator.depth(_frame(sample))
         is_distance = sample.label is LabelKind.DISTANCE
         read = depth_map.distance_m() if is_distance else depth_map.depth_m
         return to_truth_size(read, truth.shape), truth
