@@ -17,7 +17,13 @@ HERE = Path(__file__).parent
 REFERENCE = HERE / "data" / "reference"
 NODES = {"ros", "start_node", "start_camera", "start_lasting_camera"}
 """Fixtures that start ROS, or nodes as processes."""
-PROCESSES = ("demo/test_demo.py", "demo/test_node_processes.py", "env", "test_client_exit.py")
+PROCESSES = (
+    "demo/test_demo.py",
+    "demo/test_node_processes.py",
+    "env",
+    "soak",
+    "test_client_exit.py",
+)
 """Files and folders whose tests start other processes of this package."""
 SLOW = (
     "test_style.py",

@@ -20,6 +20,7 @@ from depthlm_ros.image_io.calibration_parts import (
     named_coefficients,
     no_distortion,
     size_in,
+    whole_size,
 )
 
 ACCEPTED = (
@@ -237,7 +238,7 @@ def _read_orb(fields: Fields) -> Intrinsics:
     kind = plain(fields.word("Camera.type")) or "pinhole"
     size = None
     if "Camera.width" in fields or "Camera.height" in fields:
-        size = fields.whole("Camera.width"), fields.whole("Camera.height")
+        size = whole_size(fields, ("Camera.width",), ("Camera.height",))
     k = _four(fields, prefix)
     if kind == "kannalabrandt8" and (f"{prefix}k0" in fields or f"{prefix}k5" in fields):
         raise FieldError("KannalaBrandt8 has k1 to k4 and no others: calibrate it again")

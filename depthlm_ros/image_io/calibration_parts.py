@@ -81,8 +81,16 @@ def size_in(fields: Fields) -> tuple | None:
         if None in wide:
             return None
         fields = Fields({"width": wide[0], "height": wide[1]}, fields.remarks)
-    size = fields.whole(*_WIDTH), fields.whole(*_HEIGHT)
-    if not min(size):
+    return whole_size(fields, _WIDTH, _HEIGHT)
+
+
+def whole_size(fields: Fields, width: tuple, height: tuple) -> tuple[int, int]:
+    """Return (width, height) [px], each the first of these names that is there.
+
+    FieldError where one is missing, no whole number, or not positive.
+    """
+    size = fields.whole(*width), fields.whole(*height)
+    if min(size) < 1:
         raise FieldError(f"the size is {size[0]} x {size[1]} px: must be positive")
     return size
 

@@ -1,4 +1,4 @@
-"""cv_bridge and tf_transformations, the real ones or the stand-ins: values worked out by hand."""
+"""cv_bridge, sensor_msgs_py, tf_transformations, real or stand-ins: values worked out by hand."""
 
 import math
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tf_transformations as tf
 from cv_bridge import CvBridge, CvBridgeError
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
+from sensor_msgs_py import point_cloud2
 from std_msgs.msg import Header
 
 HALF = math.sqrt(0.5)
@@ -105,3 +106,31 @@ def test_optical_frame_of_rep_103():
     np.testing.assert_allclose(np.abs(quaternion), 0.5)
     forward = tf.quaternion_matrix(quaternion)[:3, :3] @ [0, 0, 1]
     np.testing.assert_allclose(forward, [1, 0, 0], atol=1e-12)
+
+
+def test_a_cloud_of_points_byte_by_byte():
+    cloud = point_cloud2.create_cloud_xyz32(
+        Header(frame_id="eye"), np.array([[1, 2, 3], [0.5, -2, 0]], np.float32)
+    )
+    assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (1, 2, 12, 24)
+    assert [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields] == [
+        ("x", 0, PointField.FLOAT32, 1),
+        ("y", 4, PointField.FLOAT32, 1),
+        ("z", 8, PointField.FLOAT32, 1),
+    ]
+    assert cloud.header.frame_id == "eye" and not cloud.is_bigendian and not cloud.is_dense
+    # IEEE 754: 1 = 3f800000, 2 = 40000000, 3 = 40400000, 0.5 = 3f000000, -2 = c0000000
+    words = "0000803f 00000040 00004040 0000003f 000000c0 00000000"
+    assert bytes(cloud.data) == bytes.fromhex(words)
+
+
+def test_points_of_a_padded_cloud_with_an_unknown_one():
+    cloud = PointCloud2(height=1, width=2, point_step=12, row_step=24)
+    cloud.fields = [
+        PointField(name="z", offset=4, datatype=PointField.FLOAT32, count=1),
+        PointField(name="ring", offset=8, datatype=PointField.UINT16, count=1),
+    ]
+    cloud.data.frombytes(bytes.fromhex("eeeeeeee 00000040 0700eeee eeeeeeee 0000c07f 0900eeee"))
+    assert point_cloud2.read_points(cloud)["ring"].tolist() == [7, 9]
+    known = point_cloud2.read_points(cloud, field_names=["z"], skip_nans=True)
+    assert known["z"].tolist() == [2.0]

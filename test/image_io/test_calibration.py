@@ -552,6 +552,7 @@ REFUSED = [
      "cy": 240, "k1": 0.01, "k2": 0.0, "k3": 0.0, "k4": 0.001}, "distortion_model: equidistant"),
     ("modified", {**REALSENSE, "model": 1}, "tangential"),
     ("ftheta", {**REALSENSE, "model": 3}, "'ftheta'"),
+    ("no height", ORB3.replace("Camera.height: 480", "Camera.height: 0"), "640 x 0 px: must be"),
     ("k0", ORB3 + "Camera1.k0: 0.1\n", "k1 to k4"),
     ("fisheye in ost.txt", OST.replace("-0.002000 0.000000\n", "-0.002000\n"), "ost.yaml"),
     ("none but coefficients", ROS.replace("plumb_bob", "none"), "need the name"),

@@ -35,7 +35,8 @@ WAIT_S = 60.0
 SCRIPT = Path(__file__).with_name("node_under_test.py")
 CAMERA = Path(__file__).with_name("camera_under_test.py")
 IN_PROCESS = Path(__file__).with_name("process_node_under_test.py")
-DEPTH_NODES = (SCRIPT, IN_PROCESS)
+PRODUCT = Path(__file__).with_name("product_node.py")
+DEPTH_NODES = (SCRIPT, IN_PROCESS, PRODUCT)
 
 
 def wait_until(condition, what, patience_s=WAIT_S):

@@ -5,7 +5,8 @@ import time
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
-from sensor_msgs.msg import LaserScan, PointCloud2, PointField
+from sensor_msgs.msg import LaserScan, PointCloud2
+from sensor_msgs_py.point_cloud2 import create_cloud_xyz32
 
 from depthlm_ros.geometry.laser_scan import Scan, ScanRules, scan_of
 from depthlm_ros.geometry.obstacles import ObstacleMap
@@ -17,10 +18,6 @@ WARN_AGAIN_S = 60.0
 """How often at most is told what may come and go with every image."""
 LEVEL = "_level"
 """The scan's frame is the image's with this at the end: at the camera, x ahead, z up."""
-_FIELDS = [
-    PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-    for i, name in enumerate("xyz")
-]
 
 
 class ObstacleStreams:
@@ -107,17 +104,8 @@ class ObstacleStreams:
 
 def obstacle_cloud(points: np.ndarray, header) -> PointCloud2:
     """Return points, float32 (N, 3) [m], as an unorganised cloud of x, y, z."""
-    message = PointCloud2(
-        header=header,
-        height=1,
-        width=len(points),
-        fields=_FIELDS,
-        is_bigendian=False,
-        point_step=12,
-        row_step=12 * len(points),
-        is_dense=True,
-    )
-    message.data.frombytes(np.ascontiguousarray(points, "<f4").tobytes())
+    message = create_cloud_xyz32(header, np.ascontiguousarray(points, np.float32))
+    message.is_dense = True
     return message
 
 

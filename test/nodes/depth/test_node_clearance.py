@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import PointStamped
 from sensor_msgs.msg import LaserScan, PointCloud2
+from sensor_msgs_py.point_cloud2 import read_points
 from visualization_msgs.msg import MarkerArray
 
 from depthlm_msgs.msg import Clearance, Pixel, Region
@@ -133,7 +134,7 @@ def test_obstacles_are_the_wall_without_the_floor(room):
         ("y", 4, 7),
         ("z", 8, 7),
     ]
-    points = np.frombuffer(bytes(cloud.data), "<f4").reshape(cloud.width, 3)
+    points = np.stack([read_points(cloud)[name] for name in "xyz"], axis=1)
     assert cloud.height == 1 and cloud.is_dense and len(points) > 50
     ahead = points[:, 2] * math.cos(0.3) - points[:, 1] * math.sin(0.3)
     height = 0.5 - points[:, 1] * math.cos(0.3) - points[:, 2] * math.sin(0.3)

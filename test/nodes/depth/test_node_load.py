@@ -4,8 +4,8 @@ import random
 import time
 
 import pytest
+from bad_messages import maybe_broken_bytes, spoil
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
 from depthlm_ros.status import Code
@@ -60,64 +60,6 @@ def test_broken_messages(start_node, tools, seed):
     with robot.camera():
         tools.wait_until(lambda: robot.query(PIXEL).status.code == Code.OK, "recovery")
     assert node.stop()[0] == 0
-
-
-def spoil(message, draw):
-    """Give a message one or two values that make no sense."""
-    numbers = [0, 1, 7, 63, 65, 2**16, 2**31, 2**32 - 1]
-    reals = [0.0, -1.0, float("nan"), float("inf"), -float("inf"), 1e300, 1e-300, 50.0]
-    texts = [
-        "",
-        "rgb8",
-        "bgra8",
-        "bayer_rggb8",
-        "yuv422_yuy2",
-        "nv12",
-        "mono16",
-        "8UC1",
-        "64FC4",
-        "rgb8; jpeg compressed",
-        "\N{PILE OF POO}" * 50,
-        "a" * 5000,
-    ]
-    models = ["", "plumb_bob", "rational_polynomial", "equidistant", "thin_prism", "x" * 100]
-    for _ in range(draw.choice([1, 2])):
-        name = draw.choice(list(message.get_fields_and_field_types()))
-        if name in ("height", "width", "step", "binning_x", "binning_y"):
-            setattr(message, name, draw.choice(numbers))
-        elif name == "encoding":
-            message.encoding = draw.choice(texts)
-        elif name == "distortion_model":
-            message.distortion_model = draw.choice(models)
-        elif name == "is_bigendian":
-            message.is_bigendian = draw.randrange(256)
-        elif name == "data":
-            message.data = message.data[: draw.randrange(len(message.data))]
-        elif name == "d":
-            message.d = [draw.choice(reals) for _ in range(draw.randrange(16))]
-        elif name in ("k", "r", "p"):
-            values = list(getattr(message, name))
-            values[draw.randrange(len(values))] = draw.choice(reals)
-            setattr(message, name, values)
-        elif name == "roi":
-            message.roi.width, message.roi.height = draw.choice(numbers), draw.choice(numbers)
-            message.roi.x_offset = draw.choice(numbers)
-        elif name == "header":
-            message.header.stamp.sec = draw.choice([-(2**31), -1, 0, 2**31 - 1])
-            message.header.stamp.nanosec = draw.choice(numbers)
-            message.header.frame_id = draw.choice(texts)
-
-
-def maybe_broken_bytes(message, draw):
-    """Return the message, or now and then its bytes with some changed, cut or added."""
-    if draw.random() < 0.6:
-        return message
-    data = bytearray(serialize_message(message))
-    for _ in range(draw.randrange(1, 4)):
-        data[draw.randrange(4, min(len(data), 300))] = draw.randrange(256)
-    if draw.random() < 0.3:
-        data = data[: draw.randrange(4, len(data))]
-    return bytes(data)
 
 
 def test_recovery_after_bad_frames(start_node, tools):

@@ -230,3 +230,18 @@ def test_a_step_of_three_takes_the_middle_of_each_square():
     cloud = CloudPacker().pack(depth_map, rgb, header_of(depth_map), None, 3)
     points = np.frombuffer(bytes(cloud.data), "<f4").reshape(2, 2, 4)
     assert points[..., 2].tolist() == values[1::3, 1::3].tolist()
+
+
+def test_obstacle_clouds_of_some_and_of_no_points():
+    from sensor_msgs_py.point_cloud2 import read_points
+    from std_msgs.msg import Header
+
+    from depthlm_ros.nodes.depth.obstacle_streams import obstacle_cloud
+
+    some = obstacle_cloud(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), Header(frame_id="eye"))
+    assert [tuple(point) for point in read_points(some)] == [(1, 2, 3), (4, 5, 6)]
+    none = obstacle_cloud(np.zeros((0, 3)), Header(frame_id="eye"))
+    assert (none.height, none.width, none.row_step, len(none.data)) == (1, 0, 0, 0)
+    for cloud in (some, none):
+        assert cloud.is_dense and cloud.header.frame_id == "eye" and cloud.point_step == 12
+        assert [field.name for field in cloud.fields] == ["x", "y", "z"]
