@@ -8,12 +8,13 @@ import numpy as np
 
 from depthlm_ros.datasets.base import LabelKind, Sample, convert
 from depthlm_ros.datasets.depth_reading import crop_of, load_dense, read_masked, read_rgb
-from depthlm_ros.estimator import DepthEstimator, marker_points, sample_points
+from depthlm_ros.estimator import DepthEstimator
 from depthlm_ros.evaluation.depth_metrics import edge_metrics
 from depthlm_ros.evaluation.protocols import WorkItem, to_truth_size
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models.base import DenseDepthModel, DistanceReading
+from depthlm_ros.point_readings import marker_points, sample_points
 from depthlm_ros.status import Code, StatusError
 
 FARTHEST_M = 1000.0
