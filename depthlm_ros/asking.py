@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from depthlm_ros.estimator import FrameDepth, sample, source_camera
+from depthlm_ros.estimator import FrameDepth, FrameEstimator, source_camera
 from depthlm_ros.language.answer import Answer
 from depthlm_ros.language.answering import answer_scene
 from depthlm_ros.language.question import Able, Question
@@ -28,20 +28,19 @@ BOX_TOKENS = 512
 class FrameScene:
     """One FrameDepth with its models.
 
-    ``namer``: the model that finds things, the depth model itself if None. ``ranges``: nearest and
-    farthest z-depth that is accepted [m].
+    ``estimator``: that gave it. ``namer``: the model that finds things, the depth model itself if
+    None.
     """
 
     def __init__(
         self,
-        model: DenseDepthModel | PointDepthModel,
+        estimator: FrameEstimator,
         frame_depth: FrameDepth,
-        ranges: tuple[float, float],
         namer: LanguageModel | None = None,
         body: Body | None = None,
     ) -> None:
-        self._model, self._frame_depth, self._ranges = model, frame_depth, ranges
-        self._namer = model if namer is None else namer
+        self._estimator, self._frame_depth = estimator, frame_depth
+        self._namer = estimator.model if namer is None else namer
         self.body = body or Body()
         frame = frame_depth.frame
         self.size = frame.camera.width, frame.camera.height
@@ -61,7 +60,7 @@ class FrameScene:
 
     def read(self, pixels: Sequence) -> list:
         """Return one PointDepth a pixel (N, 2) of the image as taken, in order."""
-        return sample(self._model, self._frame_depth, pixels, *self._ranges)
+        return self._estimator.sample(self._frame_depth, pixels)
 
     def as_taken(self, pixel: Sequence) -> tuple[float, float]:
         """Return the pixel as taken of a pixel of the rectified image."""

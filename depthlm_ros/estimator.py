@@ -4,7 +4,6 @@ Invalid is NaN, beyond range is +Inf, nothing is clipped to a range; a failed qu
 no number. Both kinds of model end in the same ``PointDepth``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -17,22 +16,19 @@ from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import (
     EDGE_RATIO,
     DepthMap,
-    depth_from_distance,
-    distance_from_depth,
 )
-from depthlm_ros.geometry.depth_sampling import sample_with_spread
 from depthlm_ros.geometry.rectify import Rectifier
-from depthlm_ros.interval import UNKNOWN, Interval, IntervalKind
+from depthlm_ros.interval import interval_of
 from depthlm_ros.models.base import (
     CloudRequest,
     DenseDepthModel,
-    DistanceReading,
     OnDevicePostprocess,
     PointDepthModel,
     PostprocessConfig,
     PostprocessedDepth,
 )
-from depthlm_ros.point_depth import NAN, PointDepth
+from depthlm_ros.point_depth import PointDepth
+from depthlm_ros.point_readings import check_range, marker_points, sample_points
 from depthlm_ros.status import Code, StatusError
 
 
@@ -47,7 +43,7 @@ class DepthEstimator:
         edge_ratio: float = EDGE_RATIO,
     ) -> None:
         """Set the range of z-depth that is accepted [m], and what counts as a depth step."""
-        _check_range(min_range_m, max_range_m)
+        check_range(min_range_m, max_range_m)
         if not edge_ratio > 1.0:
             raise ValueError(f"edge_ratio = {edge_ratio}: must be greater than 1")
         self.model = model
@@ -100,16 +96,6 @@ class DepthEstimator:
         return sample_points(depth_map, pixels, self.edge_ratio, self.max_range_m, source_pixels)
 
 
-UNSTATED = Interval(IntervalKind.UNCALIBRATED, "the model does not say what it rests on")
-
-
-def interval_of(model: DenseDepthModel | PointDepthModel) -> Interval:
-    """Return what a model's ``ratio_90`` rests on; UNKNOWN where it has none."""
-    if np.isnan(float(getattr(model, "ratio_90", NAN))):
-        return UNKNOWN
-    return getattr(model, "interval", UNSTATED)
-
-
 def apply_range(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> np.ndarray:
     """Return a copy, float32, in which only depths within the range are numbers.
 
@@ -120,164 +106,6 @@ def apply_range(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> 
         depth[~(depth >= np.float32(min_range_m)) | (depth <= 0)] = np.nan
         depth[depth > np.float32(max_range_m)] = np.inf
     return depth
-
-
-def sample_points(
-    depth_map: DepthMap,
-    pixels: ArrayLike,
-    edge_ratio: float = EDGE_RATIO,
-    max_range_m: float = float("inf"),
-    source_pixels: ArrayLike | None = None,
-) -> list[PointDepth]:
-    """Read a depth map at float pixels (N, 2) of its own image; one reading a pixel, in order.
-
-    Within one surface the reading is bilinear in inverse depth, in which planes are linear.
-    Across a depth step nothing is averaged: the reading is the median of the side on which the
-    nearest pixel lies. The interval joins the map's ``ratio_90`` with the spread of the depths
-    around the pixel (root of the sum of the squared logarithms), so beside a step it reaches the
-    other surface. Codes: OUT_OF_IMAGE, NO_DEPTH (unknown), IMPLAUSIBLE (beyond range).
-    ``source_pixels`` (N, 2): to be reported instead, as of the image before rectification.
-    """
-    p = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-    names = (
-        p if source_pixels is None else np.asarray(source_pixels, dtype=np.float64).reshape(-1, 2)
-    )
-    inside = depth_map.camera.contains(p)
-    if not inside.any():
-        rows = zip(p, names, strict=True)
-        return [_outside((float(n[0]), float(n[1])), q, depth_map.camera) for q, n in rows]
-    safe = np.where(inside[:, None], p, 0.0)
-    z, spread_low, spread_high = sample_with_spread(depth_map, safe, edge_ratio)
-    xy = depth_map.camera.normalise(safe)
-    stretch = distance_from_depth(1.0, xy)
-    noise = np.log(depth_map.ratio_90)
-    with np.errstate(invalid="ignore"):  # depths that are not finite
-        distance, points = z * stretch, xy * z[:, None]
-        low = distance * np.exp(-np.hypot(noise, spread_low))
-        high = distance * np.exp(np.hypot(noise, spread_high))
-
-    def reading(i: int) -> PointDepth:
-        pixel = (float(names[i, 0]), float(names[i, 1]))
-        if not inside[i]:
-            return _outside(pixel, p[i], depth_map.camera)
-        if not np.isfinite(z[i]):
-            return _no_number(pixel, float(z[i]), max_range_m)
-        point = (float(points[i, 0]), float(points[i, 1]), float(z[i]))
-        numbers = float(distance[i]), float(z[i]), float(low[i]), float(high[i])
-        return PointDepth(pixel, Code.OK, "", *numbers, point, interval=depth_map.interval)
-
-    return [reading(i) for i in range(len(p))]
-
-
-def _no_number(pixel: tuple, z: float, max_range_m: float) -> PointDepth:
-    """Refuse a pixel whose depth is unknown (NaN) or beyond the range (+Inf)."""
-    if np.isnan(z):
-        return PointDepth(pixel, Code.NO_DEPTH, f"no valid depth at {_px(pixel)}: ask elsewhere")
-    text = f"beyond max_range_m = {max_range_m:g} m at {_px(pixel)}: no number is claimed"
-    return PointDepth(pixel, Code.IMPLAUSIBLE, text)
-
-
-def marker_points(
-    model: PointDepthModel,
-    frame: Frame,
-    pixels: ArrayLike,
-    min_range_m: float = 0.05,
-    max_range_m: float = 100.0,
-    source_pixels: ArrayLike | None = None,
-) -> list[PointDepth]:
-    """Ask a point model for the distance at float pixels (N, 2) of the frame; one reading a pixel.
-
-    The model's Euclidean distances become z-depth here, and are refused, not clipped, when the
-    z-depth leaves the range. Pixels outside the image are not shown to the model. Codes:
-    OUT_OF_IMAGE, IN_MARKER_MARGIN, NO_ANSWER, IMPLAUSIBLE. ``source_pixels``: as in
-    ``sample_points``.
-    """
-    _check_range(min_range_m, max_range_m)
-    p = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-    names = (
-        p if source_pixels is None else np.asarray(source_pixels, dtype=np.float64).reshape(-1, 2)
-    )
-    inside = frame.camera.contains(p)
-    readings = iter(model.distances(frame.rgb, frame.camera, p[inside]) if inside.any() else [])
-    points = []
-    for pixel, name, is_inside in zip(p, names, inside, strict=True):
-        label = (float(name[0]), float(name[1]))
-        if is_inside:
-            reading = next(readings)
-            point = _from_reading(reading, label, pixel, frame, min_range_m, max_range_m)
-            points.append(replace(point, interval=_interval_of_reading(model, point)))
-        else:
-            points.append(replace(_outside(label, pixel, frame.camera), source="marker"))
-    return points
-
-
-def _interval_of_reading(model: PointDepthModel, point: PointDepth) -> Interval:
-    """Return what the interval of a point model's reading rests on; UNKNOWN without one."""
-    if not np.isfinite([point.low_m, point.high_m]).all():
-        return UNKNOWN
-    return getattr(model, "interval", UNSTATED)
-
-
-def _from_reading(
-    reading: DistanceReading,
-    label: tuple,
-    pixel: np.ndarray,
-    frame: Frame,
-    nearest_m: float,
-    farthest_m: float,
-) -> PointDepth:
-    """Turn a model's words about one pixel into a PointDepth."""
-    distance = float(reading.distance_m)
-    if reading.reason or np.isnan(distance):
-        text = reading.reason or f"no usable number in {reading.text[:80]!r}"
-        code = Code.NO_ANSWER if reading.code is Code.OK else reading.code
-        return PointDepth(label, code, text, source="marker")
-    xy = frame.camera.normalise(pixel)
-    z = float(depth_from_distance(distance, xy))
-    if not (nearest_m <= z <= farthest_m) or z <= 0:
-        text = (
-            f"the model says {distance:g} m, a depth of {z:g} m: must lie within "
-            f"{nearest_m:g} to {farthest_m:g} m (min_range_m, max_range_m)"
-        )
-        return PointDepth(label, Code.IMPLAUSIBLE, text, source="marker")
-    return PointDepth(
-        label,
-        Code.OK,
-        reading.text,
-        distance,
-        z,
-        float(reading.low_m),
-        float(reading.high_m),
-        (float(xy[0] * z), float(xy[1] * z), z),
-        "marker",
-    )
-
-
-def _outside(label: tuple, pixel: np.ndarray, camera: PinholeCamera) -> PointDepth:
-    """Refuse a pixel that is not in the image; ``label``: as asked, ``pixel``: rectified."""
-    if np.isfinite(label).all() and not np.isfinite(pixel).all():
-        text = f"the lens model has no ray for {_px(label)}: ask nearer to the image's centre"
-    elif not np.array_equal(label, pixel, equal_nan=True):
-        text = (
-            f"{_px(label)} is {_px(pixel)} after rectification: must lie in the rectified image "
-            f"of {camera.width} x {camera.height} px; ask nearer to its centre"
-        )
-    else:
-        text = f"{_px(label)}: must lie in the image of {camera.width} x {camera.height} px"
-    return PointDepth(label, Code.OUT_OF_IMAGE, text)
-
-
-def _px(pixel: Sequence[float] | np.ndarray) -> str:
-    """Name a pixel for people."""
-    return f"pixel ({pixel[0]:.1f}, {pixel[1]:.1f})"
-
-
-def _check_range(min_range_m: float, max_range_m: float) -> None:
-    """Refuse a range that is none."""
-    if not 0.0 <= min_range_m < max_range_m:
-        raise ValueError(
-            f"min_range_m = {min_range_m}, max_range_m = {max_range_m}: must be 0 <= min < max"
-        )
 
 
 @dataclass(frozen=True)
@@ -295,38 +123,60 @@ class FrameDepth:
     scale: float = 1.0
 
 
-def estimate(
-    model: DenseDepthModel | PointDepthModel,
-    frame: Frame,
-    rectifier: Rectifier,
-    min_range_m: float,
-    max_range_m: float,
-    clock_generation: int = 0,
-    cloud: CloudRequest | None = None,
-) -> FrameDepth:
-    """Estimate a frame's depth; a marker model gives no map and is asked later."""
-    if not isinstance(model, DenseDepthModel):
-        return FrameDepth(frame, rectifier, None, clock_generation)
-    estimator = DepthEstimator(model, min_range_m, max_range_m)
-    return FrameDepth(frame, rectifier, estimator.depth(frame, cloud), clock_generation)
+class FrameEstimator:
+    """A model of either kind with the range of depth that is accepted: one a configuration.
 
+    Args:
+        model: a dense model gives a map of a frame; a point model is asked pixel by pixel.
+        min_range_m: nearest z-depth that is accepted [m], at least 0.
+        max_range_m: farthest, greater than ``min_range_m``.
 
-def sample(
-    model: DenseDepthModel | PointDepthModel,
-    frame_depth: FrameDepth,
-    pixels: ArrayLike,
-    min_range_m: float,
-    max_range_m: float,
-) -> list[PointDepth]:
-    """Read the depth at pixels (N, 2) of the picture as taken; one reading a pixel, in order."""
-    rectified = frame_depth.rectifier.source_to_rectified(pixels)
-    if frame_depth.depth_map is None:
-        marker_model = cast(PointDepthModel, model)
-        return marker_points(
-            marker_model, frame_depth.frame, rectified, min_range_m, max_range_m, pixels
+    Raises:
+        ValueError: for a range that is none.
+    """
+
+    def __init__(
+        self,
+        model: DenseDepthModel | PointDepthModel,
+        min_range_m: float = 0.05,
+        max_range_m: float = 100.0,
+    ) -> None:
+        check_range(min_range_m, max_range_m)
+        self.model, self.range_m = model, (float(min_range_m), float(max_range_m))
+        self._dense: DepthEstimator | None = None
+        if isinstance(model, DenseDepthModel):
+            self._dense = DepthEstimator(model, *self.range_m)
+
+    def estimate(
+        self,
+        frame: Frame,
+        rectifier: Rectifier,
+        clock_generation: int = 0,
+        cloud: CloudRequest | None = None,
+    ) -> FrameDepth:
+        """Estimate a frame's depth; of a point model without a map, which is asked later."""
+        depth_map = None if self._dense is None else self._dense.depth(frame, cloud)
+        return FrameDepth(frame, rectifier, depth_map, clock_generation)
+
+    def sample(self, frame_depth: FrameDepth, pixels: ArrayLike) -> list[PointDepth]:
+        """Read the depth at pixels (N, 2) of the picture as taken; one reading a pixel, in order.
+
+        Codes: those of ``sample_points`` or ``marker_points``.
+        """
+        rectified = frame_depth.rectifier.source_to_rectified(pixels)
+        if frame_depth.depth_map is None:
+            model = cast(PointDepthModel, self.model)
+            return marker_points(model, frame_depth.frame, rectified, *self.range_m, pixels)
+        farthest = self.range_m[1]
+        return sample_points(
+            frame_depth.depth_map, rectified, max_range_m=farthest, source_pixels=pixels
         )
-    estimator = DepthEstimator(cast(DenseDepthModel, model), min_range_m, max_range_m)
-    return estimator.sample(frame_depth.depth_map, rectified, pixels)
+
+    def points(self, frame: Frame, pixels: ArrayLike) -> list[PointDepth]:
+        """Read a frame at its own pixels (N, 2) by the model, whichever its kind."""
+        if self._dense is None:
+            return marker_points(cast(PointDepthModel, self.model), frame, pixels, *self.range_m)
+        return self._dense.sample(self._dense.depth(frame), pixels)
 
 
 def source_camera(frame_depth: FrameDepth) -> PinholeCamera:

@@ -55,3 +55,13 @@ def check_ratio(ratio_90: float, where: str) -> float:
     if not (is_number and math.isfinite(ratio_90) and ratio_90 >= 1.0):
         raise ValueError(f"{where} = {ratio_90!r}: must be a finite factor of at least 1")
     return float(ratio_90)
+
+
+UNSTATED = Interval(IntervalKind.UNCALIBRATED, "the model does not say what it rests on")
+
+
+def interval_of(model: object) -> Interval:
+    """Return what a model's ``ratio_90`` rests on; UNKNOWN where it has none."""
+    if math.isnan(float(getattr(model, "ratio_90", math.nan))):
+        return UNKNOWN
+    return getattr(model, "interval", UNSTATED)

@@ -10,11 +10,12 @@ from fakes import ConstantDepth, PreparedDistances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depthlm_ros.estimator import DepthEstimator, apply_range, marker_points, sample_points
+from depthlm_ros.estimator import DepthEstimator, apply_range
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.models.base import DenseDepthModel, DistanceReading
+from depthlm_ros.point_readings import marker_points, sample_points
 from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(500.0, 400.0, 31.5, 23.5, 64, 48)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TYPED = """
-geometry language prompting visualization estimator.py frame.py point_depth.py sanitize.py
-status.py worker.py image_io/atomic_write.py
+geometry language prompting visualization estimator.py frame.py interval.py point_depth.py
+point_readings.py sanitize.py status.py tasks.py worker.py image_io/atomic_write.py
 """.split()
 
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from depthlm_ros.asking import FrameScene, able, answer_frame
 from depthlm_ros.benchmarks.asking_forms import REFUSED, forms
-from depthlm_ros.estimator import FrameDepth, estimate
+from depthlm_ros.estimator import FrameDepth, FrameEstimator
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.rectify import CameraModel, Rectifier
 from depthlm_ros.language.answer import Answer, refused
 from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
+from depthlm_ros.models.arguments import add_model_name
 from depthlm_ros.models.base import QWEN3_VL_BOXES
 from depthlm_ros.status import StatusError
 from depthlm_ros.tasks import Task
@@ -184,11 +185,11 @@ def _extent(task: Task, name: str, view: View) -> float:
     return float(high.max() - low.min())
 
 
-def ask(model, view: View, depth, text: str) -> tuple:
+def ask(estimator: FrameEstimator, depth: FrameDepth, text: str) -> tuple:
     """Return (question or None, answer) as the node answers."""
-    scene = FrameScene(model, depth, RANGES)
+    scene = FrameScene(estimator, depth)
     try:
-        question = read_any_question(text, able=able(model) | Able.WAYS)
+        question = read_any_question(text, able=able(estimator.model) | Able.WAYS)
         if isinstance(question, FreeQuestion):
             question.check(writes=False)
     except StatusError as refusal:
@@ -243,28 +244,29 @@ def _count_silhouettes(row: Row, question, answer: Answer, view: View) -> None:
 def measure(scenes: int, model=None) -> dict:
     """Ask every form about ``scenes`` views; ``model``: None for the truth. Task -> Row."""
     rows: dict = defaultdict(Row)
+    estimator = None if model is None else FrameEstimator(model, *RANGES)
     for seed in range(scenes):
         view, rng = make_view(1000 + seed), np.random.default_rng([seed, 5])
-        asked = model or TrueModel(view)
+        asked = FrameEstimator(TrueModel(view), *RANGES) if estimator is None else estimator
         frame = Frame(view.rgb, CAMERA, 0, "camera")
         rectifier = Rectifier(LENS, CAMERA.width, CAMERA.height)
         depth = (
             FrameDepth(frame, rectifier, DepthMap(view.depth_m, CAMERA, 0, "camera", 1.0, 1))
-            if model is None
-            else estimate(model, frame, rectifier, *RANGES)
+            if estimator is None
+            else estimator.estimate(frame, rectifier)
         )
         for task, form in forms():
             filled = fill(form, view, rng)
             if filled is not None:
                 text, words = filled
-                count(rows[task], task, text, words, *ask(asked, view, depth, text), view)
+                count(rows[task], task, text, words, *ask(asked, depth, text), view)
     return dict(rows)
 
 
 def add_arguments(parser) -> None:
     """Add the options of the command line."""
     parser.add_argument("--scenes", type=int, default=10, help="rendered views (default 10)")
-    parser.add_argument("--model", help="also a model: a name or folder as of --model elsewhere")
+    add_model_name(parser, None, "also measure a model: name, folder or hub id")
     parser.add_argument("--misses", action="store_true", help="list what went wrong")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 

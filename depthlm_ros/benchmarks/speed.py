@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import device as disk
-from depthlm_ros.models.weights.quantization import SCHEMES
+from depthlm_ros.models.arguments import add_model_name, add_placement, add_quantize
 from depthlm_ros.status import StatusError
 
 WARM_UPS = 3
@@ -266,20 +266,10 @@ def table(result: dict) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``depthlm bench speed``."""
-    parser.add_argument(
-        "--model",
-        default="depthvlm-tiny",
-        help="a checkpoint as for `depthlm "
-        f"depth`, or random weights of a size: {', '.join(SIZES)}",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
-    parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16")
-    parser.add_argument(
-        "--quantize",
-        default="none",
-        choices=SCHEMES,
-        help="the language model's linear weights, of all contenders alike (default none)",
-    )
+    which = f"a checkpoint as for `depthlm depth`, or random weights of a size: {', '.join(SIZES)}"
+    add_model_name(parser, "depthvlm-tiny", which)
+    add_placement(parser)
+    add_quantize(parser)
     parser.add_argument(
         "--size",
         nargs=2,

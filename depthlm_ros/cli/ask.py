@@ -5,7 +5,7 @@ from dataclasses import asdict
 from depthlm_ros.cli.console import note, print_json
 from depthlm_ros.cli.depth import ASSUMED
 from depthlm_ros.cli.image_input import frame_of
-from depthlm_ros.cli.inference import call_with_retry, estimate_frame, load_model
+from depthlm_ros.cli.inference import call_with_retry, estimate_frame, load_model, make_estimator
 from depthlm_ros.status import StatusError
 
 
@@ -37,7 +37,7 @@ def _answer(options):
     Without waiting for a frame.
     """
     from depthlm_ros import asking
-    from depthlm_ros import estimator as seeing
+    from depthlm_ros.estimator import FrameDepth
     from depthlm_ros.language.answer import answer_freely
     from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
     from depthlm_ros.models.base import speaks
@@ -52,9 +52,10 @@ def _answer(options):
         reply = call_with_retry(
             model, lambda: model.reply(frame.rgb, frame.camera, question.words)
         )
-        return answer_freely(reply), seeing.FrameDepth(frame, rectifier, None), photo
-    frame_depth = estimate_frame(model, frame, rectifier, options)
-    scene = asking.FrameScene(model, frame_depth, (options.min_range, options.max_range))
+        return answer_freely(reply), FrameDepth(frame, rectifier, None), photo
+    estimator = make_estimator(model, options)
+    frame_depth = estimate_frame(estimator, frame, rectifier)
+    scene = asking.FrameScene(estimator, frame_depth)
     answer = call_with_retry(model, lambda: asking.answer_frame(question, scene, options.verify))
     return answer, frame_depth, photo
 

@@ -51,13 +51,6 @@ def share(text: str) -> float:
     return value
 
 
-def pair(text: str) -> str:
-    """Return NAME=VALUE as it is."""
-    if not all(part.strip() for part in text.partition("=")):
-        raise argparse.ArgumentTypeError(f"{text}: must be NAME=VALUE")
-    return text
-
-
 def count(text: str) -> int:
     """Return a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from depthlm_ros.cli.console import note, print_json, record_of, sentence_of, stopped_by_interrupt
 from depthlm_ros.cli.image_input import frame_of
-from depthlm_ros.cli.inference import call_with_retry, camera_record, estimate_frame, load_model
+from depthlm_ros.cli.inference import (
+    call_with_retry,
+    camera_record,
+    estimate_frame,
+    load_model,
+    make_estimator,
+)
 from depthlm_ros.status import Code, StatusError
 
 ENDINGS = (
@@ -29,12 +35,12 @@ def run(options) -> int:
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     images = picture_files(options.images)
-    model = load_model(options)
+    estimator = make_estimator(load_model(options), options)
     records = []
     for i, (image, name) in enumerate(zip(images, names_of(images, folder), strict=True)):
         if len(images) > 1:
             note(f"[{i + 1}/{len(images)}] {image}")
-        records.append(_record(model, image, folder / name, options))
+        records.append(_record(estimator, image, folder / name, options))
     if options.json:
         print_json({"model": options.model, "images": records})
     failed = sum(not record["ok"] for record in records)
@@ -59,10 +65,10 @@ def names_of(images, folder: Path = Path()) -> list[str]:
     return names
 
 
-def _record(model, image: str, base: Path, options) -> dict:
+def _record(estimator, image: str, base: Path, options) -> dict:
     """Do one picture; a failure is a record too, so that the others go on."""
     try:
-        record = _do(model, image, base, options)
+        record = _do(estimator, image, base, options)
     except Exception as error:  # one bad picture must not stop the others
         if options.traceback:
             raise
@@ -74,13 +80,13 @@ def _record(model, image: str, base: Path, options) -> dict:
     return record
 
 
-def _do(model, image: str, base: Path, options) -> dict:
+def _do(estimator, image: str, base: Path, options) -> dict:
     frame, rectifier, photo = frame_of(image, options)
     begin = time.monotonic()
-    frame_depth = estimate_frame(model, frame, rectifier, options)
+    frame_depth = estimate_frame(estimator, frame, rectifier)
     bounds, more = {}, {}
     if frame_depth.depth_map is None:
-        depth_map, bounds, complete = _map_by_points(model, frame, options)
+        depth_map, bounds, complete = _map_by_points(estimator.model, frame, options)
         frame_depth, more = replace(frame_depth, depth_map=depth_map), {"complete": complete}
     seconds = time.monotonic() - begin
     _check_any(frame_depth.depth_map.depth_m, options)

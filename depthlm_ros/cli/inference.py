@@ -14,19 +14,10 @@ def load_model(options, calibrated: bool = True):
     ``calibrated``: whether a calibration beside the weights is taken. Raises StatusError with the
     remedy.
     """
-    from depthlm_ros.models import registry
-    from depthlm_ros.models.options import parse_pairs
+    from depthlm_ros.models.arguments import load_from_arguments
 
     show_log()
-    model = registry.load(
-        options.model,
-        options.device,
-        options.dtype,
-        options.revision,
-        quantize=options.quantize,
-        calibrated=calibrated,
-        **parse_pairs(options.option),
-    )
+    model = load_from_arguments(options, calibrated)
     if options.verbose:
         note(accuracy_of(model, options.model))
     return model
@@ -61,15 +52,16 @@ def _flat(measured: dict) -> str:
     return ", ".join(parts)
 
 
-def estimate_frame(model, frame, rectifier, options):
-    """Return the FrameDepth of a frame.
+def make_estimator(model, options):
+    """Return the model with the range of the options: ``FrameEstimator``."""
+    from depthlm_ros.estimator import FrameEstimator
 
-    A failure of the model becomes StatusError(MODEL_ERROR).
-    """
-    from depthlm_ros import estimator
+    return FrameEstimator(model, options.min_range, options.max_range)
 
-    ranges = options.min_range, options.max_range
-    return call_with_retry(model, lambda: estimator.estimate(model, frame, rectifier, *ranges))
+
+def estimate_frame(estimator, frame, rectifier):
+    """Return the FrameDepth of a frame; a failure becomes StatusError(MODEL_ERROR)."""
+    return call_with_retry(estimator.model, lambda: estimator.estimate(frame, rectifier))
 
 
 def call_with_retry(model, call):

@@ -1,4 +1,4 @@
-"""The command ``depthlm``: arguments only. What a command does is in ``commands/``.
+"""The command ``depthlm``: arguments only. What a command does is in a file of its own.
 
 Exit codes: 0 done; 1 refused or failed, the reason is on standard error; 2 arguments that make no
 sense; 130 interrupted. With --json, standard output holds one JSON document and nothing else.
@@ -15,10 +15,10 @@ from depthlm_ros.cli.brief_parser import (
     count,
     finite,
     not_negative,
-    pair,
     positive,
     share,
 )
+from depthlm_ros.models.arguments import add_model_arguments
 
 DESCRIPTION = "Metric depth and answers in metres, from pictures of any camera."
 EPILOG = (
@@ -248,7 +248,7 @@ def _add_camera(command) -> None:
 
 def _add_model(command) -> None:
     group = command.add_argument_group("model")
-    _add_which_model(group)
+    add_model_arguments(group)
     group.add_argument(
         "--min-range", type=not_negative, default=0.05, metavar="M", help="[m] default 0.05"
     )
@@ -258,32 +258,6 @@ def _add_model(command) -> None:
         default=100.0,
         metavar="M",
         help="[m] depths outside min-range to max-range are not accepted (default 100)",
-    )
-
-
-def _add_which_model(group) -> None:
-    group.add_argument(
-        "--model", default="embedded", help="name, folder or hub id (default embedded)"
-    )
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default auto)")
-    group.add_argument(
-        "--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16")
-    )
-    group.add_argument("--revision", help="revision of a hub model (default: the newest fetched)")
-    group.add_argument(
-        "--quantize",
-        default="none",
-        choices=("none", "int8", "fp8"),
-        help="smaller weights for the language model, by torchao (default none)",
-    )
-    group.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        type=pair,
-        metavar="NAME=VALUE",
-        help="set an option of the model, as in max_pixels=500000 or marker=arrow:20:3; repeat "
-        "for more; `depthlm models --options` lists them",
     )
 
 
@@ -331,13 +305,13 @@ def _add_calibrate(commands) -> None:
         metavar="FILE.json",
         help="file to write (default calibration.json beside the weights, where it is found)",
     )
-    _add_which_model(command.add_argument_group("model"))
+    add_model_arguments(command.add_argument_group("model"))
 
 
 def _add_doctor(commands) -> None:
     text = "check this machine, a model's need, ROS, and a running camera; tell the remedies"
     command = _command(commands, "doctor", "doctor.report:run", text)
-    _add_which_model(command)
+    add_model_arguments(command)
     command.add_argument("--image-topic", metavar="TOPIC", help="of a camera that runs")
     command.add_argument("--camera-info-topic", metavar="TOPIC", help="of the same camera")
     command.add_argument(

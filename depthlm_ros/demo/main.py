@@ -26,6 +26,7 @@ from depthlm_ros.demo.node_processes import Children, DemoError
 from depthlm_ros.demo.output_files import empty, write_clouds, write_live, write_photographs
 from depthlm_ros.demo.subscriber import STREAMS, TOPICS, TopicSubscriber
 from depthlm_ros.demo.your_camera import page_address, start_web
+from depthlm_ros.models.arguments import add_model_name
 from depthlm_ros.status import Code, StatusError
 
 OUT = Path("out") / "demo"
@@ -40,7 +41,7 @@ def arguments(args=None):
     add("--looks", type=_positive(int), default=4, help="rounds of questions in it (default 4)")
     add("--rate", type=_positive(float), default=5.0, help="pictures a second [Hz] (default 5)")
     add("--seed", type=_natural, default=0, help="of the scenes and the pixels (default 0)")
-    add("--model", default="embedded", help="'embedded', a hub name, or a folder of weights")
+    add_model_name(parser)
     add("--photos", metavar="PATH", help="jsonl file of labelled photographs, or its folder")
     add(
         "--photos-root",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from depthlm_ros.demo.context import prepare_ros, ros_arguments, say, threads
 from depthlm_ros.demo.node_processes import Children, DemoError
+from depthlm_ros.models.arguments import add_model_name
 
 CAMERA, DEPTH, WEB = "camera_node", "depth_node", "web_node"
 FAILED, INTERRUPTED = 1, 130
@@ -48,7 +49,7 @@ def arguments(args=None):
     add("--size", metavar="WxH", type=_size, help="[px] asked of a webcam, as in 1280x720")
     add("--rate", type=float, metavar="HZ", help="[Hz] pictures a second at most")
     add("--fourcc", help="format asked of a webcam, as in MJPG")
-    add("--model", default="embedded", help="'embedded', a hub name, or a folder of weights")
+    add_model_name(parser)
     add("--web", action="store_true", help="show a page; its address is printed")
     add("--host", default="127.0.0.1", help="address of the page; another one needs a token")
     add("--port", type=int, default=8080, help="port of the page (default 8080; 0: a free one)")

@@ -19,12 +19,12 @@ import numpy as np
 
 from depthlm_ros.datasets.annotations import read_annotations
 from depthlm_ros.datasets.base import LabelKind
-from depthlm_ros.estimator import DepthEstimator, marker_points
+from depthlm_ros.estimator import FrameEstimator
 from depthlm_ros.evaluation import benchmark as published_benchmark
 from depthlm_ros.evaluation.metrics import accuracy, constant_accuracy, pooled
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.models.base import DenseDepthModel
+from depthlm_ros.models.arguments import add_model_arguments, load_from_arguments
 from depthlm_ros.status import Code, StatusError
 
 SCENES_SEED = 3
@@ -96,14 +96,14 @@ def scenes(
         )
 
 
-def read(model, sample: Sample) -> np.ndarray:
+def make_estimator(model) -> FrameEstimator:
+    """Return the model with every depth up to FARTHEST_M accepted."""
+    return FrameEstimator(model, 0.0, FARTHEST_M)
+
+
+def read(estimator: FrameEstimator, sample: Sample) -> np.ndarray:
     """Return the z-depth (N,) that a model reads at a sample's pixels; NaN where it has none."""
-    if isinstance(model, DenseDepthModel):
-        estimator = DepthEstimator(model, 0.0, FARTHEST_M)
-        points = estimator.sample(estimator.depth(sample.frame), sample.pixels)
-    else:
-        points = marker_points(model, sample.frame, sample.pixels, 0.0, FARTHEST_M)
-    return np.array([point.depth_m for point in points])
+    return np.array([point.depth_m for point in estimator.points(sample.frame, sample.pixels)])
 
 
 def measure(model, samples: Iterable[Sample], progress=None) -> dict:
@@ -111,10 +111,10 @@ def measure(model, samples: Iterable[Sample], progress=None) -> dict:
 
     ``ratio_90``: 90 % of the truths lie within this factor of the reading.
     """
-    names, pairs = [], []
+    names, pairs, estimator = [], [], make_estimator(model)
     for sample in samples:
         names.append(sample.name)
-        pairs.append((read(model, sample), sample.depth_m))
+        pairs.append((read(estimator, sample), sample.depth_m))
         if progress:
             progress(len(pairs), sample.name)
     if not pairs:
@@ -165,43 +165,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the labels of a .jsonl are: along the axis, or straight",
     )
     parser.add_argument("--count", type=int, default=100, help="scenes (default 100)")
-    parser.add_argument("--model", default="embedded", help="as for `depthlm depth`")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
-    parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16")
-    parser.add_argument("--revision", help="revision of a hub model (default: the newest fetched)")
-    parser.add_argument(
-        "--quantize",
-        default="none",
-        choices=("none", "int8", "fp8"),
-        help="smaller weights for the language model (default none)",
-    )
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="set an option of the model; `depthlm models --options` lists them",
-    )
+    add_model_arguments(parser)
     parser.add_argument("--each", action="store_true", help="a line for every picture")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print; returns the exit code (2: refused, the reason is on stderr)."""
-    from depthlm_ros.models import registry
-    from depthlm_ros.models.options import parse_pairs
-
     if arguments.bench:
         return published_benchmark.run(arguments)
     try:
-        model = registry.load(
-            arguments.model,
-            arguments.device,
-            arguments.dtype,
-            arguments.revision,
-            quantize=arguments.quantize,
-            **parse_pairs(arguments.option),
-        )
+        model = load_from_arguments(arguments)
         samples = (
             scenes(arguments.count)
             if arguments.data == "scenes"

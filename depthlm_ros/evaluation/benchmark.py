@@ -29,6 +29,7 @@ from depthlm_ros.evaluation.protocols import (
     depthlm_items,
     depthvlm_items,
 )
+from depthlm_ros.models.arguments import load_from_arguments
 from depthlm_ros.status import Code, StatusError
 
 KEPT_TRUTHS = 200
@@ -251,8 +252,6 @@ def add_arguments(parser) -> None:
 def run(arguments) -> int:
     """Measure and report; returns the exit code (2: refused, the reason is on stderr)."""
     from depthlm_ros.evaluation.predictions import Constant
-    from depthlm_ros.models import registry
-    from depthlm_ros.models.options import parse_pairs
 
     try:
         if not arguments.sets or arguments.out is None:
@@ -269,14 +268,7 @@ def run(arguments) -> int:
         if arguments.model.startswith("constant:"):
             model = Constant(float(arguments.model.removeprefix("constant:")))
         else:
-            model = registry.load(
-                arguments.model,
-                arguments.device,
-                arguments.dtype,
-                arguments.revision,
-                quantize=arguments.quantize,
-                **parse_pairs(arguments.option),
-            )
+            model = load_from_arguments(arguments)
         predictor = Predictor(model, config.answers, config.as_published)
         for one in sets:
             measure_set(predictor, one, config, arguments.out, shard, show_progress)

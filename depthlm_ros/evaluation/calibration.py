@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depthlm_ros.evaluation.accuracy import Sample, read
+from depthlm_ros.evaluation.accuracy import Sample, make_estimator, read
 from depthlm_ros.interval import COVERAGE
 from depthlm_ros.status import Code, StatusError
 
@@ -100,9 +100,9 @@ def calibrate(scores: dict, held_out: float = 0.5, seed: int = 0) -> Conformal:
 
 def scores_of(model, samples: Iterable[Sample], progress=None) -> dict:
     """Return the log ratios of a model's readings by picture; several lines of one are joined."""
-    found = {}
+    found, estimator = {}, make_estimator(model)
     for count, sample in enumerate(samples, 1):
-        ratios = log_ratios(read(model, sample), sample.depth_m)
+        ratios = log_ratios(read(estimator, sample), sample.depth_m)
         name = sample.picture or sample.name
         found[name] = np.concatenate([found.get(name, np.empty(0)), ratios])
         if progress:

@@ -2,17 +2,19 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from depthlm_ros.datasets.base import LabelKind, Sample, convert
 from depthlm_ros.datasets.depth_reading import crop_of, load_dense, read_masked, read_rgb
-from depthlm_ros.estimator import DepthEstimator, marker_points, sample_points
+from depthlm_ros.estimator import DepthEstimator
 from depthlm_ros.evaluation.depth_metrics import edge_metrics
 from depthlm_ros.evaluation.protocols import WorkItem, to_truth_size
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models.base import DenseDepthModel, DistanceReading
+from depthlm_ros.point_readings import marker_points, sample_points
 from depthlm_ros.status import Code, StatusError
 
 FARTHEST_M = 1000.0
@@ -52,6 +54,10 @@ class Predictor:
     answers: LabelKind = LabelKind.DISTANCE
     as_published: bool = False
 
+    @cached_property
+    def _estimator(self) -> DepthEstimator:
+        return DepthEstimator(self.model, 0.0, FARTHEST_M)
+
     @property
     def is_dense(self) -> bool:
         """Whether the model gives maps."""
@@ -65,7 +71,7 @@ class Predictor:
         frame = _frame(sample)
         xy = sample.camera.normalise(item.pixels)
         if self.is_dense:
-            depth_map = DepthEstimator(self.model, 0.0, FARTHEST_M).depth(frame)
+            depth_map = self._estimator.depth(frame)
             read = np.array([p.depth_m for p in sample_points(depth_map, item.pixels)])
             return convert(read, xy, LabelKind.Z, sample.label)
         if self.as_published:
@@ -90,7 +96,7 @@ class Predictor:
         if self.as_published:
             raw, _ = self._raw(sample)
             return to_truth_size(raw, truth.shape), truth
-        depth_map = DepthEstimator(self.model, 0.0, FARTHEST_M).depth(_frame(sample))
+        depth_map = self._estimator.depth(_frame(sample))
         is_distance = sample.label is LabelKind.DISTANCE
         read = depth_map.distance_m() if is_distance else depth_map.depth_m
         return to_truth_size(read, truth.shape), truth

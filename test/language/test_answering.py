@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from depthlm_ros.estimator import sample_points
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.interval import Interval, IntervalKind
@@ -17,6 +16,7 @@ from depthlm_ros.language.grounding import singular
 from depthlm_ros.language.question import Able, read_question
 from depthlm_ros.language.ways import Body
 from depthlm_ros.models.base import QWEN3_VL_BOXES
+from depthlm_ros.point_readings import sample_points
 from depthlm_ros.status import Code
 
 CAMERA = PinholeCamera(400.0, 400.0, 319.5, 239.5, 640, 480)

@@ -129,11 +129,11 @@ class Asker:
     async def _from_scene(self, question: Question, progress: Progress):
         """Find named things, or measure free ways, on the worker."""
         values, namer = self._node.parameters.values, self._namer()
-        model, body = self._scheduler.model, Body(values.body_width, values.body_height)
+        estimator, body = self._scheduler.estimator, Body(values.body_width, values.body_height)
 
         def look(frame_depth):
             progress.stage("looking")
-            scene = FrameScene(model, frame_depth, self._scheduler.ranges, namer, body)
+            scene = FrameScene(estimator, frame_depth, namer, body)
             return answer_frame(question, scene, values.verify_things)
 
         return await self._run(look, progress, BOX_TOKENS, namer is not None)

@@ -10,7 +10,7 @@ from functools import partial
 
 from rclpy.task import Future
 
-from depthlm_ros.estimator import FrameDepth, estimate, sample
+from depthlm_ros.estimator import FrameDepth, FrameEstimator
 from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.depth.applied_scale import (
     named_readings,
@@ -45,7 +45,7 @@ class DepthRequests(Freshness):
             pixels = await pixels
 
         def read(frame_depth=frame_depth):
-            readings = sample(self.model, frame_depth, pixels, *self.ranges)
+            readings = self.estimator.sample(frame_depth, pixels)
             if self.is_dense:
                 return named_readings(readings, frame_depth.scale)
             return scaled_readings(readings, self.scale)
@@ -135,10 +135,10 @@ class DepthRequests(Freshness):
         begin = self.running_since = time.monotonic()
         try:
             frame, rectifier = self._frame_of(pair)
-            options = (*self.ranges, pair.clock_generation)
+            estimator, generation = self.estimator, pair.clock_generation
             made = call_model(
                 self.model,
-                lambda: estimate(self.model, frame, rectifier, *options),
+                lambda: estimator.estimate(frame, rectifier, generation),
                 self.statistics,
             )
         finally:
@@ -196,9 +196,12 @@ class DepthRequests(Freshness):
         return await self._wait("image", until)
 
     @property
-    def ranges(self) -> tuple[float, float]:
-        """(min_range_m, max_range_m) as the parameters are now [m]."""
-        return self._values.min_range_m, self._values.max_range_m
+    def estimator(self) -> FrameEstimator:
+        """The model with the range of the parameters: made anew when one of them changes."""
+        range_m, known = (self._values.min_range_m, self._values.max_range_m), self._estimator
+        if known is None or known.model is not self.model or known.range_m != range_m:
+            known = self._estimator = FrameEstimator(self.model, *range_m)
+        return known
 
     async def run_on_depth(self, call, until: float, after_token, stamp_ns: int = 0):
         """Return a FrameDepth and what ``call(it)`` gives on the worker. Raises StatusError.

@@ -4,7 +4,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from depthlm_ros.estimator import interval_of
+from depthlm_ros.interval import interval_of
 from depthlm_ros.models.device_memory import device_memory_bytes
 from depthlm_ros.sanitize import clean
 

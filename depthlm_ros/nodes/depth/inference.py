@@ -10,7 +10,7 @@ import time
 
 from rclpy.task import Future
 
-from depthlm_ros.estimator import FrameDepth, estimate
+from depthlm_ros.estimator import FrameDepth, FrameEstimator
 from depthlm_ros.image_io.samples import check_not_blank
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.models.oom_retry import call_model
@@ -44,6 +44,7 @@ class InferenceScheduler(DepthRequests):
         self.statistics = Statistics()
         self.worker: LatestWorker | None = None
         self.model = None
+        self._estimator: FrameEstimator | None = None
         self.clock_generation = 0
         self.scale = 1.0
         self.turn = contextlib.nullcontext()  # held while the model works, by one of several
@@ -149,13 +150,12 @@ class InferenceScheduler(DepthRequests):
         """Run the model on an image pair: on the worker."""
         begin = self.running_since = time.monotonic()
         frame, rectifier = self._frame_of(image_pair)
-        options = (
-            *self.ranges,
-            image_pair.clock_generation,
-            self._depth_publishers.cloud_request(),
-        )
+        generation, cloud = image_pair.clock_generation, self._depth_publishers.cloud_request()
+        estimator = self.estimator
         frame_depth = call_model(
-            self.model, lambda: estimate(self.model, frame, rectifier, *options), self.statistics
+            self.model,
+            lambda: estimator.estimate(frame, rectifier, generation, cloud),
+            self.statistics,
         )
         self.statistics.inference.add(time.monotonic() - begin)
         return scaled_frame(frame_depth, self.scale)

@@ -7,13 +7,14 @@ from visualization_msgs.msg import MarkerArray
 
 from depthlm_msgs.msg import Answer as AnswerMsg
 from depthlm_msgs.msg import PointDepthArray
-from depthlm_ros.estimator import FrameDepth, sample_points
+from depthlm_ros.estimator import FrameDepth
 from depthlm_ros.geometry.depth_map import EDGE_RATIO
 from depthlm_ros.models.base import CloudRequest
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
 from depthlm_ros.nodes.depth.markers import point_markers
 from depthlm_ros.nodes.depth.point_clouds import CloudPacker
+from depthlm_ros.point_readings import sample_points
 from depthlm_ros.status import Code
 
 SHOWN_FOR_S = 3.0

@@ -102,8 +102,8 @@ class ScaleCalibration(RequestHandler):
         return scales.estimate_scale(true, measured), float(np.median(true)) if true else math.nan
 
     async def _point(self, request, frame_depth, sensor, until: float) -> tuple:
-        pixel = frame_depth.rectifier.source_to_rectified([(request.pixel.u, request.pixel.v)])
-        reading = self._scheduler.estimator().sample(frame_depth.depth_map, pixel)[0]
+        pixel = (request.pixel.u, request.pixel.v)
+        (reading,) = self._scheduler.estimator.sample(frame_depth, [pixel])
         if reading.code not in (Code.OK, Code.NO_DEPTH, Code.IMPLAUSIBLE):
             raise StatusError(reading.code, reading.text)
         return [request.value], [reading.distance_m]

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from depthlm_ros.cli import main as cli
-from depthlm_ros.estimator import marker_points
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.interval import IntervalKind
 from depthlm_ros.models import registry
 from depthlm_ros.models.weights import calibration
 from depthlm_ros.models.weights.hub import EMBEDDED
+from depthlm_ros.point_readings import marker_points
 from depthlm_ros.status import Code, StatusError
 
 STATED = 2.089  # of the embedded model's config.json: the wider of scenes and photographs

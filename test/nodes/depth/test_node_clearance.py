@@ -13,7 +13,7 @@ from sensor_msgs.msg import LaserScan, PointCloud2
 from sensor_msgs_py.point_cloud2 import read_points
 from visualization_msgs.msg import MarkerArray
 
-from depthlm_msgs.msg import Clearance, Region
+from depthlm_msgs.msg import Clearance, Pixel, Region
 from depthlm_msgs.srv import CalibrateScale, CheckClearance, MeasureRegions
 from depthlm_ros.status import Code
 
@@ -217,6 +217,17 @@ def test_scale_is_measured_applied_named_kept_and_taken_back(start_node, tools, 
     assert "scale 1.2" in node.log.read_text()
     back = calibrate(robot, tools, kinds.SET, 1.0)
     assert back.previous == pytest.approx(again.scale) and back.scale == 1.0
+
+
+def test_scale_is_measured_at_a_point_of_known_distance(start_node, tools):
+    _, robot = start_node(model={"kind": "plane", "offset_m": 2.0}, max_age=60.0)
+    with robot.camera():
+        (now,) = robot.query((31.5, 23.5)).points
+    pixel = Pixel(u=31.5, v=23.5)
+    kind = CalibrateScale.Request.POINT
+    found = calibrate(robot, tools, kind, 1.5 * now.distance, pixel=pixel, frames=2)
+    assert found.status.code == Code.OK, found.status.text
+    assert found.scale == pytest.approx(1.5, rel=1e-4) and found.samples == 2
 
 
 def test_a_model_without_depth_map_says_what_is_needed(start_node, tools):
