@@ -219,10 +219,13 @@ def bench_speed(rounds: int, camera=CAMERA) -> dict[str, float]:
     ground = fit_ground(depth_map)
     obstacles = ObstacleMap.of(depth_map, ground)
     box = SweptBox.standing(ground, (0, 0, 0), (0, 0, 1), 3.0, 0.6, 1.0, 1.0)
+    temporal = filters.TemporalFilter()
     steps = {
         "edge mask": lambda: depth_map.depth_discontinuities(),
         "cloud with edge mask": lambda: pack_into(cloud, depth_map, rgb, 1.15),
         "median 3 x 3": lambda: filters.median_3x3(depth_map),
+        "temporal": lambda: temporal.apply(depth_map, camera_is_still=True),
+        "range": lambda: filters.in_range(depth_map, 0.3, 8.0),
         "ground": lambda: fit_ground(depth_map),
         "labels": lambda: ObstacleMap.of(depth_map, ground),
         "obstacle points": lambda: obstacles.points(obstacles.in_band(1.5)),
