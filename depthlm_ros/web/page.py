@@ -115,11 +115,9 @@ class _Page:
 
     def _lay_space(self) -> None:
         with ui.row().classes("w-full no-wrap"):
-            with ui.scene(
-                width=520, height=340, background_color="#15181d", grid=(10, 10)
-            ) as scene:
-                self._cloud = scene.point_cloud([], point_size=0.03)
-                scene.move_camera(x=-2.5, y=0, z=2.0, look_at_x=3.0, look_at_z=0.0)
+            with ui.scene(width=520, height=340, background_color="#15181d", grid=False) as scene:
+                self._cloud = scene.point_cloud([], point_size=0.06)
+                scene.move_camera(x=-0.8, y=-0.6, z=0.6, look_at_x=4.0, look_at_z=-0.3)
             with ui.column().classes("w-1/3 gap-1"):
                 self._top = ui.html(drawing.top_view([], None), sanitize=False).classes("w-full")
                 self._way = ui.label("").classes("text-xs").mark("corridor")
@@ -272,10 +270,10 @@ class _Page:
     # -- photographs --------------------------------------------------------------------------
 
     async def _photo(self, event) -> None:
-        name, data = event.file.name, await event.file.read()
+        name = event.file.name
         self._say(name, "is being measured ...")
         try:
-            measured = await self._desk.measure(name, data)
+            measured = await self._desk.measure(event.file)
         except ValueError as error:
             self._say(name, str(error))
             return
