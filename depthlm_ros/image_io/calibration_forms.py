@@ -14,6 +14,7 @@ from depthlm_ros.image_io.calibration_parts import (
     check_no_other_lens,
     coefficients,
     is_word,
+    lens_said,
     matrix_k,
     model_by_count,
     model_name,
@@ -36,7 +37,17 @@ _REALSENSE = (
     "brown_conrady",
     "kannala_brandt4",
 )
-_CAMERA_MATRIX = ("camera_matrix", "k", "mtx", "intrinsic_matrix", "m1", "camera_intrinsics")
+_PROJECTIONS = ("pinhole", "perspective")
+"""Names of the projection, which say nothing about the distortion."""
+_CAMERA_MATRIX = (
+    "camera_matrix",
+    "k",
+    "mtx",
+    "intrinsic_matrix",
+    "m1",
+    "camera_intrinsics",
+    "camera_mat",
+)
 
 
 @dataclass(frozen=True)
@@ -69,8 +80,19 @@ class Form:
 def _matrix_fits(fields: Fields) -> bool:
     value = fields.raw(*_CAMERA_MATRIX)
     if value is None:
-        return False
+        return _intrinsics_matrix(fields)
     return isinstance(value, list | str) or (isinstance(value, dict) and "data" in value)
+
+
+def _intrinsics_matrix(fields: Fields) -> bool:
+    """Tell whether ``intrinsics`` is a matrix of 3 x 3, as in OpenCV's older files."""
+    value = fields.raw("intrinsics")
+    data = value.get("data") if isinstance(value, dict) else value
+    if not isinstance(data, list):
+        return False
+    if all(isinstance(row, list) for row in data):
+        return [len(row) for row in data] == [3, 3, 3]
+    return len(data) == 9 and not any(isinstance(item, list | dict) for item in data)
 
 
 def _read_matrix(fields: Fields) -> Intrinsics:
@@ -96,7 +118,9 @@ def _check_p(p: tuple | None) -> None:
 
 
 def _square(fields: Fields) -> tuple:
-    k = fields.numbers(*_CAMERA_MATRIX)
+    k = fields.numbers(*_CAMERA_MATRIX, "intrinsics")
+    if len(k) == 12 and _intrinsics_matrix(fields):  # OpenPose's CameraMatrix is a pose
+        k = fields.numbers("intrinsics")
     if len(k) == 4:
         return matrix_k(*k)
     if len(k) != 9:
@@ -115,10 +139,11 @@ def _square(fields: Fields) -> tuple:
 def _model_of_matrix(fields: Fields, d: tuple) -> str:
     if "fisheye_model" in fields and fields.number("fisheye_model"):
         return "equidistant"
-    if "cameraType" in fields and fields.number("cameraType", default=0.0) == 1:
-        return "equidistant"
-    said = fields.word("distortion_model", "camera_model", "dist_model")
-    if plain(said) == "pinhole":  # names the projection, not the distortion
+    kind = fields.word("cameraType")
+    if kind.isdecimal():
+        return _oak_model(int(kind), d)
+    said = fields.word("distortion_model", "camera_model", "dist_model") or lens_said(fields)
+    if plain(said) in _PROJECTIONS:
         said = ""
     if not said and (near := fields.misspelt("distortion_model")) is not None:
         said = str(near)
@@ -129,9 +154,22 @@ def _model_of_matrix(fields: Fields, d: tuple) -> str:
             "4 coefficients without a model's name are a fisheye's or plumb_bob's: give ost.yaml, "
             "which names it"
         )
-    if "ost" in fields or "cameraType" in fields:
+    if "ost" in fields:
         return "rational_polynomial" if len(d) > 5 else "plumb_bob"
     return model_by_count(d, fields.remarks)
+
+
+def _oak_model(kind: int, d: tuple) -> str:
+    """Return the model of a depthai calibration's ``cameraType``."""
+    if kind == 1:
+        return "equidistant"
+    if kind:
+        names = {2: " (equirectangular)", 3: " (radial division)"}
+        raise FieldError(
+            f"cameraType {kind}{names.get(kind, '')}: must be 0 (perspective) or 1 (fisheye); "
+            "calibrate the camera as one of them"
+        )
+    return "rational_polynomial" if len(d) > 5 else "plumb_bob"
 
 
 def _window(fields: Fields) -> dict:
@@ -157,7 +195,7 @@ def _scalars_fit(fields: Fields) -> bool:
 def _read_scalars(fields: Fields) -> Intrinsics:
     check_no_other_lens(fields)
     k = _four(fields)
-    said = fields.word("model", "distortion_model", "camera_model", "distortion_type")
+    said = fields.word("distortion_model", "distortion_type", "model", "camera_model")
     said = said or fields.word("camera_type")
     if not said and is_word(fields.raw("distortion")):
         said = fields.word("distortion")
@@ -166,9 +204,10 @@ def _read_scalars(fields: Fields) -> Intrinsics:
     d = named_coefficients(fields, model_name(said, [])) or coefficients(fields)
     model = _realsense(plain(said), d)
     if model is None:
-        named = model_name(said if plain(said) != "pinhole" else "", fields.remarks)
+        named = model_name(said if plain(said) not in _PROJECTIONS else "", fields.remarks)
         model = named or model_by_count(d, fields.remarks)
-    return Intrinsics(size_in(fields), k, model, d if model != "none" or any(d) else (), {})
+    size = size_in(fields) or (size_in(fields, ("cols",), ("rows",)) if "cols" in fields else None)
+    return Intrinsics(size, k, model, d if model != "none" or any(d) else (), {})
 
 
 def _four(fields: Fields, prefix: str = "") -> tuple:
@@ -235,11 +274,15 @@ def _orb_fits(fields: Fields) -> bool:
 
 def _read_orb(fields: Fields) -> Intrinsics:
     prefix = "Camera1." if "Camera1.fx" in fields else "Camera."
-    kind = plain(fields.word("Camera.type")) or "pinhole"
+    kind = plain(fields.word("Camera.type", "Camera.model"))
+    kind = {"": "pinhole", "perspective": "pinhole", "fisheye": "kannalabrandt8"}.get(kind, kind)
     size = None
-    if "Camera.width" in fields or "Camera.height" in fields:
-        size = whole_size(fields, ("Camera.width",), ("Camera.height",))
+    if any(f"Camera.{name}" in fields for name in ("width", "height", "cols", "rows")):
+        wide, high = ("Camera.width", "Camera.cols"), ("Camera.height", "Camera.rows")
+        size = whole_size(fields, wide, high)
     k = _four(fields, prefix)
+    if kind == "pinhole" and f"{prefix}k4" in fields and f"{prefix}p1" not in fields:
+        raise FieldError(f"{prefix}k4 without p1: a fisheye's; write Camera.type: KannalaBrandt8")
     if kind == "kannalabrandt8" and (f"{prefix}k0" in fields or f"{prefix}k5" in fields):
         raise FieldError("KannalaBrandt8 has k1 to k4 and no others: calibrate it again")
     if kind == "kannalabrandt8":
@@ -265,8 +308,8 @@ def _kalibr_fits(fields: Fields) -> bool:
 def _read_kalibr(fields: Fields) -> Intrinsics:
     kind = plain(fields.word("camera_model")) or "pinhole"
     said = plain(fields.word("distortion_model"))
-    if kind.startswith("pinhole-"):
-        kind = "pinhole"
+    if kind in ("pinholeradtan", "pinholeequi", "pinholefov"):  # as kalibr's --models has them
+        kind, said = "pinhole", said or kind.removeprefix("pinhole")
     if kind != "pinhole" or said in OTHER_MODELS:
         raise FieldError(
             f"camera_model {kind} with distortion_model {said or 'none'}: must be pinhole with "

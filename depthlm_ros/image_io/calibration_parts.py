@@ -4,6 +4,8 @@ A distortion that is missing or misspelt is never silently none: a remark says w
 """
 
 import difflib
+import re
+import reprlib
 
 from depthlm_ros.image_io.calibration_fields import FieldError, Fields, numbers_of, plain
 
@@ -52,6 +54,7 @@ DISTORTION_NAMES = (
     "distortion_coefficients",
     "d",
     "dist_coeffs",
+    "dist_coeff",
     "distortion_coeffs",
     "distortion_coeff",
     "distCoefs",
@@ -62,26 +65,31 @@ DISTORTION_NAMES = (
     "distortion_parameters",
     "distortion_model_coefficients",
 )
+_PYTHON_ENUM = re.compile(r"^<(\S+): \d+>$")
+"""How pyrealsense2 prints a model: ``<distortion.brown_conrady: 4>``."""
 _WIDTH, _HEIGHT = ("image_width", "width", "w"), ("image_height", "height", "h")
-_SIZE = ("resolution", "image_size", "camera_resolution", "image_resolution", "size")
+_SIZE = ("resolution", "image_size", "img_size", "camera_resolution", "image_resolution", "size")
 _BY_NAME = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
 
 
-def size_in(fields: Fields) -> tuple | None:
-    """Return (width, height), None where the table states none."""
+def size_in(fields: Fields, width=_WIDTH, height=_HEIGHT) -> tuple | None:
+    """Return (width, height), None where the table states none; ``width``, ``height``: names."""
+    has = [any(name in fields for name in names) for names in (width, height)]
+    inner = next((part for name in _SIZE if (part := fields.part(name)) is not None), None)
+    if inner is not None and not any(has):
+        return size_in(inner)
     listed = next((name for name in _SIZE if isinstance(fields.raw(name), list)), None)
     if listed:
         size = fields.numbers(listed)
         if len(size) != 2 or any(v != int(v) or v < 1 for v in size):
             raise FieldError(f"{listed} = {list(size)}: must be a width and a height in pixels")
         return int(size[0]), int(size[1])
-    has = [any(name in fields for name in names) for names in (_WIDTH, _HEIGHT)]
     if not any(has):
         wide = fields.misspelt("image_width"), fields.misspelt("image_height")
         if None in wide:
             return None
-        fields = Fields({"width": wide[0], "height": wide[1]}, fields.remarks)
-    return whole_size(fields, _WIDTH, _HEIGHT)
+        fields = Fields({width[0]: wide[0], height[0]: wide[1]}, fields.remarks)
+    return whole_size(fields, width, height)
 
 
 def whole_size(fields: Fields, width: tuple, height: tuple) -> tuple[int, int]:
@@ -102,6 +110,7 @@ def matrix_k(fx: float, fy: float, cx: float, cy: float, skew: float = 0.0) -> t
 
 def model_name(said: str, remarks: list[str]) -> str:
     """Return CameraInfo's name of a distortion model; an unknown name as it is."""
+    said = _PYTHON_ENUM.sub(r"\1", said)
     key = plain(said).removeprefix("distortion.").removeprefix("rs2distortion")
     if not key:
         return ""
@@ -114,6 +123,20 @@ def model_name(said: str, remarks: list[str]) -> str:
         remarks.append(f"distortion model {said!r} is taken for {known[near[0]]}")
         return known[near[0]]
     return said
+
+
+def lens_said(fields: Fields) -> str:
+    """Return the lens model that stands beside a camera's numbers by a less usual name, or "".
+
+    ``model`` and ``type`` may as well be the camera's own name, so only models' names count.
+    """
+    names = ("model", "lens_model", "projection_model", "type", "lens_type")
+    said = [fields.raw(name) for name in names]
+    inner = fields.part("distortion")
+    if inner is not None:
+        said.append(inner.raw("type", "model", "name"))
+    words = [str(word) for word in said if is_word(word)]
+    return next((w for w in words if model_name(w, []) in _MODELS or plain(w) in OTHER_MODELS), "")
 
 
 def model_by_count(d: tuple, remarks: list[str]) -> str:
@@ -176,8 +199,21 @@ def coefficients(fields: Fields) -> tuple:
     if value is None:
         return no_distortion(fields)
     if isinstance(value, dict) and "data" not in Fields(value, []):
-        return by_name(Fields(value, fields.remarks))
+        return _of_table(Fields(value, fields.remarks), value)
     return numbers_of(value, "distortion coefficients")
+
+
+def _of_table(inner: Fields, table: dict) -> tuple:
+    """Return the coefficients of a table named distortion: by names, or a list in it."""
+    if any(name in inner for name in _BY_NAME):
+        return by_name(inner)
+    found = inner.raw("parameters", "params", "values", *DISTORTION_NAMES, "coefficients")
+    if found is None or is_word(found):
+        raise FieldError(
+            f"distortion = {reprlib.repr(table)}: must be k1, k2, p1, p2 ... or a list of "
+            "coefficients"
+        )
+    return numbers_of(found, "distortion coefficients")
 
 
 def is_word(value) -> bool:

@@ -24,7 +24,12 @@ _BINARY = {
     b"MATLAB": "a MATLAB file: write its numbers as YAML",
     b"\x93NUMPY": "a NumPy array: write its numbers as YAML",
 }
-_ECHO_NOISE = re.compile(r"(?m)^(A message was lost!!!.*|\s*total count.*|WARNING: .*)$\n?")
+_ECHO_NOISE = re.compile(
+    r"(?m)^(A message was lost!!!.*|\s*total count.*|WARNING: .*|\S*[$#>%] *ros2? ?topic echo .*|"
+    r"\S*[$#>%] *rostopic echo .*)$\n?"
+)
+_TIGHT = re.compile(r"(?m)^([ \t]*\w+):\[")
+"""``data:[``, which OpenCV takes and YAML does not: ORB-SLAM2's own settings have it."""
 
 
 class TextError(ValueError):
@@ -44,9 +49,11 @@ def tables_of(data: bytes) -> list[dict]:
     stripped = text.lstrip()
     if stripped.startswith("<"):
         return [_xml(stripped)]
-    if stripped.startswith("{"):
+    if stripped.startswith(("{", "[")):
         found = _json(stripped)
-        if found is not None:
+        if isinstance(found, list) and found and all(isinstance(item, dict) for item in found):
+            return [{f"camera{i}": item for i, item in enumerate(found)}]
+        if isinstance(found, dict):
             return [found]
     if _is_ost(stripped):
         return [_ost(stripped)]
@@ -78,9 +85,9 @@ def _decoded(data: bytes) -> str:
 
 
 def _yaml(text: str) -> list[dict]:
-    """Read all documents; a broken one after a good one ends the list (a dump that was cut)."""
+    """Read all documents; broken ones beside good ones are left out (a dump that was cut)."""
     text = re.sub(r"\A(\s*(#.*)?\n)*%YAML.*\n", "", text)  # OpenCV's "%YAML:1.0" is no YAML
-    text = _ECHO_NOISE.sub("", text).replace("\t", "    ")
+    text = _TIGHT.sub(r"\1: [", _ECHO_NOISE.sub("", text)).replace("\t", "    ")
     found, broken = [], ""
     for part in re.split(r"(?m)^---(?=\s|$)", text)[: MAX_DOCUMENTS + 1]:
         if not _says_something(part):
@@ -88,8 +95,8 @@ def _yaml(text: str) -> list[dict]:
         try:
             table = yaml.load(part, _Loader)
         except (yaml.YAMLError, RecursionError) as error:
-            broken = " ".join(str(error).split())[:160] or type(error).__name__
-            break
+            broken = broken or " ".join(str(error).split())[:160] or type(error).__name__
+            continue
         if isinstance(table, dict):
             found.append(table)
     if not found:
@@ -103,6 +110,8 @@ def _what_is_wrong(text: str, broken: str) -> str:
         return (
             "it is the text of rs-enumerate-devices: give the CameraInfo that realsense-ros sends"
         )
+    if "Camera-system parameters" in text:
+        return "it is kalibr's report: give the camchain's .yaml beside it"
     if not broken:
         return "it holds no table"
     if text.lstrip().startswith("{"):
@@ -146,8 +155,8 @@ def _untagged(loader, node):
     return loader.construct_scalar(node)
 
 
-def _json(text: str) -> dict | None:
-    """Return a JSON table; None where it may be YAML in flow style after all."""
+def _json(text: str) -> dict | list | None:
+    """Return what JSON holds; None where it may be YAML in flow style after all."""
     try:
         value = json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=_pairs)
     except RecursionError as error:

@@ -14,8 +14,9 @@ from urllib.parse import unquote, urlparse
 
 from depthlm_ros.geometry.rectify import CameraModel
 from depthlm_ros.image_io import calibration_text
-from depthlm_ros.image_io.calibration_fields import FieldError, Fields, plain
-from depthlm_ros.image_io.calibration_forms import ACCEPTED, FORMS, Form, Intrinsics
+from depthlm_ros.image_io.calibration_cameras import camera_in
+from depthlm_ros.image_io.calibration_fields import FieldError
+from depthlm_ros.image_io.calibration_forms import ACCEPTED, Intrinsics
 from depthlm_ros.status import Code, StatusError
 
 MIN_VIEW_DEG, MAX_VIEW_DEG = 5.0, 150.0
@@ -23,10 +24,6 @@ MIN_VIEW_DEG, MAX_VIEW_DEG = 5.0, 150.0
 OFF_CENTRE = 0.15
 """Part of the image's side that the principal point may lie off the middle without a remark."""
 NO_SIZE = "it states no image size"
-MAX_ERROR_PX = 2.0
-"""Mean reprojection error of a calibration that is still worth something."""
-_SOCKETS = {"0": "CAM_A", "1": "CAM_B", "2": "CAM_C", "3": "CAM_D"}
-_DEPTH = 4
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def read_calibration(path, image_size: tuple | None = None) -> Calibration:
     try:
         data = _bytes_of(file)
         tables = calibration_text.tables_of(data)
-        form, found = _camera_in(tables, camera, remarks)
+        form, found = camera_in(tables, camera, remarks)
         lens = _lens(found, image_size, remarks)
     except calibration_text.UnknownFormError as error:
         text = f"calibration {file}: {error}; what is read: {ACCEPTED}"
@@ -107,143 +104,6 @@ def _bytes_of(file: Path) -> bytes:
     return data[:end]
 
 
-# -- which camera -----------------------------------------------------------------------------
-
-
-def _camera_in(tables: list[dict], camera: str, remarks: list[str]) -> tuple[Form, Intrinsics]:
-    """Return the one camera of all documents, or the one of that name."""
-    first = _read_table(tables[0], camera, remarks)
-    for i, table in enumerate(tables[1:], 2):
-        try:
-            other = _read_table(table, camera, [])
-        except FieldError:
-            continue  # a dump that was cut, or what is no camera
-        if other[1] != first[1]:
-            raise FieldError(
-                f"its documents 1 and {i} hold different intrinsics: give a file of one of them"
-            )
-    return first
-
-
-def _read_table(table: dict, camera: str, remarks: list[str]) -> tuple[Form, Intrinsics]:
-    found = _cameras(table)
-    if not found:
-        raise FieldError(f"no intrinsics found in it; what is read: {ACCEPTED}")
-    name = _chosen(list(found), camera)
-    form, inner = found[name]
-    fields = Fields(inner, remarks)
-    error_px = fields.number("avg_reprojection_error", default=0.0)
-    if error_px > MAX_ERROR_PX:
-        remarks.append(f"its own reprojection error is {error_px:g} px: calibrate again")
-    return form, form.read(fields)
-
-
-def _chosen(names: list[str], camera: str) -> str:
-    listed = ", ".join(names[:8])
-    if camera:
-        fitting = [n for n in names if plain(camera) in (plain(n), plain(n.rpartition("/")[2]))]
-        if not fitting and names == [""]:
-            return ""
-        if len(fitting) != 1:
-            raise FieldError(f"camera {camera!r} is not in it: there are {listed}")
-        return fitting[0]
-    if len(names) > 1:
-        raise FieldError(
-            f"it holds {len(names)} cameras: choose one of {listed} by its name behind a #, as in "
-            f"FILE#{names[0]}"
-        )
-    return names[0]
-
-
-def _cameras(table: dict, path: str = "", depth: int = 0) -> dict:
-    """Return the cameras of a table and of the tables in it: name -> (form, table)."""
-    fields = Fields(table, [])
-    if not path and (several := _pairs_of(table, fields)):
-        return several
-    for form in FORMS:
-        if form.fits(fields):
-            return {path: (form, table)}
-    found = {}
-    if depth < _DEPTH:
-        for name, inner in fields.tables().items():
-            found |= _cameras(inner, f"{path}/{name}" if path else name, depth + 1)
-    return _with_what_is_beside(found, table)
-
-
-_BESIDE = {
-    plain(name)
-    for name in (
-        "image_width", "image_height", "width", "height", "resolution", "image_size",
-        "distortion_model", "distortion", "distortion_coefficients", "distortion_coeffs",
-        "dist_coeffs", "distortion_parameters", "d",
-    )
-}  # fmt: skip
-
-
-def _with_what_is_beside(found: dict, table: dict) -> dict:
-    """Add a lone camera's size and distortion from beside its table, where that lacks them."""
-    if len(found) != 1:
-        return found
-    ((name, (form, inner)),) = found.items()
-    own = {plain(key) for key in inner}
-    extra = {k: v for k, v in table.items() if plain(k) in _BESIDE - own and v is not inner}
-    return {name: (form, {**extra, **inner})}
-
-
-def _pairs_of(table: dict, fields: Fields) -> dict:
-    """Return the cameras of tables that hold several side by side: OAK, stereo of OpenCV, ORB."""
-    matrix = FORMS[3]
-    listed = fields.raw("cameraData")
-    if isinstance(listed, list):
-        return {
-            _SOCKETS.get(str(item[0]), f"CAM_{item[0]}"): (matrix, item[1])
-            for item in listed
-            if isinstance(item, list)
-            and len(item) == 2
-            and isinstance(item[1], dict)
-            and "intrinsicMatrix" in item[1]
-            and _is_set(item[1]["intrinsicMatrix"])
-        }
-    if "M1" in fields and "M2" in fields:
-        shared = {k: v for k, v in table.items() if plain(k)[-1:] not in ("1", "2")}
-        return {
-            name: (
-                matrix,
-                shared
-                | {
-                    "camera_matrix": fields.raw(f"M{i}"),
-                    **({"d": fields.raw(f"D{i}")} if f"D{i}" in fields else {}),
-                },
-            )
-            for i, name in ((1, "1"), (2, "2"))
-        }
-    if "Camera2.fx" in fields:
-        first = "Camera1." if "Camera1.fx" in fields else "Camera."
-        return {
-            "Camera1": (FORMS[0], _orb_of(table, first)),
-            "Camera2": (FORMS[0], _orb_of(table, "Camera2.")),
-        }
-    return {}
-
-
-def _orb_of(table: dict, prefix: str) -> dict:
-    """Return one camera of ORB-SLAM's stereo settings, with what both share."""
-    shared = ("Camera.type", "Camera.width", "Camera.height")
-    kept = {name: table[name] for name in shared if name in table}
-    own = {k.replace(prefix, "Camera1."): v for k, v in table.items() if k.startswith(prefix)}
-    return kept | {
-        k: v
-        for k, v in own.items()
-        if k not in ("Camera1.type", "Camera1.width", "Camera1.height")
-    }
-
-
-def _is_set(matrix) -> bool:
-    return isinstance(matrix, list) and any(
-        str(v) not in ("0", "0.0") for row in matrix if isinstance(row, list) for v in row
-    )
-
-
 # -- judging ----------------------------------------------------------------------------------
 
 
@@ -265,7 +125,7 @@ def _lens(found: Intrinsics, image_size: tuple | None, remarks: list[str]) -> Ca
             f"fx = {lens.k[0]:g} and fy = {lens.k[4]:g} px: must be alike within a factor of 2; "
             "calibrate the camera"
         )
-    if not 0.8 < ratio < 1.25:
+    if not 0.9 < ratio < 1.11:
         remarks.append(f"fx {lens.k[0]:g} and fy {lens.k[4]:g} px differ widely: check them")
     return lens
 

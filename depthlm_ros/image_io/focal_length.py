@@ -14,6 +14,8 @@ from depthlm_ros.status import Code, StatusError
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
 PHONE_F35_MM = 26.0
 """35 mm equivalent of the main camera of most phones since 2016 (24 to 28 mm)."""
+WIDEST_SHAPE = 2.4
+"""Aspect ratio that a camera takes at most (phones: 21 by 9); wider ones are stitched or cut."""
 SIMILAR_SHAPE = 0.02
 """Relative difference of two aspect ratios that is rounding."""
 _SENSOR_WIDTH_MM = (  # make and model, as EXIF has them; the sensor's longer side
@@ -21,14 +23,15 @@ _SENSOR_WIDTH_MM = (  # make and model, as EXIF has them; the sensor's longer si
     (r"RP_imx219", 3.68),
     (r"RP_imx477", 6.287),
     (r"RP_imx708", 6.45),
-    (r"Canon EOS (5D|6D|R|R3|R5|R6|R8|RP|1Ds|1D X)\b", 36.0),
+    (r"Canon EOS[ -](5D|6D|R|R1|R3|R5|R6|R8|RP|Ra|1Ds|1D X|1D C)(S|m\d)?\b", 36.0),
+    (r"Canon EOS-1D\b", 28.0),
     (r"Canon EOS", 22.3),
-    (r"NIKON (D3X?|D4S?|D5|D6|D6[01]0|D7[05]0|D780|D8[015]0E?|Z ?[5-9]|Z f)\b", 35.9),
+    (r"NIKON (D3[XS]?|D4S?|D5|D6|D6[01]0|D7[05]0|D780|D8[015]0E?|Z ?[5-9](_\d)?|Z f)\b", 35.9),
     (r"NIKON (D|Z)", 23.5),
-    (r"(ILCE-7|ILCE-9|ILCE-1|DSC-RX1)", 35.8),
+    (r"(ILCE-7|ILCE-9|ILCE-1|DSC-RX1(R|RM2)?\b)", 35.8),
     (r"(ILCE|NEX)-", 23.5),
     (r"FUJIFILM X-", 23.5),
-    (r"(OLYMPUS|OM Digital|Panasonic DC-G|Panasonic DMC-G)", 17.3),
+    (r"(OLYMPUS.* (E-[MP]|E-[3-6]\d*\b|PEN-F)|OM-\d|Panasonic DC-G|Panasonic DMC-G)", 17.3),
     (r"PENTAX K-1\b", 35.9),
     (r"PENTAX K", 23.5),
 )
@@ -39,7 +42,7 @@ class Exif:
     """What a file says of its camera; 0 or "" where it says nothing.
 
     ``width``, ``height``: of the picture when it was taken [px], before any cropping;
-    ``plane_px_per_mm``: pixels a millimetre of the sensor.
+    ``plane_px_per_mm``: pixels a millimetre of the sensor; ``is_panorama``: it says it is one.
     """
 
     make: str = ""
@@ -50,6 +53,7 @@ class Exif:
     width: int = 0
     height: int = 0
     plane_px_per_mm: float = 0.0
+    is_panorama: bool = False
 
     @property
     def camera(self) -> str:
@@ -152,6 +156,12 @@ def _by_sensor(exif: Exif, width: int, height: int) -> FocalLength | None:
 
 
 def _check_uncropped(exif: Exif, width: int, height: int) -> None:
+    if max(width, height) > WIDEST_SHAPE * min(width, height):
+        raise StatusError(
+            Code.BAD_CAMERA_INFO,
+            f"a picture of {width} x {height} px is a panorama or a strip of one, which EXIF's "
+            "focal length does not describe; give the original, or fx, cx and cy",
+        )
     if exif.width < 1 or exif.height < 1:
         return
     then = max(exif.width, exif.height) / min(exif.width, exif.height)

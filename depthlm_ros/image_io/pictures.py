@@ -8,16 +8,18 @@ is refused by name. Sizes are known before anything is decoded.
 import io
 import math
 import re
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.image_io import samples
+from depthlm_ros.image_io.exif import exif_of
 from depthlm_ros.image_io.focal_length import Exif
 from depthlm_ros.status import Code, StatusError
 
@@ -25,12 +27,15 @@ MAX_PIXELS = 40_000_000
 """Pixels of a picture that is used as it is; larger ones are scaled down to so many."""
 MOST_PIXELS = 220_000_000
 """Pixels of a picture that is opened at all: phones reach 200 million."""
+MIN_SIDE = 16
+"""Pixels of the shorter side of a picture; icons and tracking pixels have fewer."""
 MAX_BYTES = 400_000_000
 ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif", ".tif", ".tiff", ".heic", ".heif", ".bmp",
     ".ppm", ".pgm", ".jp2",
 )  # fmt: skip
 """Endings of files that a folder is searched for."""
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damage: what matters is refused
 _RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw")
 _VIDEO = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -167,10 +172,14 @@ def _check_kind(data: bytes, label: str) -> None:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
         _register_heif(label)
     if b"GPano:ProjectionType" in data[:200_000]:
-        raise StatusError(
-            Code.BAD_IMAGE,
-            f"{label} is a panorama, which no single focal length describes: give a photograph",
-        )
+        raise _panorama(label)
+
+
+def _panorama(label: str) -> StatusError:
+    return StatusError(
+        Code.BAD_IMAGE,
+        f"{label} is a panorama, which no single focal length describes: give a photograph",
+    )
 
 
 def _register_heif(label: str) -> None:
@@ -189,8 +198,14 @@ def _register_heif(label: str) -> None:
 
 
 def _no_picture(label: str, data: bytes) -> StatusError:
-    if data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*")):
-        return StatusError(Code.BAD_IMAGE, f"{label}: damaged at its beginning; copy it anew")
+    if data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"RIFF")) or data[4:8] == b"ftyp":
+        return StatusError(Code.BAD_IMAGE, f"{label}: damaged; copy it anew")
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return StatusError(
+            Code.BAD_IMAGE,
+            f"{label} is a TIFF that cannot be read (damaged, of floating point numbers, or with "
+            "channels of an unusual kind): save it anew, with 8 or 16 bit a channel",
+        )
     what = f"its {len(data)} bytes begin with {data[:4].hex()}"
     if data[:2] == b"\xff\x0a" or data[4:8] == b"JXL ":
         what = "it is JPEG XL"
@@ -213,9 +228,17 @@ def _decoded(opened: Image.Image, data: bytes, label: str, upright: bool):
     width, height = opened.size
     if width * height > MOST_PIXELS:
         raise _too_large(label, f"{width} x {height} px")
+    if min(width, height) < MIN_SIDE:
+        raise StatusError(
+            Code.BAD_IMAGE,
+            f"{label}: {width} x {height} px: must be {MIN_SIDE} x {MIN_SIDE} at least; give the "
+            "photograph itself",
+        )
     _check_tiff(opened, label)
     is_deep = _is_deep(opened)  # before EXIF is asked for, which decodes a PNG
     exif, orientation = exif_of(opened)
+    if exif.is_panorama:
+        raise _panorama(label)
     remarks = []
     if getattr(opened, "n_frames", 1) > 1 and opened.format in ("GIF", "WEBP", "AVIF", "TIFF"):
         remarks.append(f"the first of its {opened.n_frames} pictures is taken")
@@ -261,11 +284,20 @@ def _check_tiff(opened: Image.Image, label: str) -> None:
 def _is_deep(opened: Image.Image) -> bool:
     if opened.mode.startswith("I") and opened.format in ("PNG", "TIFF", "PPM"):
         return True
+    if opened.format == "JPEG2000":  # whose bits Pillow does not tell
+        return True
+    if opened.format == "PPM":
+        return any(_largest(tile.args) > 255 for tile in opened.tile)
     if opened.format == "PNG":
         return any("16" in str(tile.args) for tile in opened.tile)  # as in "RGB;16B"
     if opened.format == "TIFF":
         return max(np.atleast_1d(opened.tag_v2.get(258, 8))) > 8
     return False
+
+
+def _largest(args) -> int:
+    """Return the largest sample that a PPM's header names; 0 where Pillow does not tell."""
+    return max((a for a in args if isinstance(a, int)), default=0) if args else 0
 
 
 def _deep(data: bytes, label: str) -> np.ndarray:
@@ -274,7 +306,8 @@ def _deep(data: bytes, label: str) -> np.ndarray:
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if bgr is None or bgr.dtype not in (np.uint8, np.uint16):
         raise StatusError(
-            Code.BAD_IMAGE, f"{label}: cannot be decoded; save it anew, with 8 or 16 bit"
+            Code.BAD_IMAGE,
+            f"{label}: cannot be decoded (damaged, or not of 8 or 16 bit): save it anew",
         )
     return (samples.to_eight_bits(bgr) if bgr.dtype == np.uint16 else bgr)[..., ::-1]
 
@@ -303,44 +336,3 @@ def _scaled_down(pixels: np.ndarray, max_pixels: int) -> np.ndarray:
     scale = math.sqrt(max_pixels / (width * height))
     size = max(1, int(width * scale)), max(1, int(height * scale))
     return cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
-
-
-# -- EXIF -------------------------------------------------------------------------------------
-
-
-def exif_of(opened: Image.Image) -> tuple[Exif, int]:
-    """Return (Exif, orientation 1 to 8) of an opened picture; what is broken counts as unsaid."""
-    try:
-        tags = opened.getexif()
-        inner = tags.get_ifd(ExifTags.IFD.Exif)
-    except (OSError, ValueError, SyntaxError, KeyError, TypeError, AttributeError):
-        return Exif(), 1
-    unit_mm = {2: 25.4, 3: 10.0, 4: 1.0}.get(inner.get(0xA210), 25.4)
-    per_unit = _number(inner.get(0xA20E))
-    exif = Exif(
-        make=_text(tags.get(0x010F)),
-        model=_text(tags.get(0x0110)),
-        focal_mm=_number(inner.get(0x920A)),
-        f35_mm=_number(inner.get(0xA405)),
-        digital_zoom=_number(inner.get(0xA404)) or 1.0,
-        width=int(_number(inner.get(0xA002))),
-        height=int(_number(inner.get(0xA003))),
-        plane_px_per_mm=per_unit / unit_mm,
-    )
-    told = opened.info.get("original_orientation") or tags.get(0x0112)  # libheif resets the tag
-    orientation = int(_number(told) or 1)
-    return exif, orientation if orientation in _TURNS else 1
-
-
-def _number(value) -> float:
-    """Return a positive finite number, 0 for anything else."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return 0.0
-    return number if math.isfinite(number) and 0 < number < 1e7 else 0.0
-
-
-def _text(value) -> str:
-    text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
-    return "".join(c for c in text.strip("\0 ") if c.isprintable())[:60]

@@ -25,6 +25,12 @@ FX_26 = 3004.63
         # 50 mm on 22.3 mm
         (Exif("Canon", "Canon EOS 80D", 50.0), 8968.61, "Canon EOS 80D, 50 mm"),
         (Exif("Canon", "Canon EOS 6D", 50.0), 5555.56, "sensor of 36 mm"),
+        # 36 mm: 50 / 36 * 4000; 22.3 mm; 28 mm; 17.3 mm
+        (Exif("Canon", "Canon EOS R5m2", 50.0), 5555.56, "36 mm"),
+        (Exif("Canon", "Canon EOS-1D X Mark II", 50.0), 5555.56, "36 mm"),
+        (Exif("Canon", "Canon EOS R50", 50.0), 8968.61, "22.3 mm"),
+        (Exif("Canon", "Canon EOS-1D Mark III", 50.0), 7142.86, "28 mm"),
+        (Exif("OLYMPUS IMAGING CORP.", "E-M10", 25.0), 5780.35, "17.3 mm"),
         (Exif("NIKON CORPORATION", "NIKON D850", 24.0), 2674.09, "35.9 mm"),
         (Exif("NIKON CORPORATION", "NIKON D5300", 24.0), 4085.11, "23.5 mm"),
         # 8000 px at 400 px a mm are 20 mm of sensor: 10 / 20 * 4000
@@ -45,7 +51,8 @@ def test_an_upright_picture_has_the_same_focal_length():
 
 
 def test_exif_that_tells_nothing():
-    for exif in (Exif(), Exif("X", "Y", focal_mm=4.2), Exif(digital_zoom=2.0)):
+    small = Exif("OLYMPUS IMAGING CORP.", "TG-6", focal_mm=4.5), Exif("SONY", "DSC-RX100", 10.4)
+    for exif in (Exif(), Exif("X", "Y", focal_mm=4.2), Exif(digital_zoom=2.0), *small):
         assert of_exif(exif, 4000, 3000) is None
 
 
@@ -53,6 +60,13 @@ def test_a_cropped_picture_is_refused():
     with pytest.raises(StatusError) as refusal:
         of_exif(Exif(f35_mm=26.0, width=4000, height=3000), 2000, 2000)
     assert refusal.value.code == Code.BAD_CAMERA_INFO and "cropped" in refusal.value.text
+
+
+@pytest.mark.parametrize(("width", "height"), [(6000, 1600), (1600, 6000)])
+def test_a_strip_is_no_picture_that_a_camera_took(width, height):
+    with pytest.raises(StatusError, match="panorama or a strip"):
+        of_exif(Exif(f35_mm=26.0), width, height)
+    assert of_exif(Exif(f35_mm=26.0), 2100, 900).fx == pytest.approx(1372.95, rel=1e-5)
 
 
 def test_what_a_person_gives():

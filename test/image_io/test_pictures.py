@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.image_io import pictures
+from depthlm_ros.image_io import exif as exif_tags
 from depthlm_ros.image_io.pictures import decode, read_picture
 from depthlm_ros.status import Code, StatusError
 
@@ -241,6 +241,42 @@ def test_depths_and_panoramas_are_no_photographs(upright):
     assert "panorama" in refusal.value.text
 
 
+def test_what_exif_calls_a_panorama_is_none(upright):
+    exif, file = Image.Exif(), io.BytesIO()
+    exif.get_ifd(0x8769)[0xA401] = 6  # CustomRendered, as Apple writes it
+    Image.fromarray(upright).save(file, "JPEG", exif=exif.tobytes())
+    with pytest.raises(StatusError, match="panorama"):
+        decode(file.getvalue(), "x", True)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (15, 200)])
+def test_a_picture_of_a_few_pixels_is_no_photograph(width, height):
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), RED).save(file, "PNG")
+    with pytest.raises(StatusError, match="must be 16 x 16 at least"):
+        decode(file.getvalue(), "x", True)
+
+
+@pytest.mark.parametrize("ending", [".ppm", ".jp2"])
+def test_deep_colours_of_other_formats(upright, ending):
+    shift = 4 if ending == ".ppm" else 8  # 12 bits in 16; all 16
+    full = upright.astype(np.uint16) << shift
+    found = decode(cv2.imencode(ending, full[..., ::-1])[1].tobytes(), "x", True)
+    assert np.abs(found.rgb.astype(int) - upright).max() <= 6  # JPEG 2000 loses a little
+
+
+@pytest.mark.parametrize(
+    ("unit", "per_mm"), [(2, 25.4), (3, 10.0), (4, 1.0), (5, 0.001), (1, None), (9, None)]
+)
+def test_the_sensors_pixels_by_every_unit(upright, unit, per_mm):
+    exif, file = Image.Exif(), io.BytesIO()
+    tags = exif.get_ifd(0x8769)
+    tags.update({0xA20E: 160.0 * (per_mm or 1.0), 0xA210: unit, 0xA002: 640, 0xA003: 480})
+    Image.fromarray(upright).save(file, "JPEG", exif=exif.tobytes())
+    found = decode(file.getvalue(), "x", True).exif
+    assert found.plane_px_per_mm == pytest.approx(160.0 if per_mm else 0.0, rel=1e-3)
+
+
 def test_the_first_of_several_is_taken_and_said(upright):
     file = io.BytesIO()
     frames = [Image.fromarray(upright), Image.fromarray(upright[::-1].copy())]
@@ -279,4 +315,4 @@ def test_exif_of_every_kind_of_damage_counts_as_unsaid(upright):
     assert (found.f35_mm, found.digital_zoom, found.focal_mm) == (0.0, 1.0, 0.0)
     assert found.make.startswith("Cam") and found.make.isprintable()
     assert (found.width, found.height) == (64, 48)
-    assert pictures._number("1/0") == pictures._number(float("nan")) == 0.0
+    assert exif_tags._number("1/0") == exif_tags._number(float("nan")) == 0.0

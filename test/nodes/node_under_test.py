@@ -66,6 +66,7 @@ class Room(Plane):
 
     def depth(self, rgb, view):
         """Return the nearer of floor and wall."""
+        self.spend(self.seconds)
         v, u = np.mgrid[: view.height, : view.width]
         rays = view.camera.unproject(np.stack([u, v], axis=-1), np.ones(u.shape))
         ahead = rays[..., 2] * np.cos(self.pitch) - rays[..., 1] * np.sin(self.pitch)

@@ -62,7 +62,10 @@ def _runs(options, folder: Path) -> list:
         return [lambda: soak.run(folder, options.minutes, options.own_process)]
     print(HEAD)
     if options.command == "requests":
-        return [lambda: random_requests.run(folder, options.count)]
+        return [
+            lambda: random_requests.run_large(folder, max(2, options.count // 50)),
+            lambda: random_requests.run(folder, options.count),
+        ]
     if options.command == "fuzz":
         return [
             lambda: fuzz.questions(options.cases),

@@ -48,6 +48,39 @@ def run(folder, count: int) -> str:
     )
 
 
+def run_large(folder, count: int) -> str:
+    """Send requests of 4,096 pixels all at once; the state must be told all the while."""
+    node = tools.NodeProcess(folder, "/large", model={"seconds": 0.05}, max_age=5.0)
+    robot = tools.Robot("/large")
+    node.wait_for_log("active:")
+    robot.meet(node)
+    tally, slowest_s = Tally(), 0.0
+    calls = Calls(robot, tally, 5.0)
+    pixels = [tools.Pixel(u=float(i % WIDTH), v=float(i // WIDTH)) for i in range(LARGE)]
+    request = QueryPoints.Request(pixels=pixels)
+    tools.set_deadline(request, 1.0)
+    image = tools.make_image(WIDTH, HEIGHT)
+    info = tools.make_info(WIDTH, HEIGHT, 250.0, 250.0, 159.5, 119.5)
+    with robot.camera(hertz=10, image=image, info=info):
+        robot.query((1.0, 1.0))
+        for _ in range(count):
+            calls.send(QueryPoints, "depthlm/query_points", request, 1.0, _check_points)
+        while calls.open and slowest_s < 60.0:
+            begin = time.monotonic()
+            robot.state()
+            slowest_s = max(slowest_s, time.monotonic() - begin)
+    node.stop()
+    robot.close()
+    codes = ", ".join(f"{code}: {number}" for code, number in sorted(tally.codes.items()))
+    return "\n".join(
+        [
+            tally.row("4,096 pixels each, at once"),
+            f"\nget_state took up to {slowest_s:.2f} s meanwhile; codes: {codes}.",
+            *tally.faults[:20],
+        ]
+    )
+
+
 def _falter(robot, stop) -> None:
     """Publish pictures at 30 Hz, with gaps, doubles, old stamps and stamps of zero."""
     draw = random.Random(5)

@@ -65,7 +65,7 @@ class ClearanceServices(RequestHandler):
             obstacles = self._surroundings.obstacles(frame_depth.depth_map)
             into = await self._transform("", request.frame_id, frame_depth, until)
             back = await self._transform(request.frame_id, "", frame_depth, until)
-            self._scheduler.check_fresh(frame_depth)
+            self._scheduler.check_active()
             box = self._box(obstacles, request, into)
             found, rules = self._checked(obstacles, box), self._rules()
             if box is not None:
@@ -74,12 +74,15 @@ class ClearanceServices(RequestHandler):
             response.source = named_source("dense", frame_depth.scale)
             self._show(frame_depth, box, found)
             status = StatusError(Code.OK, "")
+            age_s = self._scheduler.check_fresh(frame_depth)
         except Exception as error:  # every request gets a reply
             status = self._status_of("~/check_clearance", error)
             self._fill(response, Clearance(Verdict.UNKNOWN, status.text), None, None)
+            response.free_headings, response.source = [], ""
+            age_s = self._age_s(frame_depth)
         response.status = conversions.status_msg(status.code, status.text)
         response.header = responses.header_in(frame_depth, request.frame_id)
-        self._stamp(response, frame_depth, begin, status.code)
+        self._stamp(response, age_s, begin, status.code)
         return response
 
     def _box(self, obstacles, request, into) -> SweptBox | None:
@@ -161,8 +164,11 @@ class ClearanceServices(RequestHandler):
         message = self._corridor(values)
         box = self._box(obstacles, _Corridor(message), np.asarray)
         found = self._checked(obstacles, box)
-        self._send(message, found, obstacles, frame_depth)
         self._show(frame_depth, box, found)
+        try:
+            self._send(message, found, obstacles, frame_depth)
+        except StatusError as refusal:
+            self._send_refusal(message, refusal, frame_depth)
 
     def _corridor(self, values) -> ClearanceMsg:
         return ClearanceMsg(
@@ -174,12 +180,21 @@ class ClearanceServices(RequestHandler):
         )
 
     def _send(self, message, found: Clearance, obstacles, frame_depth) -> None:
+        """Publish what was found; StatusError(STALE) when the image is too old by now."""
         self._fill(message, found, obstacles, None)
         message.header = conversions.header_of(frame_depth.frame)
         message.source = named_source("dense", frame_depth.scale)
         message.status = conversions.status_msg(Code.OK)
-        message.age = responses.duration(self._age_s(frame_depth))
+        message.age = responses.duration(self._scheduler.check_fresh(frame_depth))
         self._publisher.publish(message)
+
+    def _send_refusal(self, message, status: StatusError, frame_depth) -> None:
+        """Publish that nothing is known: not clear."""
+        self._fill(message, Clearance(Verdict.UNKNOWN, status.text), None, None)
+        message.status = conversions.status_msg(status.code, status.text)
+        message.header = responses.header_in(frame_depth, "")
+        message.age = responses.duration(self._age_s(frame_depth))
+        self._guard.wrap("publishing ~/clearance", self._publisher.publish)(message)
 
     def _show(self, frame_depth, box: SweptBox | None, found: Clearance) -> None:
         if box is not None and self._depth_publishers.has_subscriber("markers"):
@@ -200,21 +215,15 @@ class ClearanceServices(RequestHandler):
             frame_depth = await self._scheduler.fresh_depth(until)
             obstacles = self._surroundings.obstacles(frame_depth.depth_map)
             into = await self._transform("", target.header.frame_id, frame_depth, until)
-            self._scheduler.check_fresh(frame_depth)
             corridor = _Corridor(message, target=into(_xyz(target.point)))
             box = self._box(obstacles, corridor, np.asarray)
             found = self._checked(obstacles, box)
             if box is not None:
                 message.length = box.end_m - message.margin
-            self._send(message, found, obstacles, frame_depth)
             self._show(frame_depth, box, found)
+            self._send(message, found, obstacles, frame_depth)
         except Exception as error:  # every target gets an answer
-            status = self._status_of("~/clearance_target", error)
-            self._fill(message, Clearance(Verdict.UNKNOWN, status.text), None, None)
-            message.status = conversions.status_msg(status.code, status.text)
-            message.header = responses.header_in(frame_depth, "")
-            message.age = responses.duration(self._age_s(frame_depth))
-            self._guard.wrap("publishing ~/clearance", self._publisher.publish)(message)
+            self._send_refusal(message, self._status_of("~/clearance_target", error), frame_depth)
 
 
 class _Corridor:

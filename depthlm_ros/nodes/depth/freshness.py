@@ -25,17 +25,18 @@ class Freshness:
         first = "configure`, then `" if state == "unconfigured" else ""
         return f"the node is {state}: `ros2 lifecycle set {name} {first}activate`"
 
-    def check_fresh(self, frame_depth: FrameDepth, margin_s: float = 0.0) -> None:
-        """Raise StatusError(STALE) for a result too old to answer from.
+    def check_fresh(self, frame_depth: FrameDepth, margin_s: float = 0.0) -> float:
+        """Return how old the image of a result will be when the reply goes out [s].
 
-        Or older than a clock jump. ``margin_s``: what sending the reply will take.
+        ``margin_s``: what sending the reply will take. Raises StatusError(STALE) for a result too
+        old to answer from, or older than a clock jump.
         """
         self.check_active()
         if frame_depth.clock_generation != self.clock_generation:
             raise StatusError(
                 Code.STALE, "the clock jumped or the node restarted meanwhile: ask again"
             )
-        self._check_stamp(frame_depth.frame.stamp_ns, margin_s)
+        return self._check_stamp(frame_depth.frame.stamp_ns, margin_s)
 
     def age_s(self, stamp_ns: int) -> float:
         """Return how old the image of a stamp is now [s]."""
@@ -44,10 +45,11 @@ class Freshness:
     def _now_ns(self) -> int:
         return self._node.get_clock().now().nanoseconds
 
-    def _check_stamp(self, stamp: int, margin_s: float = 0.0) -> None:
+    def _check_stamp(self, stamp: int, margin_s: float = 0.0) -> float:
         values = self._values
         age = self._ages.age_s(stamp) + margin_s
         check_age(stamp, self._now_ns(), values.max_age, values.future_tolerance, age)
+        return age
 
     def _is_fresh(self, stamp: int) -> bool:
         try:

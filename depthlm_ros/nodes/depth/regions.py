@@ -63,22 +63,23 @@ class RegionServices(RequestHandler):
                 response.gaps = _gaps(request.regions, masks, frame_depth, back)
             response.source = named_source("dense", frame_depth.scale)
             status = StatusError(Code.OK, "")
+            age_s = self._scheduler.check_fresh(frame_depth)
         except Exception as error:  # every request gets a reply
             status = self._status_of("~/measure_regions", error)
             response.regions = [
                 _without_numbers(r, status) for r in request.regions[:MOST_REGIONS]
             ]
+            response.gaps, response.source = [], ""
+            age_s = self._age_s(frame_depth)
         response.status = conversions.status_msg(status.code, status.text)
         response.header = responses.header_in(frame_depth, request.frame_id)
-        self._stamp(response, frame_depth, begin, status.code)
+        self._stamp(response, age_s, begin, status.code)
         return response
 
     async def _frame(self, stamp, until: float):
         """Return the result of the picture with this stamp; the newest for zero."""
         if not (stamp.sec or stamp.nanosec):
-            frame_depth = await self._scheduler.fresh_depth(until)
-            self._scheduler.check_fresh(frame_depth)
-            return frame_depth
+            return await self._scheduler.fresh_depth(until)
         wanted, newest = conversions.stamp_ns(stamp), None
         while newest is None or newest.frame.stamp_ns < wanted:
             if (found := self._kept(wanted)) is not None:

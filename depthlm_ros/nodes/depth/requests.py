@@ -49,9 +49,13 @@ class RequestHandler:
         sentence = self._guard.record(where, error)
         return StatusError(Code.MODEL_ERROR, f"the request failed inside the node: {sentence}")
 
-    def _stamp(self, response, frame_depth, begin: float, code: Code) -> None:
-        """Fill ``age`` and ``latency``, and count the answer."""
-        response.age = responses.duration(self._age_s(frame_depth))
+    def _stamp(self, response, age_s: float, begin: float, code: Code) -> None:
+        """Fill ``age`` and ``latency``, and count the answer.
+
+        ``age_s``: of an answer what ``check_fresh`` returned as the last thing before, so that
+        none goes out with an image past its limit; of a refusal ``_age_s``.
+        """
+        response.age = responses.duration(age_s)
         response.latency = responses.duration(time.monotonic() - begin)
         self._scheduler.statistics.answers[Code(code).name] += 1
 

@@ -62,26 +62,28 @@ class Services(RequestHandler):
             stamp = requested_stamp_ns(request.stamp)
             frame_depth, readings = await self._scheduler.sample(lambda _: pixels, until, stamp)
             to_frame = await self._to_frame(request.frame_id, frame_depth, until)
-            response.points = await self._messages(
+            response.points, seconds = await self._messages(
                 frame_depth, readings, request.frame_id, to_frame, until
             )
             self._depth_publishers.show(frame_depth, readings)
             refusal = StatusError(Code.OK, "")
+            age_s = self._scheduler.check_fresh(frame_depth, seconds)
         except Exception as error:  # every request gets a reply
             refusal = self._status_of("~/query_points", error)
             header = responses.header_in(frame_depth, request.frame_id)
             echoed = pixels if len(pixels) <= LARGE_REQUEST else []  # a refusal is cheap
             empty = responses.without_numbers(echoed, refusal)
             response.points = responses.point_messages(empty, header)
+            age_s = self._age_s(frame_depth)
         response.status = responses.conversions.status_msg(refusal.code, refusal.text)
-        self._stamp(response, frame_depth, begin, refusal.code)
+        self._stamp(response, age_s, begin, refusal.code)
         return response
 
-    async def _messages(self, frame_depth, readings, frame_id: str, to_frame, until) -> list:
-        """Return readings as messages, unless the image is too old when they are sent.
+    async def _messages(self, frame_depth, readings, frame_id: str, to_frame, until) -> tuple:
+        """Return readings as messages, and how long it took [s].
 
         Many are made on the worker: the executor has others to serve. What was just taken for
-        them is taken once more for writing them out.
+        them will be taken once more for writing them out.
         """
         header = responses.header_in(frame_depth, frame_id)
 
@@ -91,9 +93,7 @@ class Services(RequestHandler):
             return points, time.monotonic() - begin
 
         large = len(readings) > LARGE_REQUEST
-        points, seconds = await self._scheduler.compute(make, until) if large else make()
-        self._scheduler.check_fresh(frame_depth, seconds)
-        return points
+        return await self._scheduler.compute(make, until) if large else make()
 
     async def _on_ask(self, request, response):
         return await self.fill(request, response, self.progress_of(request))
@@ -125,16 +125,18 @@ class Services(RequestHandler):
             wanted = request.frame_id if answer.evidence else ""
             to_frame = await self._to_frame(wanted, frame_depth, progress.until)
             header = responses.header_in(frame_depth, wanted)
-            points = await self._messages(
+            points, seconds = await self._messages(
                 frame_depth, answer.evidence, wanted, to_frame, progress.until
             )
             self._depth_publishers.show(frame_depth, answer.evidence)
+            age_s = self._scheduler.check_fresh(frame_depth, seconds)
         except Exception as error:  # every request gets a reply
             refusal = self._status_of("~/ask", error)
             answer: Answer = refused(refusal.code, refusal.text)
             header, points = responses.header_in(frame_depth, request.frame_id), []
+            age_s = self._age_s(frame_depth)
         responses.fill_answer(response, answer, header, points)
-        self._stamp(response, frame_depth, begin, answer.code)
+        self._stamp(response, age_s, begin, answer.code)
         self._guard.wrap("publishing an answer", self._publish_answer)(request, response)
         return response
 
@@ -161,8 +163,8 @@ class Services(RequestHandler):
         try:
             until = time.monotonic() + self._node.parameters.values.deadline
             frame_depth, readings = await self._read_stamped(message, until)
-            self._scheduler.check_fresh(frame_depth)
             self._depth_publishers.show(frame_depth, readings)
+            self._scheduler.check_fresh(frame_depth)
         except Exception as error:  # every question gets a reply
             refusal = self._status_of("~/query_points topic", error)
             readings = responses.without_numbers([pixel], refusal)

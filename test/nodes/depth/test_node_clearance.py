@@ -237,6 +237,18 @@ def test_a_model_without_depth_map_says_what_is_needed(start_node, tools):
     assert "dense model" in found.status.text
 
 
+def test_a_corridor_of_an_old_image_is_not_clear(start_node, tools):
+    """The model takes longer than an image may be old: nothing of it is to be relied on."""
+    _, robot = start_node(
+        model={"kind": "room", "seconds": 0.3}, max_age=0.25, clearance_length_m=2.0
+    )
+    corridor = robot.listen(Clearance, "depthlm/clearance")
+    found = robot.see_until(lambda: corridor and corridor[-1])
+    assert found.status.code == Code.STALE and found.verdict == Clearance.UNKNOWN
+    assert not found.clear and math.isnan(found.free) and math.isnan(found.distance)
+    assert found.age.sec + found.age.nanosec * 1e-9 > 0.25
+
+
 def test_without_ground_nothing_is_clear_and_no_scan_comes(start_node, tools):
     node, robot = start_node(model={"kind": "plane", "offset_m": 5.0}, max_age=60.0)
     scans = robot.listen(LaserScan, "depthlm/scan")

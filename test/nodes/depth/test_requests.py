@@ -287,7 +287,8 @@ def test_the_age_counts_when_the_answer_goes_out(bench):
     made = bench.result(99.9)
     bench.scheduler.check_fresh(made)
     bench.wait(0.85)  # 0.95 s old
-    bench.scheduler.check_fresh(made)
+    assert bench.scheduler.check_fresh(made) == pytest.approx(0.95)
+    assert bench.scheduler.check_fresh(made, margin_s=0.04) == pytest.approx(0.99)
     with pytest.raises(StatusError, match="STALE"):
         bench.scheduler.check_fresh(made, margin_s=0.06)
     bench.wait(0.06)
