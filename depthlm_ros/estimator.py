@@ -5,6 +5,7 @@ no number. Both kinds of model end in the same ``PointDepth``.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -20,12 +21,10 @@ from depthlm_ros.geometry.depth_map import (
 from depthlm_ros.geometry.rectify import Rectifier
 from depthlm_ros.interval import interval_of
 from depthlm_ros.models.base import (
-    CloudRequest,
     DenseDepthModel,
     OnDevicePostprocess,
     PointDepthModel,
     PostprocessConfig,
-    PostprocessedDepth,
 )
 from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.point_readings import check_range, marker_points, sample_points
@@ -50,32 +49,33 @@ class DepthEstimator:
         self.min_range_m, self.max_range_m = float(min_range_m), float(max_range_m)
         self.edge_ratio = float(edge_ratio)
 
-    def depth(self, frame: Frame, cloud: CloudRequest | None = None) -> DepthMap:
+    def depth(self, frame: Frame) -> DepthMap:
         """Estimate the z-depth of every pixel of the frame.
 
         NaN where the model has no opinion or says a value that is not positive or is nearer than
         ``min_range_m``, and where the frame itself is not valid; +Inf beyond ``max_range_m``.
-        ``cloud``: what a model that packs clouds on its device shall pack; others leave it.
         Raises StatusError(MODEL_ERROR) when the model's map has not the size of its view.
         """
         view = self.model.view_of(frame.camera)
-        options = PostprocessConfig(self.min_range_m, self.max_range_m, cloud)
-        if isinstance(self.model, OnDevicePostprocess) and self.model.postprocesses:
-            done = self.model.postprocessed(frame.rgb, view, options, frame.valid)
+        model, pack = self.model, None
+        if isinstance(model, OnDevicePostprocess) and model.postprocesses:
+            options = PostprocessConfig(self.min_range_m, self.max_range_m)
+            done = model.postprocessed(frame.rgb, view, options, frame.valid)
+            depth_m, pack = done.depth_m, partial(_packed_cloud, model, done.number)
         else:
-            done = self._postprocessed(frame, view)
+            depth_m = self._postprocessed(frame, view)
         return DepthMap(
-            done.depth_m,
+            depth_m,
             frame.camera,
             frame.stamp_ns,
             frame.frame_id,
             float(self.model.ratio_90),
             view.edge_radius_px,
-            done.cloud,
+            pack,
             interval_of(self.model),
         )
 
-    def _postprocessed(self, frame: Frame, view: CanonicalView) -> PostprocessedDepth:
+    def _postprocessed(self, frame: Frame, view: CanonicalView) -> np.ndarray:
         """Finish the model's map here."""
         raw = np.asarray(self.model.depth(frame.rgb, view))
         if raw.shape != (view.height, view.width) or raw.dtype.kind not in "fiu":
@@ -87,13 +87,23 @@ class DepthEstimator:
         depth = apply_range(view.depth_to_source(raw), self.min_range_m, self.max_range_m)
         if frame.valid is not None:
             depth[~frame.valid] = np.nan
-        return PostprocessedDepth(depth)
+        return depth
 
     def sample(
         self, depth_map: DepthMap, pixels: ArrayLike, source_pixels: ArrayLike | None = None
     ) -> list[PointDepth]:
         """Read the map at pixels: see ``sample_points``."""
         return sample_points(depth_map, pixels, self.edge_ratio, self.max_range_m, source_pixels)
+
+
+def _packed_cloud(
+    model: OnDevicePostprocess, number: int, edge_ratio: float | None
+) -> np.ndarray | None:
+    """Return the cloud that the model's device packs; None: it cannot, and the host does."""
+    try:
+        return model.packed_cloud(number, edge_ratio)
+    except StatusError:  # the model's process has ended since: the map itself is here
+        return None
 
 
 def apply_range(depth_m: np.ndarray, min_range_m: float, max_range_m: float) -> np.ndarray:
@@ -152,10 +162,9 @@ class FrameEstimator:
         frame: Frame,
         rectifier: Rectifier,
         clock_generation: int = 0,
-        cloud: CloudRequest | None = None,
     ) -> FrameDepth:
         """Estimate a frame's depth; of a point model without a map, which is asked later."""
-        depth_map = None if self._dense is None else self._dense.depth(frame, cloud)
+        depth_map = None if self._dense is None else self._dense.depth(frame)
         return FrameDepth(frame, rectifier, depth_map, clock_generation)
 
     def sample(self, frame_depth: FrameDepth, pixels: ArrayLike) -> list[PointDepth]:

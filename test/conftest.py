@@ -45,7 +45,6 @@ SLOW = (
     "models/depthlm/test_number_decoding.py",
     "models/depthlm/test_reference_values.py",
     "models/depthvlm/test_reference_values.py",
-    "models/runtime/test_static_kv_cache.py",
     "models/test_loading.py",
     "models/test_loading_memory.py",
     "models/weights/test_hub.py",

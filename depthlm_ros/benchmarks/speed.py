@@ -27,7 +27,7 @@ from depthlm_ros.models.arguments import add_model_name, add_placement, add_quan
 from depthlm_ros.status import StatusError
 
 WARM_UPS = 3
-STAGES = ("preprocess", "vision", "language", "decode", "head", "finish", "recorded", "to message")
+STAGES = ("preprocess", "vision", "language", "decode", "head", "finish", "to message")
 """The order of the table's rows, whichever contender has which."""
 # What --model takes beside a checkpoint: exact architectures with random weights.
 SIZES = {
@@ -69,8 +69,6 @@ class Contender:
         marks = {}
 
         def stage(name: str) -> None:
-            if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
-                return  # a recording that is being made: waiting for it would spoil it
             synchronise()
             marks[name] = time.perf_counter()
 

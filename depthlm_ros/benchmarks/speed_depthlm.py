@@ -54,16 +54,13 @@ def grid_pixels(camera: PinholeCamera, count: int) -> np.ndarray:
 def subject(
     name: str, frame: Frame, device: torch.device, dtype: torch.dtype, quantize: str = "none"
 ) -> Subject:
-    """Build the published way, ours, and ours with many queries of one frame.
-
-    On a GPU ours comes twice: operation by operation, so that its stages show, and recorded.
-    """
+    """Build the published way, ours, and ours with many queries of one frame."""
     tiny = name.startswith("depthlm-tiny")
     if name in SIZES:
-        model = random_depthlm(name, device, dtype, trust_template=not tiny, cuda_graph=False)
+        model = random_depthlm(name, device, dtype, trust_template=not tiny)
     else:
         kind = str(dtype).removeprefix("torch.")
-        model = load(name, str(device), kind, quantize=quantize, cuda_graph=False)
+        model = load(name, str(device), kind, quantize=quantize)
     if tiny:
         asked, picture = prompt(), model.resampled(frame.rgb, frame.camera)
         overfit_template(model, [(picture, asked.question, [asked.answer(3.42)])], 120)
@@ -77,7 +74,6 @@ def subject(
     contenders = [
         Contender("published way", _published(stock, frame)),
         _OfMany("ours", _ours(model, frame, 1)),
-        *_recorded(model, frame, device, trust_template=name in SIZES and not tiny),
         _OfMany(f"ours, each of {many}", _ours(model, frame, many), queries=many),
     ]
     pixel = grid_pixels(frame.camera, 1)
@@ -101,14 +97,6 @@ def _published(stock: ReferenceDepthLM, frame: Frame) -> Callable:
         return value
 
     return run
-
-
-def _recorded(model: DepthLM, frame: Frame, device: torch.device, **options) -> list:
-    """Return ours over the same weights, replayed from recordings; nothing without a GPU."""
-    if device.type != "cuda":
-        return []
-    recorded = DepthLM(model.network, model.path, model.name, **options)
-    return [_OfMany("ours, recorded", _ours(recorded, frame, 1))]
 
 
 def _ours(model: DepthLM, frame: Frame, count: int) -> Callable:

@@ -15,7 +15,7 @@ from depthlm_ros.estimator import DepthEstimator
 from depthlm_ros.frame import Frame as SourceFrame
 from depthlm_ros.geometry.depth_map import EDGE_RATIO
 from depthlm_ros.geometry.point_cloud import pack_into
-from depthlm_ros.models.base import CloudRequest, noop
+from depthlm_ros.models.base import noop
 from depthlm_ros.models.depthvlm.model import DepthVLM
 from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION, SUFFIX
 from depthlm_ros.models.registry import load
@@ -25,31 +25,25 @@ from depthlm_ros.models.weights.quantization import make_quantizer, quantize_in_
 def subject(
     name: str, frame: Frame, device: torch.device, dtype: torch.dtype, quantize: str = "none"
 ) -> Subject:
-    """Build the stock way and ours, on the published image path and on our own.
-
-    On a GPU ours comes twice: operation by operation, so that its stages show, and recorded.
-    """
+    """Build the stock way and ours, on the published image path and on our own."""
     if name in CONFIGS:
         module, tokenizer = random_module(CONFIGS[name](), device, dtype), None
         if quantizer := make_quantizer(quantize, device, dtype):
             quantize_in_place(module, quantizer)
         suffix = SUFFIX_IDS
-        own = DepthVLM(module, tokenizer, name, cuda_graph=False)
+        own = DepthVLM(module, tokenizer, name)
     else:
         own = load(
             name,
             str(device),
             str(dtype).removeprefix("torch."),
             quantize=quantize,
-            cuda_graph=False,
         )
         module, tokenizer = own.module, own.tokenizer
         suffix = tokenizer(SUFFIX.format(question=DEPTH_QUESTION))["input_ids"]
-    published = DepthVLM(module, tokenizer, name, published_preprocessing=True, cuda_graph=False)
+    published = DepthVLM(module, tokenizer, name, published_preprocessing=True)
     stock = ReferenceDepthVLM(module, suffix)
     models = {"published way": stock, "ours, its images": published, "ours": own}
-    if device.type == "cuda":
-        models["ours, recorded"] = DepthVLM(module, tokenizer, name)
     contenders = [contender(label, model, frame) for label, model in models.items()]
     flop = flop_of(lambda: own.depth(frame.rgb, own.view_of(frame.camera)))
     return Subject(
@@ -71,7 +65,7 @@ def contender(label: str, model, frame: Frame) -> Contender:
         model.stage_callback = stage
         if isinstance(model, (ReferenceDepthVLM, DepthVLM)):
             model.module.stage_callback = noop if isinstance(model, ReferenceDepthVLM) else stage
-        depth_map = estimator.depth(source, CloudRequest(EDGE_RATIO))
+        depth_map = estimator.depth(source)
         message = array("B")
         message.frombytes(memoryview(np.ascontiguousarray(depth_map.depth_m)).cast("B"))
         pack_into(cloud, depth_map, frame.rgb, EDGE_RATIO)

@@ -1,5 +1,6 @@
 """A metric depth map, and z-depth told apart from ray length: here, and nowhere else."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,16 +26,8 @@ def depth_from_distance(distance_m: ArrayLike, xy: ArrayLike) -> np.ndarray:
     return np.asarray(distance_m) / np.sqrt(1.0 + np.square(xy).sum(axis=-1))
 
 
-@dataclass(frozen=True)
-class PackedCloud:
-    """A cloud as it is sent: x, y, z [m] in the optical frame as float32, and 0x00RRGGBB.
-
-    ``bits``: 32 bits each, int32 (H, W, 4). ``edge_ratio``: by which edges are hidden, None: they
-    are not.
-    """
-
-    bits: np.ndarray
-    edge_ratio: float | None
+PackOnDevice = Callable[[float | None], np.ndarray | None]
+"""From an ``edge_ratio`` to the cloud that ``point_cloud.pack_into`` makes, int32 (H, W, 4)."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +37,8 @@ class DepthMap:
     ``depth_m``: float32 (H, W), metres along the optical axis (REP-118); NaN unknown, +Inf beyond
     range (REP-117). ``ratio_90``: 90 % of the true depths are expected within [depth / ratio_90,
     depth * ratio_90]; NaN if unknown. ``edge_radius_px``: how far a depth step is smeared by the
-    resampling from the model's own grid, for ``depth_discontinuities``. ``cloud``: its points,
-    where they were requested and the model's device has packed them already.
+    resampling from the model's own grid, for ``depth_discontinuities``. ``pack_on_device``: packs
+    the cloud where the model's device still has this map; gives None where it has not.
     ``interval``: what ``ratio_90`` rests on.
     """
 
@@ -55,7 +48,7 @@ class DepthMap:
     frame_id: str = ""
     ratio_90: float = float("nan")
     edge_radius_px: int = 1
-    cloud: PackedCloud | None = None
+    pack_on_device: PackOnDevice | None = None
     interval: Interval = UNKNOWN
 
     def __post_init__(self) -> None:

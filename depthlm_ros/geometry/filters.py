@@ -24,7 +24,7 @@ def median_3x3(depth_map: DepthMap) -> DepthMap:
     middle = cv2.medianBlur(known, 3)
     whole = cv2.erode(known, np.ones((3, 3), np.uint8)) > 0
     take = whole & np.isfinite(depth) & (middle < _FAR)
-    return replace(depth_map, depth_m=np.where(take, middle, depth), cloud=None)
+    return replace(depth_map, depth_m=np.where(take, middle, depth), pack_on_device=None)
 
 
 def in_range(depth_map: DepthMap, min_m: float, max_m: float) -> DepthMap:
@@ -35,7 +35,7 @@ def in_range(depth_map: DepthMap, min_m: float, max_m: float) -> DepthMap:
     with np.errstate(invalid="ignore"):
         depth[depth < np.float32(min_m)] = np.nan
         depth[depth > np.float32(max_m)] = np.inf
-    return replace(depth_map, depth_m=depth, cloud=None)
+    return replace(depth_map, depth_m=depth, pack_on_device=None)
 
 
 class TemporalFilter:
@@ -73,5 +73,5 @@ class TemporalFilter:
             ratio = now / old
             same = (ratio < self.change_ratio) & (ratio > 1 / self.change_ratio)
             steady = now * np.power(ratio, np.float32(-self.smoothing))
-        self._past = replace(depth_map, depth_m=np.where(same, steady, now), cloud=None)
+        self._past = replace(depth_map, depth_m=np.where(same, steady, now), pack_on_device=None)
         return self._past

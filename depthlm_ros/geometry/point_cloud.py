@@ -11,16 +11,16 @@ def pack_into(
 ) -> None:
     """Fill ``points``, float32 (H, W, 4), with x, y, z [m] and the bits 0x00RRGGBB.
 
-    ``rgb``: uint8 (H, W, 3). ``edge_ratio``: points across a depth step (``DepthMap.edges``) are
-    hidden; None: they stay. Hidden, unknown and beyond range: NaN. What the model's device has
-    packed already so is only copied.
+    ``rgb``: uint8 (H, W, 3). ``edge_ratio``: points across a depth step
+    (``DepthMap.depth_discontinuities``) are hidden; None: they stay. Hidden, unknown and beyond
+    range: NaN. Packed on the model's device where that still has the map.
     """
     height, width = depth_map.depth_m.shape
     if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
         raise ValueError(f"rgb is {rgb.dtype} {rgb.shape}: must be uint8 {height, width, 3}")
-    ready = depth_map.cloud
-    if ready is not None and ready.edge_ratio == edge_ratio:
-        np.copyto(points.view("<i4"), ready.bits)
+    bits = depth_map.pack_on_device(edge_ratio) if depth_map.pack_on_device else None
+    if bits is not None:
+        np.copyto(points.view("<i4"), bits)
         return
     masked = None if edge_ratio is None else depth_map.depth_discontinuities(edge_ratio)
     colour = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA).view("<u4")[..., 0]

@@ -142,4 +142,4 @@ def scaled(depth_map: DepthMap, scale: float) -> DepthMap:
     """Return the map with every depth multiplied by a scale; 1.0 returns the map itself."""
     if scale == 1.0:
         return depth_map
-    return replace(depth_map, depth_m=depth_map.depth_m * np.float32(scale), cloud=None)
+    return replace(depth_map, depth_m=depth_map.depth_m * np.float32(scale), pack_on_device=None)

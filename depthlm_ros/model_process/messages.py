@@ -11,6 +11,7 @@ METHODS = (
     "view_of",
     "depth",
     "postprocessed",
+    "packed_cloud",
     "distances",
     "reply",
     "shrink",

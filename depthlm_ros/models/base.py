@@ -8,7 +8,6 @@ import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.geometry.depth_map import PackedCloud
 from depthlm_ros.status import Code
 
 
@@ -59,32 +58,27 @@ class DenseDepthModel(Protocol):
 
 
 @dataclass(frozen=True)
-class CloudRequest:
-    """A cloud is wanted; ``edge_ratio``: as in ``DepthMap.edges``, None to keep every point."""
-
-    edge_ratio: float | None
-
-
-@dataclass(frozen=True)
 class PostprocessConfig:
-    """Postprocessing of a map: the range of z-depth that is accepted [m], and the cloud."""
+    """Postprocessing of a map: the range of z-depth that is accepted [m]."""
 
     min_range_m: float
     max_range_m: float
-    cloud: CloudRequest | None = None
 
 
 @dataclass(frozen=True)
 class PostprocessedDepth:
-    """Depth of the source image, float32 (H, W) [m], as in ``DepthMap``; and its cloud."""
+    """Depth of the source image, float32 (H, W) [m], as in ``DepthMap``.
+
+    ``number``: names the map for ``OnDevicePostprocess.packed_cloud``.
+    """
 
     depth_m: np.ndarray
-    cloud: PackedCloud | None = None
+    number: int
 
 
 @runtime_checkable
 class OnDevicePostprocess(DenseDepthModel, Protocol):
-    """A dense model that can do on its own device what the estimator would do to its map."""
+    """A dense model that can do on its own device what the host would do to its map."""
 
     postprocesses: bool
     """Whether that is worth it: on a GPU, from which only the result need come back."""
@@ -100,6 +94,13 @@ class OnDevicePostprocess(DenseDepthModel, Protocol):
 
         ``valid``: bool (H, W), as ``Frame.valid``. Equal to the estimator's own way but for
         rounding.
+        """
+
+    def packed_cloud(self, number: int, edge_ratio: float | None) -> np.ndarray | None:
+        """Pack the cloud of a map on the device where it is: int32 (H, W, 4).
+
+        ``number``: of the ``PostprocessedDepth``; None where the device holds it no more (the
+        newest one only is held). ``edge_ratio`` and the bits: as in ``point_cloud.pack_into``.
         """
 
 

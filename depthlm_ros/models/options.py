@@ -134,12 +134,6 @@ OPTIONS = (
         "where the model can write",
         none="auto",
     ),
-    Flag(
-        "cuda_graph",
-        True,
-        BOTH,
-        "on a GPU: record a pass and replay it; takes the memory of its activations",
-    ),
     Choice(
         "chat_template",
         "check",

@@ -1,9 +1,7 @@
 """A first run, so that the first real picture is not the slow one.
 
 The first run reads the weights in from disk, makes tables, and on a GPU loads kernels; and it
-shows whether the model works here at all before anybody relies on it. So do the two more by which
-a model on a GPU is recorded (``models/runtime/cuda_graphs.py``): whether that works, the log says
-now.
+shows whether the model works here at all before anybody relies on it.
 """
 
 import logging
@@ -13,7 +11,7 @@ import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import EDGE_RATIO
-from depthlm_ros.models.base import CloudRequest, DenseDepthModel, PostprocessConfig
+from depthlm_ros.models.base import DenseDepthModel, PostprocessConfig
 from depthlm_ros.status import Code, StatusError
 
 CAMERA = PinholeCamera(525.0, 525.0, 319.5, 239.5, 640, 480)
@@ -24,19 +22,13 @@ _log = logging.getLogger(__name__)
 def warm_up(model, camera: PinholeCamera = CAMERA) -> float:
     """Run ``model`` (``models/base.py``) on a grey picture of ``camera``; return the seconds.
 
-    Once, or until it is recorded where models are; the recording is not kept, since the robot's
-    camera will hardly be this one. A refusal is no failure here, as another camera's pictures may
+    A refusal is no failure here, as another camera's pictures may
     fit: it is logged, and where memory ran out the model shrinks if it can. NaN then.
     """
     rgb = np.full((camera.height, camera.width, 3), 127, np.uint8)
     begin, depth_m = time.perf_counter(), None
     try:
         depth_m = _run(model, rgb, camera)
-        graph_cache = getattr(model, "graph_cache", None)
-        if graph_cache is not None and graph_cache.recorder is not None:
-            _run(model, rgb, camera)
-            _run(model, rgb, camera)
-            graph_cache.forget()
     except StatusError as refusal:
         is_memory = refusal.code == Code.MODEL_ERROR
         smaller = is_memory and getattr(model, "shrink", bool)()
@@ -77,5 +69,7 @@ def _run(model, rgb: np.ndarray, camera: PinholeCamera):
         return None
     if not getattr(model, "postprocesses", False):
         return model.depth(rgb, model.view_of(camera))
-    everything = PostprocessConfig(0.0, float("inf"), CloudRequest(EDGE_RATIO))
-    return model.postprocessed(rgb, model.view_of(camera), everything).depth_m
+    everything = PostprocessConfig(0.0, float("inf"))
+    done = model.postprocessed(rgb, model.view_of(camera), everything)
+    model.packed_cloud(done.number, EDGE_RATIO)
+    return done.depth_m

@@ -10,12 +10,9 @@ import torch
 from depthlm_ros.benchmarks import speed
 from depthlm_ros.benchmarks.random_weights import CONFIGS, PREFIX_IDS, random_module
 from depthlm_ros.benchmarks.speed import Contender, Subject
-from depthlm_ros.benchmarks.speed_depthvlm import contender
-from depthlm_ros.models.depthvlm.model import DepthVLM
 from depthlm_ros.models.depthvlm.network import PREFIX, DepthVLMModule
 from depthlm_ros.models.depthvlm.tiny import tiny_config, tiny_tokenizer
 from depthlm_ros.models.device import pick_device
-from depthlm_ros.models.runtime.cuda_graphs import GraphCache
 
 
 def bench(capsys, *argv):
@@ -99,30 +96,6 @@ def test_random_weights_are_whole_and_tied():
     assert not any(b.is_meta for b in module.buffers())
     assert {p.dtype for p in module.parameters()} == {torch.bfloat16}
     assert module.vlm.lm_head.weight is module.vlm.get_input_embeddings().weight
-
-
-def test_a_recorded_run_is_one_stage_and_the_same_message():
-    class Recorder:
-        """As a CUDA graph of one picture: its result again."""
-
-        def record(self, run):
-            outputs = run()
-            return (lambda: None), outputs
-
-    module = random_module(CONFIGS["depthvlm-tiny"](), pick_device("cpu"), torch.float32)
-    plain, recorded = (DepthVLM(module, None, "tiny") for _ in range(2))
-    recorded.postprocesses, recorded.graph_cache = True, GraphCache(Recorder())
-    frame, messages, told = speed.make_frame(64, 48, 50.0), [], []
-    for model, runs in ((plain, 1), (recorded, 3)):
-        ours = contender("ours", model, frame)
-        for _ in range(runs):
-            told.clear()
-            messages.append(ours.run(told.append))
-    assert told == ["recorded", "to message"]
-    depths = [np.frombuffer(message, np.float32) for message in messages]
-    assert len(depths[0]) == 64 * 48
-    for depth in depths[1:]:
-        np.testing.assert_allclose(depth, depths[0], rtol=1e-4)
 
 
 def test_stages_and_turns():

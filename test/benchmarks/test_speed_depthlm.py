@@ -8,7 +8,7 @@ import torch
 
 from depthlm_ros.benchmarks import speed
 from depthlm_ros.benchmarks.random_weights import random_depthlm, skeleton
-from depthlm_ros.benchmarks.speed_depthlm import _recorded, grid_pixels, subject
+from depthlm_ros.benchmarks.speed_depthlm import grid_pixels, subject
 from depthlm_ros.status import StatusError
 
 
@@ -37,18 +37,6 @@ def test_a_run_of_many_counts_as_one_query():
     many.measure(lambda: None)
     ours = sum(times[0] for name, times in many.times_ms.items() if name != "total")
     assert ours == pytest.approx(many.times_ms["total"][0])
-
-
-def test_on_a_gpu_the_recorded_way_is_measured_too():
-    frame = speed.make_frame(64, 64, 1000.0)
-    model = random_depthlm(
-        "depthlm-tiny-qwen", torch.device("cpu"), torch.float32, trust_template=True
-    )
-    assert _recorded(model, frame, torch.device("cpu")) == []
-    (contender,) = _recorded(model, frame, torch.device("cuda"), trust_template=True)
-    assert contender.name == "ours, recorded" and contender.queries == 1
-    expected = model.distances(frame.rgb, frame.camera, grid_pixels(frame.camera, 1))[0]
-    assert contender.run(lambda stage: None).tolist() == [expected.distance_m]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from depthlm_ros.benchmarks.template_overfit import overfit_template
 from depthlm_ros.models import registry
@@ -74,56 +72,3 @@ def follower(request, reference_checkpoint, noise):
     ]
     overfit_template(model, examples, 400)
     return model
-
-
-class Tape(TorchDispatchMode):
-    """What a CUDA graph is, on the CPU: the operations of a run, with the memory they work on.
-
-    A replay knows no Python: every operation runs again on the very same memory, so a value that
-    Python worked out meanwhile stays what it was. A value read back cannot be recorded.
-    """
-
-    READS_BACK = ("_local_scalar_dense", "nonzero", "equal")
-
-    def __init__(self):
-        super().__init__()
-        self.steps = []
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        """Run the operation and note it."""
-        kwargs = kwargs or {}
-        if any(name in str(function) for name in self.READS_BACK):
-            raise RuntimeError(f"operation not permitted when stream is capturing: {function}")
-        out = function(*args, **kwargs)
-        self.steps.append((function, args, kwargs, out))
-        return out
-
-    def replay(self):
-        """Run every operation again on the memory of the first time."""
-        for function, args, kwargs, out in self.steps:
-            fresh = function(*args, **kwargs)
-            for old, new in zip(tree_leaves(out), tree_leaves(fresh), strict=True):
-                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
-                    old.copy_(new)
-
-
-class TapeRecorder:
-    """Records on tapes, in place of ``CudaGraphs``; ``tapes``: all that were made."""
-
-    def __init__(self):
-        self.tapes = []
-
-    def record(self, run):
-        """Return what replays ``run``, and the tensors that it fills."""
-        run()
-        tape = Tape()
-        with tape:
-            outputs = run()
-        self.tapes.append(tape)
-        return tape.replay, outputs
-
-
-@pytest.fixture
-def tape_recorder():
-    """Return a recorder that behaves as a CUDA graph does, without a GPU."""
-    return TapeRecorder()

@@ -103,7 +103,7 @@ def test_it_loads_no_torch():
         ("keep_frame", True, True),
         ("keep_frame", "auto", None),
         ("keep_frame", None, None),
-        ("cuda_graph", "FALSE", False),
+        ("published_preprocessing", "FALSE", False),
         ("marker", "cross", Marker("cross", 5, 1)),
         ("marker", "arrow:20:3", Marker.for_untrained()),
         ("marker", "circle:9:2:00fF80", Marker("circle", 9, 2, (0, 255, 128))),
@@ -137,8 +137,8 @@ def test_values(name, text, value):
         ("max_tokens", None, "must be a whole number"),
         ("keep_frame", "yes", "must be one of true, false, auto"),
         ("keep_frame", 1, "must be one of true, false, auto"),
-        ("cuda_graph", "auto", "must be one of true, false"),
-        ("cuda_graph", None, "must be one of true, false"),
+        ("published_preprocessing", "auto", "must be one of true, false"),
+        ("published_preprocessing", None, "must be one of true, false"),
         ("marker", "star", "must be one of arrow, cross, circle, as in arrow:20:3:ff0000"),
         ("marker", "arrow:2", "length must be 3 to 200 px"),
         ("marker", "arrow:5:3", "stroke 1 px to half the length"),
@@ -200,7 +200,7 @@ def test_options_get_their_types():
 
 def test_unknown_and_foreign_options_are_refused_with_what_there_is():
     has = (
-        "a DepthVLM has max_pixels, published_preprocessing, keep_frame, cuda_graph, "
+        "a DepthVLM has max_pixels, published_preprocessing, keep_frame, "
         "chat_template, calibration ("
     )
     text = said(validate, DEPTHVLM, {"max_pixles": "5000"})

@@ -8,7 +8,6 @@ import torch
 from depthlm_ros.benchmarks.random_weights import random_depthlm
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
-from depthlm_ros.models.runtime.cuda_graphs import GraphCache
 from depthlm_ros.models.warmup import CAMERA, warm_up
 from depthlm_ros.status import Code, StatusError
 
@@ -63,14 +62,12 @@ def test_afterwards_nothing_that_depends_on_the_size_is_made(tiny_folder, monkey
     assert np.isfinite(model.depth(rgb, model.view_of(CAMERA))).all()
 
 
-def test_a_model_that_is_recorded_runs_until_it_is(tiny_folder, tape_recorder):
-    model = registry.load(str(tiny_folder), "cpu")
-    model.postprocesses, model.graph_cache = True, GraphCache(tape_recorder)
-    told = []
-    model.stage_callback = told.append
+def test_a_model_that_finishes_on_its_device_packs_a_cloud_too(tiny_folder):
+    model, packed = registry.load(str(tiny_folder), "cpu"), []
+    model.postprocesses, pack = True, model.packed_cloud
+    model.packed_cloud = lambda *a: packed.append(pack(*a)) or packed[-1]
     warm_up(model)
-    assert told[-1] == "recorded" and "finish" in told and len(tape_recorder.tapes) == 1
-    assert len(model.graph_cache) == 0
+    assert packed[0].shape == (480, 640, 4)
 
 
 def test_a_marker_model_is_asked_about_the_middle(monkeypatch):

@@ -38,7 +38,7 @@ class Answering:
         by_number = self.by_number and not question.divides  # its first number is not the answer
         lead = network.lead(question) if by_number else None
         ids = layout.ids[None] if ids is None else ids
-        conversation = network.read(ids, layout, features, lead, model.static_decoder)
+        conversation = network.read(ids, layout, features, lead)
         model.stage_callback("language")
         readings = [None] * len(features)
         if lead is not None:

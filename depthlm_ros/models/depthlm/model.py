@@ -6,10 +6,6 @@ Where a forced token was not the model's own best one, or where a character of t
 the model is not following its template, and that query is decoded in full and parsed strictly
 instead. The rest of the reply is checked in one pass too, so that every reading is the one that
 full greedy decoding would give.
-
-On a GPU a query on its own is replayed from recordings (``models/runtime/cuda_graphs.py``):
-picture to features, features to the state before the number, and the short passes after it
-(``models/runtime/static_kv_cache.py``). Queries in a batch keep the GPU busy as they are.
 """
 
 from collections.abc import Sequence
@@ -29,11 +25,9 @@ from depthlm_ros.models.depthlm.loading import load_network
 from depthlm_ros.models.depthlm.network import DepthLMNetwork, check_question
 from depthlm_ros.models.depthlm.readings import DIGITS, no_number, scaled, with_factor
 from depthlm_ros.models.depthlm.training_check import check_training
-from depthlm_ros.models.runtime.cuda_graphs import GraphCache
 from depthlm_ros.models.runtime.host_device import to_host
 from depthlm_ros.models.runtime.image_patches import resize
 from depthlm_ros.models.runtime.refusals import check_source_image, out_of_memory
-from depthlm_ros.models.runtime.static_kv_cache import ROWS, StaticDecoder
 from depthlm_ros.models.weights.checkpoint import Checkpoint
 from depthlm_ros.prompting.marker import ON_MARGIN, Marker
 from depthlm_ros.prompting.prompts import Prompt, Style, prompt
@@ -45,8 +39,6 @@ _DECODINGS = ("number", "full")
 _CHECKS = ("reply", "lead")
 ANSWERS = ("distance", "depth")
 _MAX_BATCH = 64
-_KEPT = 4 + len(ROWS)
-"""GraphCache: two sizes of picture and of question, and the passes after them."""
 
 
 class DepthLM:
@@ -59,14 +51,12 @@ class DepthLM:
     published reading) or "mean" of the digits' distribution. ``check``: "reply" for the whole
     template, "lead" for what comes up to the number and the number itself (one pass less).
     ``trust_template``: checks are made and ignored, for measuring speed on random weights only.
-    ``longest_edge``,
-    ``max_pixels``: caps on the picture, accounted for in the distance. ``memory_bytes``: what a
-    batch of queries may take beside the weights; None: half of what the GPU has free, or 1 GiB on
-    the CPU. ``max_tokens``: of a reply decoded in full. ``cuda_graph``: on a GPU, record what a
-    single query does and replay it. Used by one thread at a time.
+    ``longest_edge``, ``max_pixels``: caps on the picture, accounted for in the distance.
+    ``memory_bytes``: what a batch of queries may take beside the weights; None: half of what the
+    GPU has free, or 1 GiB on the CPU. ``max_tokens``: of a reply decoded in full. Used by one
+    thread at a time.
 
-    ``stage_callback``: told "preprocess", "vision", "language", "decode" as each is done;
-    recorded, "preprocess" is the upload, the unified focal length and the marker.
+    ``stage_callback``: told "preprocess", "vision", "language", "decode" as each is done.
     """
 
     grounding = None
@@ -87,7 +77,6 @@ class DepthLM:
         memory_bytes: int | None = None,
         max_pixels: int | None = None,
         max_tokens: int = 128,
-        cuda_graph: bool = True,
         answers: str = "distance",
     ):
         _check("answers", answers, ANSWERS)
@@ -115,12 +104,6 @@ class DepthLM:
         self._max_batch = _MAX_BATCH
         self._answers_depth = answers == "depth"
         self.stage_callback = noop
-        self.use_graph_cache(GraphCache.on(network.device, cuda_graph, _KEPT))
-
-    def use_graph_cache(self, graph_cache: GraphCache) -> None:
-        """Have single queries recorded by ``graph_cache``."""
-        self.graph_cache = graph_cache
-        self.static_decoder = StaticDecoder(self.network, graph_cache)
 
     @classmethod
     def from_checkpoint(
@@ -157,7 +140,6 @@ class DepthLM:
 
         False when it is as small as it gets.
         """
-        self.static_decoder.forget()
         self._cached_features = None
         if self._max_batch > 1:
             self._max_batch = max(1, self._max_batch // 4)
@@ -233,9 +215,7 @@ class DepthLM:
         check_question(prompt)
         grids, features = self._features_once(self._picture(rgb, self.view_of(camera)))
         layout = self.network.layout(self.network.escape_special_tokens(prompt), grids)
-        conversation = self.network.read(
-            layout.ids[None], layout, features, None, self.static_decoder
-        )
+        conversation = self.network.read(layout.ids[None], layout, features, None)
         return self.network.write(conversation, [0], max_tokens)[0]
 
     def resampled(self, rgb: np.ndarray, camera: PinholeCamera) -> np.ndarray:
@@ -266,13 +246,9 @@ class DepthLM:
         ``pictures``: uint8 (B, H, W, 3) each, one or more a conversation.
         """
         grids = tuple(self.path.grid(p.shape[2], p.shape[1]) for p in pictures)
-        if len(pictures[0]) == 1 and self.static_decoder.is_wanted:
-            self.stage_callback("preprocess")
-            features = [self._recorded(*one) for one in zip(pictures, grids, strict=True)]
-        else:
-            cut = [pre.patches_of(p, self.path, self.network.dtype)[0] for p in pictures]
-            self.stage_callback("preprocess")
-            features = [self.network.features(*one) for one in zip(cut, grids, strict=True)]
+        cut = [pre.patches_of(p, self.path, self.network.dtype)[0] for p in pictures]
+        self.stage_callback("preprocess")
+        features = [self.network.features(*one) for one in zip(cut, grids, strict=True)]
         self.stage_callback("vision")
         return grids, torch.cat(features, dim=1) if len(features) > 1 else features[0]
 
@@ -283,21 +259,10 @@ class DepthLM:
             last = self._cached_features = (picture.clone(), *self._features([picture]))
         return last[1:]
 
-    def _recorded(self, picture: torch.Tensor, grid: tuple) -> torch.Tensor:
-        """Return the features of one picture, which the next one of the size does not touch."""
-        path, network = self.path, self.network
-        network.family.vision.prepare(grid, network.device)
-
-        def features(picture: torch.Tensor) -> tuple:
-            return (network.features(pre.patches_of(picture, path, network.dtype)[0], grid),)
-
-        return self.graph_cache.run(("see", path), features, picture)[0].clone()
-
     def _read_all(self, picture, question: Prompt, placements: Sequence) -> list:
         """Read queries of one picture that differ in their marker only, batch by batch.
 
-        A batch that does not fit the memory is halved; for one query that does not, recordings
-        are given up, and without any it is refused.
+        A batch that does not fit the memory is halved; one query that does not is refused.
         """
         left, top, right, bottom = placements[0].padding
         width, height = picture.shape[2] + left + right, picture.shape[1] + top + bottom
@@ -310,10 +275,9 @@ class DepthLM:
                 grids, features = self._features([marked])
                 readings += self._answer(question, grids, features)
             except torch.OutOfMemoryError as error:
-                if batch == 1 and not self.static_decoder.is_wanted:
+                if batch == 1:
                     what = f"one query of {width} x {height} px"
                     raise out_of_memory(self.name, what, self.path.image.max_pixels) from error
-                self.static_decoder.forget(for_good=batch == 1)
                 batch = self._max_batch = max(1, len(some) // 2)
         return readings
 

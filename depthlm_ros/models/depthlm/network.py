@@ -13,7 +13,6 @@ import torch
 from depthlm_ros.models.depthlm.families import Layout
 from depthlm_ros.models.depthlm.number_distribution import ALPHABET
 from depthlm_ros.models.runtime.host_device import to_device, to_host
-from depthlm_ros.models.runtime.static_kv_cache import StaticDecoder, StaticKVCache
 from depthlm_ros.models.runtime.text_decoder import KVCache, TextDecoder
 from depthlm_ros.prompting.prompts import Prompt
 from depthlm_ros.status import Code, StatusError
@@ -45,15 +44,13 @@ class DecodingState:
 
     ``cache``: keys and values. ``length``: tokens of the question, ``next_position``: of the token
     after it. ``hidden``: states of the question's last token and of the lead after it,
-    (B, 1 + P, width). ``fixed``: what reads on where ``cache`` has a fixed shape, else None; then
-    all of this holds until the next conversation is begun.
+    (B, 1 + P, width).
     """
 
-    cache: KVCache | StaticKVCache
+    cache: KVCache
     length: int
     next_position: int
     hidden: torch.Tensor
-    fixed: StaticDecoder | None = None
 
 
 class DepthLMNetwork:
@@ -136,13 +133,11 @@ class DepthLMNetwork:
         layout: Layout,
         features: torch.Tensor,
         lead: ReplyPrefix | None,
-        fixed: StaticDecoder | None = None,
     ) -> DecodingState:
         """Let the language model read B conversations: question, image(s), lead.
 
         ``ids``: int64 (B, L) or (1, L), laid out as ``layout``; ``features``: (B, image tokens,
-        width), the images of each conversation in order. ``fixed``: what reads one conversation
-        in fixed shapes; several, and without it, get a cache that grows.
+        width), the images of each conversation in order.
         """
         length, positions = ids.shape[1], layout.positions
         if lead is not None:
@@ -150,14 +145,10 @@ class DepthLMNetwork:
             more = torch.arange(len(lead.ids), device=self.device) + layout.next_position
             positions = torch.cat([positions, more.expand(len(positions), -1)], dim=1)
         keep = ids.shape[1] - length + 1
-        inputs = ids, layout.image_at, positions[:, None], features
-        if len(features) > 1 or fixed is None or not fixed.is_wanted:
-            fixed, cache = None, KVCache(_ROOM)
-            x = self.embedded(ids, layout.image_at, features)
-            hidden = self.language(x, positions[:, None], cache, keep=keep)
-        else:
-            cache, hidden = fixed.read(*inputs, keep)
-        return DecodingState(cache, length, layout.next_position, hidden, fixed)
+        cache = KVCache(_ROOM)
+        x = self.embedded(ids, layout.image_at, features)
+        hidden = self.language(x, positions[:, None], cache, keep=keep)
+        return DecodingState(cache, length, layout.next_position, hidden)
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the embeddings of tokens (B, n): (B, n, width)."""
@@ -179,20 +170,16 @@ class DepthLMNetwork:
         """Read n more tokens of each conversation: states (B, n, width).
 
         ``ids``, ``positions``: int64 arrays (B, n). ``mask``: bool array (B, n, cached + n), True
-        where a token sees another; None for one token that sees all. The states hold until the
-        next step.
+        where a token sees another; None for one token that sees all.
         """
-        fixed, cache = conversation.fixed, conversation.cache
-        if fixed is not None:
-            if fixed.fits(cache, ids.shape[1]):
-                return fixed.step(cache, ids, positions, mask)
-            conversation.fixed = None
-            cache = conversation.cache = cache.grown(_ROOM)
         ids, positions = (to_device(array, self.device) for array in (ids, positions))
         if mask is not None:
             mask = to_device(mask, self.device)[:, None]
         return self.language(
-            self.embed(ids), positions.expand(self.family.axes, -1, -1), cache, mask
+            self.embed(ids),
+            positions.expand(self.family.axes, -1, -1),
+            conversation.cache,
+            mask,
         )
 
     def best(self, hidden: torch.Tensor) -> torch.Tensor:

@@ -1,10 +1,9 @@
 """DepthVLM as the estimator uses it: a source image in, a metric map or a sentence out.
 
-From the bytes of a picture to the bytes of a cloud everything is one function of tensors on the
-device, so that a GPU does it from one recording (``models/runtime/cuda_graphs.py``), once a size
-has come twice.
+From the bytes of a picture to the bytes of a cloud everything is done on the device.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +12,12 @@ from transformers import DynamicCache, StoppingCriteria
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.geometry.depth_map import PackedCloud
 from depthlm_ros.models.base import QWEN3_VL_BOXES, PostprocessConfig, PostprocessedDepth, noop
 from depthlm_ros.models.depthvlm import published_preprocess
 from depthlm_ros.models.depthvlm.loading import conversation, load_module
 from depthlm_ros.models.depthvlm.network import SUFFIX, DepthVLMModule
 from depthlm_ros.models.runtime import image_patches
-from depthlm_ros.models.runtime.cuda_graphs import GraphCache
-from depthlm_ros.models.runtime.depth_postprocess import postprocess
+from depthlm_ros.models.runtime.depth_postprocess import NewestMap, postprocess
 from depthlm_ros.models.runtime.host_device import to_device, to_host
 from depthlm_ros.models.runtime.refusals import check_source_image, out_of_memory
 from depthlm_ros.models.weights.chat_template import SYSTEM, check_template
@@ -46,9 +43,8 @@ class DepthVLM:
     correction) instead of once on the device. ``max_pixels``: a lower limit for the view's area
     than the checkpoint's own, where memory is short. ``keep_frame``: hold the keys and values of
     the last image, so that questions about it cost their own tokens only (for 4B some 170 MB);
-    None: where the model speaks. ``cuda_graph``: on a GPU, record a pass and replay it; costs the
-    memory of its activations. Used by one thread at a time. ``stage_callback`` is called with the
-    name of each stage done, and with "recorded" in place of those between when they were one.
+    None: where the model speaks. Used by one thread at a time. ``stage_callback`` is called
+    with the name of each stage done.
     ``on_token``: called after each token of a reply, on the same thread; it may look at other
     images meanwhile, and ends the reply by raising.
     """
@@ -61,7 +57,6 @@ class DepthVLM:
         published_preprocessing: bool = False,
         max_pixels: int | None = None,
         keep_frame: bool | None = None,
-        cuda_graph: bool = True,
     ):
         self.name = name
         self.ratio_90, self.interval = module.settings.ratio_90, module.settings.interval
@@ -77,7 +72,7 @@ class DepthVLM:
         self._last_area = 0
         self._remembered = None
         self.postprocesses = module.device.type == "cuda"
-        self.graph_cache = GraphCache.on(module.device, cuda_graph, kept=2)
+        self._newest_map = NewestMap()
 
     @classmethod
     def from_checkpoint(
@@ -109,7 +104,7 @@ class DepthVLM:
         if smaller < SMALLEST_VIEW * self.path.multiple**2:
             return False
         self.path = self.path.limited(smaller)
-        self.graph_cache.forget()
+        self._newest_map.forget()
         return True
 
     def depth(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
@@ -118,7 +113,9 @@ class DepthVLM:
         Contract: ``DenseDepthModel.depth``. Raises StatusError(BAD_IMAGE) for an image that is not
         the view's source, StatusError(MODEL_ERROR) when the device's memory does not suffice.
         """
-        (depth,) = self._seen(rgb, view, None)
+        image = self._image(rgb, view)
+        with self._memory_refused(view), torch.inference_mode():
+            (depth,) = to_host(self._map(to_device(image, self.module.device), view))
         return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.nan))
 
     def postprocessed(
@@ -128,88 +125,49 @@ class DepthVLM:
         options: PostprocessConfig,
         valid: np.ndarray | None = None,
     ) -> PostprocessedDepth:
-        """Map a source image to its own depth and cloud.
-
-        Contract: ``OnDevicePostprocess.postprocessed``.
+        """Map a source image to its own depth; contract: ``OnDevicePostprocess.postprocessed``.
 
         Raises what ``depth`` raises.
         """
-        depth_m, *bits = self._seen(rgb, view, options, valid)
-        cloud = PackedCloud(bits[0], options.cloud.edge_ratio) if bits else None
-        return PostprocessedDepth(depth_m, cloud)
+        image, device = self._image(rgb, view), self.module.device
+        with self._memory_refused(view), torch.inference_mode():
+            on_device = to_device(image, device)
+            source = on_device if image is rgb else to_device(rgb, device)
+            mask = None if valid is None else to_device(valid, device)
+            depth_m = postprocess(self._map(on_device, view), view, options, mask)
+            self.stage_callback("finish")
+            number = self._newest_map.hold(depth_m, source, view)
+            (array,) = to_host(depth_m)
+        return PostprocessedDepth(array, number)
 
-    def _seen(
-        self,
-        rgb: np.ndarray,
-        view: CanonicalView,
-        options: PostprocessConfig | None,
-        valid: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, ...]:
-        """Return the view's map, or what ``wish`` makes of it, on the host."""
-        inputs = {"image": self._image(rgb, view)}
-        if options is not None and self._published:
-            inputs["source"] = rgb
-        if valid is not None:
-            inputs["valid"] = valid
-        results = 1 if options is None or options.cloud is None else 2
-
-        def one_pass(*tensors: torch.Tensor) -> tuple:
-            return self._pass(view, options, **dict(zip(inputs, tensors, strict=True)))
-
+    @torch.inference_mode()
+    def packed_cloud(self, number: int, edge_ratio: float | None) -> np.ndarray | None:
+        """Pack a map's cloud on the device; contract: ``OnDevicePostprocess.packed_cloud``."""
         try:
-            with torch.inference_mode():
-                tensors = (to_device(array, self.module.device) for array in inputs.values())
-                key = (view, options, *inputs)
-                out = self.graph_cache.run(key, one_pass, *tensors)
-                if self.graph_cache.holds(key):
-                    self.stage_callback("recorded")
-                arrays = to_host(*out[:results])
-                self._remember(view, out[results:])
-        except torch.OutOfMemoryError as error:
-            raise self._out_of_memory(view) from error
-        return arrays
+            bits = self._newest_map.packed(number, edge_ratio)
+        except torch.OutOfMemoryError:
+            self._newest_map.forget()  # the host packs it
+            return None
+        return None if bits is None else to_host(bits)[0]
 
-    def _pass(
-        self,
-        view: CanonicalView,
-        options: PostprocessConfig | None,
-        image: torch.Tensor,
-        source: torch.Tensor | None = None,
-        valid: torch.Tensor | None = None,
-    ) -> tuple:
-        """Do everything between bytes and bytes; tensors in, tensors out.
-
-        ``image``: uint8 (H', W', 3); ``source``: the source image where that is another;
-        ``valid``: bool (H, W). Returns what goes to the host, then patches, keys and values where
-        they are kept.
-        """
+    def _map(self, image: torch.Tensor, view: CanonicalView) -> torch.Tensor:
+        """Return the map float32 (view.height, view.width) of uint8 (H', W', 3) on the device."""
         patches, grid = self._cut(image[None], view)
         self.stage_callback("preprocess")
+        self._remembered = None  # its memory is free for this pass
         cache = self._new_cache() if self._keep_frame else None
         depth = self.module(patches, grid, cache=cache).depth[0]
-        source = image if source is None else source
-        results = (depth,)
-        if options is not None:
-            results = postprocess(depth, source, view, options, valid)
-            self.stage_callback("finish")
-        if cache is None:
-            return results
-        return (
-            *results,
-            patches,
-            *(x for layer in cache.layers for x in (layer.keys, layer.values)),
-        )
+        if cache is not None:
+            self._remembered = _Remembered(patches, grid, cache)
+        return depth
 
-    def _remember(self, view: CanonicalView, kept: tuple) -> None:
-        """Hold what questions about this image need, in memory of its own."""
-        self._remembered = None
-        if kept:
-            patches, *states = kept
-            cache, patch = self._new_cache(), self.path.patch
-            for index, (keys, values) in enumerate(zip(states[::2], states[1::2], strict=True)):
-                cache.update(keys, values, index)  # copies
-            grid = (view.height // patch, view.width // patch)
-            self._remembered = _Remembered(patches.clone(), grid, cache)
+    @contextlib.contextmanager
+    def _memory_refused(self, view: CanonicalView):
+        """Turn running out of memory into StatusError(MODEL_ERROR)."""
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            raise self._out_of_memory(view) from error
 
     @torch.inference_mode()
     def reply(
@@ -221,7 +179,7 @@ class DepthVLM:
         Raises what ``depth`` raises.
         """
         view = self.view_of(camera)
-        try:
+        with self._memory_refused(view):
             read = self._read(*self._patches(rgb, view))
             ids = self._conversation(prompt, read.cache.get_seq_length())
             out = self.module.vlm.generate(
@@ -234,8 +192,6 @@ class DepthVLM:
                 pad_token_id=self.tokenizer.pad_token_id,
                 stopping_criteria=[_BetweenTokens(self)] if self.on_token else None,
             )
-        except torch.OutOfMemoryError as error:
-            raise self._out_of_memory(view) from error
         return self.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
 
     def _ends(self) -> list[int]:
@@ -293,7 +249,7 @@ class DepthVLM:
         return image_patches.to_patches(resized, self.path, self.module.dtype)
 
     def _out_of_memory(self, view: CanonicalView) -> StatusError:
-        self.graph_cache.forget()
+        self._newest_map.forget()
         torch.cuda.empty_cache()
         what = f"a view of {view.width} x {view.height} px"
         return out_of_memory(self.name, what, self.path.max_pixels)

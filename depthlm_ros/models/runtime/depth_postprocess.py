@@ -7,6 +7,9 @@ ways are faster. Knows no network.
 """
 
 import functools
+import itertools
+import time
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -18,27 +21,57 @@ from depthlm_ros.models.base import PostprocessConfig
 
 def postprocess(
     depth: torch.Tensor,
-    rgb: torch.Tensor,
     view: CanonicalView,
     options: PostprocessConfig,
     valid: torch.Tensor | None = None,
-) -> tuple:
-    """Turn a map of the view into depth of the source image, and its cloud where requested.
+) -> torch.Tensor:
+    """Turn a map of the view into depth of the source image.
 
-    ``depth``: float32 (view.height, view.width), as the network gives it. ``rgb``: uint8
-    (H, W, 3), the source image; ``valid``: bool (H, W). Returns ``(depth_m,)`` or
-    ``(depth_m, bits)``: float32 (H, W), NaN unknown and +Inf beyond range, and int32 (H, W, 4),
-    as in ``PackedCloud``.
+    ``depth``: float32 (view.height, view.width), as the network gives it. ``valid``: bool (H, W).
+    Returns float32 (H, W) [m], NaN unknown and +Inf beyond range.
     """
     source = apply_range(to_source(depth, view), options.min_range_m, options.max_range_m)
     if valid is not None:
         source = torch.where(valid, source, torch.nan)
-    if options.cloud is None:
-        return (source,)
-    ratio, masked = options.cloud.edge_ratio, None
-    if ratio is not None:
-        masked = depth_discontinuities(source, ratio, view.edge_radius_px)
-    return source, packed(source, rgb, view.source, masked)
+    return source
+
+
+@dataclass(frozen=True)
+class _HeldMap:
+    """A map on the device: ``depth_m`` (H, W) [m], its image ``rgb`` uint8 (H, W, 3), its view."""
+
+    number: int
+    depth_m: torch.Tensor
+    rgb: torch.Tensor
+    view: CanonicalView
+
+
+class NewestMap:
+    """Holds the newest map on its device, so that its cloud can be packed there if wanted."""
+
+    def __init__(self) -> None:
+        # Numbers of two processes differ: one may replace another between map and cloud.
+        self._numbers = itertools.count(time.monotonic_ns())
+        self._held: _HeldMap | None = None
+
+    def hold(self, depth_m: torch.Tensor, rgb: torch.Tensor, view: CanonicalView) -> int:
+        """Hold a map of ``postprocess`` instead of the last; return its number."""
+        self._held = _HeldMap(next(self._numbers), depth_m, rgb, view)
+        return self._held.number
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self._held = None
+
+    def packed(self, number: int, edge_ratio: float | None) -> torch.Tensor | None:
+        """Return the cloud of the map of this number, int32 (H, W, 4); None: it is not held."""
+        held = self._held
+        if held is None or held.number != number:
+            return None
+        masked = None
+        if edge_ratio is not None:
+            masked = depth_discontinuities(held.depth_m, edge_ratio, held.view.edge_radius_px)
+        return packed(held.depth_m, held.rgb, held.view.source, masked)
 
 
 def to_source(depth: torch.Tensor, view: CanonicalView) -> torch.Tensor:

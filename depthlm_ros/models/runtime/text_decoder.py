@@ -87,7 +87,7 @@ class TextDecoder:
 
     The stock layers' weights become views of joined ones at the first call, and the stock model
     goes on working. Weights that require gradients, or were replaced since, are noticed; biases
-    changed in place are not. ``version`` counts: a recording of an earlier one is stale.
+    changed in place are not.
 
     ``fold``: whether queries that share keys become rows of one head; None: on a GPU.
     """
@@ -98,7 +98,6 @@ class TextDecoder:
         self.head_size, self.scale = attention.head_dim, attention.scaling
         self.heads = attention.q_proj.out_features // self.head_size
         self.kv_heads = attention.k_proj.out_features // self.head_size
-        self.version = 0
         self._fold = fold
         self._seal, self._products = (), []
 
@@ -147,7 +146,6 @@ class TextDecoder:
             for layer in self.stock.layers:
                 self._products.append(_products(layer, join, layer is self.stock.layers[-1]))
         self._seal = seal
-        self.version += 1
 
     def _tables(self, positions: torch.Tensor) -> tuple:
         """Return cosines and sines for ``fused_layers.rotated``, float32 (B or 1, n, 1.

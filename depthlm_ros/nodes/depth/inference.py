@@ -33,9 +33,9 @@ class InferenceScheduler(DepthRequests):
     """Owns the model, the worker, the newest image pair and the newest FrameDepth.
 
     ``node``: gives executor, clock and name. ``parameters``: of the node (``common/parameters``).
-    ``depth_publishers``: tell whether anybody subscribes and which cloud is wanted, and publish
-    every new FrameDepth with a depth map, on the worker's thread. ``why_no_model()``: why there is
-    none, or ""; ``state_label()``: the lifecycle state.
+    ``depth_publishers``: tell whether anybody subscribes, and publish every new FrameDepth with a
+    depth map, on the worker's thread. ``why_no_model()``: why there is none, or "";
+    ``state_label()``: the lifecycle state.
     """
 
     def __init__(self, node, parameters, guard, depth_publishers, why_no_model, state_label):
@@ -152,12 +152,10 @@ class InferenceScheduler(DepthRequests):
         """Run the model on an image pair: on the worker."""
         begin = self.running_since = time.monotonic()
         frame, rectifier = self._frame_of(image_pair)
-        generation = image_pair.clock_generation
-        cloud = None if self.filters.any() else self._depth_publishers.cloud_request()
-        estimator = self.estimator
+        estimator, generation = self.estimator, image_pair.clock_generation
         frame_depth = call_model(
             self.model,
-            lambda: estimator.estimate(frame, rectifier, generation, cloud),
+            lambda: estimator.estimate(frame, rectifier, generation),
             self.statistics,
         )
         self.statistics.inference.add(time.monotonic() - begin)

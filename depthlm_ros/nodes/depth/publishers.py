@@ -9,7 +9,6 @@ from depthlm_msgs.msg import Answer as AnswerMsg
 from depthlm_msgs.msg import PointDepthArray
 from depthlm_ros.estimator import FrameDepth
 from depthlm_ros.geometry.depth_map import EDGE_RATIO
-from depthlm_ros.models.base import CloudRequest
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
 from depthlm_ros.nodes.depth.markers import point_markers
@@ -58,13 +57,6 @@ class DepthPublishers:
         """Tell whether anybody listens to what needs a depth map."""
         return any(map(self.has_subscriber, DENSE)) or any(s.wanted() for s in self._streams)
 
-    def cloud_request(self) -> CloudRequest | None:
-        """Say what cloud is to be packed while the depth map is still on the model's device."""
-        if not self.has_subscriber("points") or not self._cloud_is_due():
-            return None
-        keep = self._parameters.values.cloud_keeps_edges
-        return CloudRequest(None if keep else EDGE_RATIO)
-
     def _cloud_is_due(self) -> bool:
         """Tell whether ``cloud_max_rate`` allows one more; a little early is no harm."""
         rate = self._parameters.values.cloud_max_rate
@@ -95,15 +87,15 @@ class DepthPublishers:
             self._publishers["depth"].publish(image)
 
     def _publish_points(self, frame_depth) -> None:
-        if (request := self.cloud_request()) is not None:
-            header = conversions.header_of(frame_depth.frame)
+        if self.has_subscriber("points") and self._cloud_is_due():
+            values, header = self._parameters.values, conversions.header_of(frame_depth.frame)
             self._last_cloud_s = time.monotonic()
             cloud = self._packer.pack(
                 frame_depth.depth_map,
                 frame_depth.frame.rgb,
                 header,
-                request.edge_ratio,
-                self._parameters.values.cloud_step,
+                None if values.cloud_keeps_edges else EDGE_RATIO,
+                values.cloud_step,
             )
             self._publishers["points"].publish(cloud)
 

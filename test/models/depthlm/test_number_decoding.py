@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from depthlm_ros.benchmarks.reference_depthlm import ReferenceDepthLM
 from depthlm_ros.benchmarks.template_overfit import overfit_template
@@ -204,3 +205,28 @@ def test_a_tail_is_the_models_own_in_every_token_and_to_its_stop():
     assert reading._is_own([2, 3, 7], [1, 2, 3]) and reading._is_own([8], [1])
     assert not reading._is_own([9, 3, 7], [1, 2, 3])
     assert not reading._is_own([2, 3, 6], [1, 2, 3])
+
+
+class _ReadBack(TorchDispatchMode):
+    """Notes every operation for which a GPU would be waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if any(name in str(function) for name in ("_local_scalar_dense", "nonzero", "equal")):
+            self.seen.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+def test_one_wait_for_the_device_a_pass(follower, noise, monkeypatch):
+    model, waits, passes = _with(follower), [], []
+    to_host, step = number_decoding.to_host, model.network.step
+    monkeypatch.setattr(number_decoding, "to_host", lambda *t: waits.append(1) or to_host(*t))
+    monkeypatch.setattr(model.network, "step", lambda *a: passes.append(1) or step(*a))
+    with _ReadBack() as read_back:
+        reading = model.distances(noise(1), _camera(model), PIXELS[:1])[0]
+    assert np.isfinite(reading.low_m)
+    assert len(waits) == 1 + len(passes) <= 6
+    assert read_back.seen == []

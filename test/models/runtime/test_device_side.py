@@ -2,7 +2,7 @@
 
 On torch's "meta" device tensors have shapes and types and no values, so the published sizes run in
 moments, by the code that runs on a GPU: a value that is read back raises, and an operation
-on a tensor of the host is seen. That is what capturing a CUDA graph asks for, too.
+on a tensor of the host is seen.
 """
 
 import numpy as np
@@ -14,17 +14,19 @@ from torch.utils._pytree import tree_leaves
 from depthlm_ros.benchmarks import random_weights
 from depthlm_ros.benchmarks.random_weights import CONFIGS, PREFIX_IDS
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.models.base import CloudRequest, PostprocessConfig
+from depthlm_ros.models.base import PostprocessConfig
 from depthlm_ros.models.depthlm import preprocess as pre
 from depthlm_ros.models.depthlm.model import DepthLM
 from depthlm_ros.models.depthlm.network import DepthLMNetwork
 from depthlm_ros.models.depthvlm.model import DepthVLM
 from depthlm_ros.models.depthvlm.network import DepthVLMModule
 from depthlm_ros.models.runtime import image_patches
+from depthlm_ros.models.runtime.depth_postprocess import NewestMap, postprocess
 from depthlm_ros.prompting.marker import Marker, place
 from depthlm_ros.prompting.prompts import prompt
 
 META = torch.device("meta")
+UPLOAD = "aten.to.dtype_layout"
 
 
 class OnHost(TorchDispatchMode):
@@ -82,12 +84,16 @@ def test_depthvlm_from_bytes_to_the_cloud(keep_frame):
     view = model.view_of(PinholeCamera(525.0, 525.0, 319.5, 239.5, 640, 480))
     image = torch.empty(480, 640, 3, dtype=torch.uint8, device=META)
     valid = torch.empty(480, 640, dtype=torch.bool, device=META)
-    options = PostprocessConfig(0.05, 100.0, CloudRequest(1.15))
+    options, newest = PostprocessConfig(0.05, 100.0), NewestMap()
 
-    out, first, second = host_work(lambda: model._pass(view, options, image, valid=valid))
+    def run():
+        depth_m = postprocess(model._map(image, view), view, options, valid)
+        return depth_m, newest.packed(newest.hold(depth_m, image, view), 1.15)
+
+    out, first, second = host_work(run)
     assert (tuple(out[0].shape), out[0].dtype) == ((480, 640), torch.float32)
     assert (tuple(out[1].shape), out[1].dtype) == ((480, 640, 4), torch.int32)
-    assert len(out) == (2 + 1 + 2 * 36 if keep_frame else 2)  # patches, keys and values
+    assert (model._remembered is not None) == keep_frame
     assert first and second == []
 
 
@@ -130,43 +136,21 @@ def test_depthlm_from_bytes_to_the_state_before_the_number(size):
     assert first and second == []
 
 
-class _Watched:
-    """In the place of recordings: notes what the host does inside of what would be recorded."""
-
-    recorder = "of a kind"
-
-    def __init__(self):
-        self.seen, self.keys = [], []
-
-    def forget(self):
-        """Hold nothing, so there is nothing to forget."""
-
-    def run(self, key, function, *inputs):
-        assert all(x.device == META for x in inputs)
-        self.keys.append(key[0])
-        with OnHost() as on_host:
-            outputs = function(*inputs)
-        self.seen += on_host.seen
-        return outputs
-
-
 @torch.inference_mode()
 @pytest.mark.parametrize("size", DEPTHLM_SIZES)
-def test_what_depthlm_records_asks_nothing_of_the_host(size):
+def test_a_depthlm_pass_asks_nothing_of_the_host_but_its_tokens(size):
     model, width = depthlm_of(size)
     network, question = model.network, prompt()
-    picture = torch.empty(1, 280, 336, 3, dtype=torch.uint8, device=META)
-    for _ in range(2):
-        watched = _Watched()
-        model.use_graph_cache(watched)
-        grids, features = model._features([picture])
-        layout, lead = network.layout(question.question, grids), network.lead(question)
-        talk = network.read(layout.ids[None], layout, features, lead, model.static_decoder)
-        for n in (24, 40, 1):
-            ids, mask = np.zeros((1, n), np.int64), np.ones((1, n, talk.cache.length + n), bool)
-            assert tuple(network.step(talk, ids, ids, mask).shape) == (1, n, width)
-        assert watched.keys == ["see", "read", "step", "step", "step"]
-    assert watched.seen == []
+    image = torch.empty(1, 280, 336, 3, dtype=torch.uint8, device=META)
+    patches, grid = pre.patches_of(image, model.path, network.dtype)
+    layout, lead = network.layout(question.question, (grid,)), network.lead(question)
+    talk = network.read(layout.ids[None], layout, network.features(patches, grid), lead)
+    for n in (24, 40, 1):
+        ids, mask = np.zeros((1, n), np.int64), np.ones((1, n, talk.cache.length + n), bool)
+        with OnHost() as on_host:
+            hidden = network.step(talk, ids, ids, mask)
+        assert tuple(hidden.shape) == (1, n, width)
+        assert sorted(on_host.seen) == sorted(["aten.lift_fresh.default"] * 3 + [UPLOAD] * 3)
 
 
 def test_marking_asks_for_the_markers_places_only():
@@ -174,4 +158,4 @@ def test_marking_asks_for_the_markers_places_only():
     placed = place(Marker(), (40, 30), 80, 60, "flip")
     marked, _, second = host_work(lambda: pre.mark(picture, Marker(), [placed, placed]))
     assert tuple(marked.shape) == (2, 60, 80, 3)
-    assert second == ["aten.lift_fresh.default", "aten.to.dtype_layout"], "their upload"
+    assert second == ["aten.lift_fresh.default", UPLOAD], "their upload"

@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.depth_map import DepthMap, PackedCloud
+from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.conversions import FrameMaker
 from depthlm_ros.nodes.depth.point_clouds import CloudPacker
@@ -245,16 +245,17 @@ def test_points_across_a_depth_step_are_hidden_on_request():
     assert np.isfinite(np.frombuffer(cloud.data, "<f4")).all()
 
 
-def test_a_cloud_packed_on_the_device_is_sent_where_it_is_the_one_that_is_wished_for():
-    bits = np.arange(48, dtype=np.int32).reshape(3, 4, 4)
-    plain = depth_map(np.full((3, 4), 5.0))
-    ready, rgb = replace(plain, cloud=PackedCloud(bits, 1.15)), np.zeros((3, 4, 3), np.uint8)
-    sent = CloudPacker().pack(ready, rgb, Header(), 1.15)
-    np.testing.assert_array_equal(np.frombuffer(sent.data, "<i4"), np.arange(48))
-    for other in (None, 1.3):
-        sent = CloudPacker().pack(ready, rgb, Header(), other)
-        expected = CloudPacker().pack(plain, rgb, Header(), other)
-        assert sent.data == expected.data
+def test_a_cloud_is_packed_where_the_depth_is():
+    asked, bits = [], np.arange(48, dtype=np.int32).reshape(3, 4, 4)
+    plain, rgb = depth_map(np.full((3, 4), 5.0)), np.zeros((3, 4, 3), np.uint8)
+    on_device = replace(plain, pack_on_device=lambda ratio: asked.append(ratio) or bits)
+    for ratio in (1.15, None):
+        sent = CloudPacker().pack(on_device, rgb, Header(), ratio)
+        np.testing.assert_array_equal(np.frombuffer(sent.data, "<i4"), np.arange(48))
+    assert asked == [1.15, None]
+    gone = replace(plain, pack_on_device=lambda ratio: None)
+    sent = CloudPacker().pack(gone, rgb, Header(), 1.3)
+    assert sent.data == CloudPacker().pack(plain, rgb, Header(), 1.3).data
 
 
 def test_a_packer_is_used_again_for_the_next_cloud_and_the_next_size():
