@@ -79,7 +79,8 @@ class Bag:
         if found is None:
             raise StatusError(
                 Code.NO_CAMERA_INFO,
-                f"source {self._path}: no CameraInfo in the bag: set camera_info_url, or fx",
+                f"source {self._path}: no CameraInfo of {self._images.name} in the bag: set "
+                f"camera_info_url, or fx{_others(topics)}",
             )
         return found
 
@@ -162,6 +163,12 @@ class Bag:
         if about not in self._told:
             self._told.add(about)
             self._warn(clean(sentence))
+
+
+def _others(topics: list[Topic]) -> str:
+    """Say which CameraInfo of other cameras there are."""
+    names = [t.name for t in topics if t.kind == INFO and t.messages]
+    return f"; or bag_camera_info_topic, if it is one of {', '.join(names)}" if names else ""
 
 
 def _of_ros1(kind: str, data: bytes):
