@@ -107,7 +107,8 @@ def _no_images(topics: list[Topic]) -> str:
 def choose_infos(topics: list[Topic], wanted: str, images: Topic) -> Topic | None:
     """Return the topic of CameraInfo: the one beside the images, else the only one; None: none.
 
-    A depth or infrared camera's is not a colour camera's. StatusError, naming the candidates, when the wanted one is not there or several could be meant.
+    A depth or infrared camera's is not a colour camera's. StatusError, naming the candidates, when
+    the wanted one is not there or several could be meant.
     """
     infos = [t for t in topics if t.kind == INFO]
     if wanted:
