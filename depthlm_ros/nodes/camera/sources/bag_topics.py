@@ -15,7 +15,9 @@ VIDEOS = {
     "foxglove_msgs/msg/CompressedVideo": "foxglove",
 }
 """Video transports by their types: what comes in is no single picture."""
-_NO_COLOUR = re.compile(r"(^|[/_])(depth|disparity|infra\d*|ir|confidence|mask|thermal)([/_]|$)")
+_NO_COLOUR = re.compile(
+    r"(?i)(^|[/_])(depth|disparity|infra\d*|infrared|ir|confidence|mask|thermal)([/_]|$)"
+)
 _OTHER_TRANSPORTS = ("/compressedDepth", "/zstd", "/theora", "/ffmpeg")  # no images in there
 
 
@@ -87,9 +89,13 @@ def _is_colour(topic: Topic) -> bool:
 
 
 def _beside(images: Topic) -> tuple:
-    """Return the topics on which an image's CameraInfo comes: image_transport's, then ZED's."""
+    """Return the topics on which an image's CameraInfo comes.
+
+    As image_transport, the ZED's driver and the RealSense Viewer name it.
+    """
     base = base_of(images)
-    return base.rpartition("/")[0] + "/camera_info", base + "/camera_info"
+    viewer = base.removesuffix("/image/data") + "/info/camera_info"
+    return base.rpartition("/")[0] + "/camera_info", base + "/camera_info", viewer
 
 
 def _no_images(topics: list[Topic]) -> str:
