@@ -88,7 +88,9 @@ def _yaml(value) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return repr(value)
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value)
 
 
 def prepare_ros(domain: int | None) -> int:

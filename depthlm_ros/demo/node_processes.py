@@ -10,6 +10,8 @@ from pathlib import Path
 INTERRUPT_S, TERMINATE_S = 4.0, 2.0
 """How long a child may take to end after SIGINT, then after SIGTERM, before it is killed."""
 TAIL_LINES = 15
+REFUSAL = "cannot start: "
+"""What a node says before the reason, when it ends because of how it was started."""
 
 
 class DemoError(Exception):
@@ -40,6 +42,11 @@ class Child:
         """Return the end of the log."""
         said = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(f"  | {line}" for line in said[-lines:]) or "  | (nothing)"
+
+    def refusal(self) -> str:
+        """Return why it could not start, as it said itself; "" where it said nothing."""
+        said = self.log.read_text(encoding="utf-8", errors="replace")
+        return said.rpartition(REFUSAL)[2].strip() if REFUSAL in said else ""
 
 
 class Children:
@@ -73,6 +80,8 @@ class Children:
         """Raise DemoError, with the end of its log, when a child has ended by itself."""
         for name, child in self._running.items():
             code = child.process.poll()
+            if code is not None and (why := child.refusal()):
+                raise DemoError(f"{name} {REFUSAL}{why}")
             if code is not None:
                 raise DemoError(
                     f"{name} ended by itself (exit code {code}); the end of {child.log}:\n"

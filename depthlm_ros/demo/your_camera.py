@@ -1,4 +1,4 @@
-"""Your own camera with live depth: ``./run camera SOURCE [--web]``, until Ctrl-C.
+"""Your own camera with live depth, until Ctrl-C.
 
     ./run camera                          the first webcam
     ./run camera clip.mp4 --hfov 67 --web a video, on a page
@@ -87,7 +87,7 @@ def camera_parameters(options) -> dict:
 class _Log:
     """Tells what a child says that a person must know: warnings, and the page's address."""
 
-    WORTH = ("[WARN]", "[ERROR]", "[FATAL]", "open http", "playing ")
+    WORTH = ("[WARN]", "[ERROR]", "open http", "playing ")
 
     def __init__(self, child):
         self._child, self._at = child, 0
@@ -116,6 +116,8 @@ def perform(options) -> None:
     """Run the nodes until the time is over. Raises DemoError, KeyboardInterrupt."""
     domain = prepare_ros(options.domain)
     say(f"ROS domain {domain}; Ctrl-C ends it; other terminals: export ROS_DOMAIN_ID={domain}")
+    if not options.web:
+        say("topics: /image, /camera_info, /depthlm/depth/image, /depthlm/points; a page: --web")
     end = time.monotonic() + options.seconds if options.seconds else None
     with (
         tempfile.TemporaryDirectory(prefix="depthlm_camera_") as logs_in,

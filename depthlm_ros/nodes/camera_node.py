@@ -27,6 +27,7 @@ from depthlm_ros.nodes.camera.sources.factory import open_source
 from depthlm_ros.nodes.camera.sources.ground_truth import TruthMemory
 from depthlm_ros.nodes.camera.sources.prefetch import Prefetcher
 from depthlm_ros.nodes.camera.sources.rendered_scenes import make_camera_path
+from depthlm_ros.nodes.camera.sources.video import shown
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.common.callback_guard import CallbackGuard
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
@@ -105,7 +106,7 @@ class CameraNode(Node):
 
     async def autostart(self) -> None:
         """Open the source, on its thread: importing the world or reading a list takes a while."""
-        self.get_logger().info(f"opening {clean(self.parameters.values.source)!r} ...")
+        self.get_logger().info(f"opening {clean(shown(self.parameters.values.source))!r} ...")
         self._prefetcher.start()
 
     def _on_news(self) -> None:

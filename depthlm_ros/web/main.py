@@ -85,9 +85,8 @@ def _serve(node, values) -> None:
     spinning.start()
     page.build(live, PhotoDesk(values.photo_model))
     app.add_middleware(access.Gate, token=token)
-    shown = "127.0.0.1" if values.host in ("localhost", "::1") else values.host
     more = f"/?token={token}" if token else "/"
-    node.get_logger().info(f"open http://{shown}:{port}{more}")
+    node.get_logger().info(f"open http://{_reachable(values.host)}:{port}{more}")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -108,10 +107,25 @@ def _spin(executor) -> None:
         return
 
 
+def _reachable(host: str) -> str:
+    """Return the address to open: of every interface, the one towards the network."""
+    if host == "localhost":
+        return "127.0.0.1"
+    if host in ("0.0.0.0", "::"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(("192.0.2.1", 9))  # chooses a route, sends nothing
+                return probe.getsockname()[0]
+            except OSError:
+                return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
 def _bindable_port(host: str, port: int) -> int:
     """Return the port, or a free one for 0; raises OSError with the remedy where it is taken."""
     try:
-        with socket.create_server((host, port)) as server:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family) as server:
             return server.getsockname()[1]
     except OSError as error:
         raise OSError(

@@ -94,7 +94,9 @@ class _Page:
         with ui.row().classes("w-full no-wrap"):
             with ui.column().classes("w-1/2"):
                 self._image = self._clickable("image")
-                ui.label("click: metres; a second click: between both").classes("text-xs")
+                ui.label("click for metres; questions are about the last click, or two").classes(
+                    "text-xs"
+                )
             with ui.column().classes("w-1/2"):
                 self._depth = self._clickable("depth")
                 self._scale = ui.label("").classes("text-xs")
@@ -115,11 +117,9 @@ class _Page:
 
     def _lay_space(self) -> None:
         with ui.row().classes("w-full no-wrap"):
-            with ui.scene(
-                width=520, height=340, background_color="#15181d", grid=(10, 10)
-            ) as scene:
-                self._cloud = scene.point_cloud([], point_size=0.03)
-                scene.move_camera(x=-2.5, y=0, z=2.0, look_at_x=3.0, look_at_z=0.0)
+            with ui.scene(width=520, height=340, background_color="#15181d", grid=False) as scene:
+                self._cloud = scene.point_cloud([], point_size=0.06)
+                scene.move_camera(x=-0.8, y=-0.6, z=0.6, look_at_x=4.0, look_at_z=-0.3)
             with ui.column().classes("w-1/3 gap-1"):
                 self._top = ui.html(drawing.top_view([], None), sanitize=False).classes("w-full")
                 self._way = ui.label("").classes("text-xs").mark("corridor")
@@ -227,18 +227,9 @@ class _Page:
             return
         pixels = [] if "(" in question else self._last
         stamp_ns = self._stamp_ns if pixels else 0
-        _, text = await self._call(lambda: self._answer(question, pixels, stamp_ns))
+        client = self._live.client
+        _, text = await self._call(lambda: ("", answer_to(client, question, pixels, stamp_ns)))
         self._say(question, text)
-
-    def _answer(self, question: str, pixels: list, stamp_ns: int) -> tuple[str, str]:
-        """Ask about clicked pixels of the picture of a stamp; when that is gone, of the newest."""
-        reply = self._live.client.ask(question, pixels, stamp_ns=stamp_ns)
-        gone = stamp_ns != 0 and reply.code in (Code.NO_FRAME, Code.STALE)
-        if gone:
-            reply = self._live.client.ask(question, pixels)
-        if reply.code != Code.OK:
-            return "", f"{reply.code.name}: {reply.text}"
-        return "", f"{reply.answer}{' ' + NEWER if gone else ''}"
 
     async def _call(self, call) -> tuple[str, str]:
         """Call a service on another thread; what fails is said."""
@@ -272,10 +263,10 @@ class _Page:
     # -- photographs --------------------------------------------------------------------------
 
     async def _photo(self, event) -> None:
-        name, data = event.file.name, await event.file.read()
+        name = event.file.name
         self._say(name, "is being measured ...")
         try:
-            measured = await self._desk.measure(name, data)
+            measured = await self._desk.measure(event.file)
         except ValueError as error:
             self._say(name, str(error))
             return
@@ -294,6 +285,26 @@ class _Page:
         source = f"/photo/{self._client.id}/{kind}.jpg?n={id(measured)}"
         widget = ui.interactive_image(source, on_mouse=clicked, events=["click"], cross=True)
         widget.classes("w-full").props(f'data-what="photo-{kind}"')
+
+
+def answer_to(client, question: str, clicks: list, stamp_ns: int) -> str:
+    """Ask about the clicked pixels of the picture of a stamp; when that is gone, of the newest.
+
+    A question that two clicks do not fit is about the last one, or about none of them.
+    """
+    first = None
+    for pixels in dict.fromkeys((tuple(clicks), tuple(clicks[-1:]), ())):
+        stamp = stamp_ns if pixels else 0
+        reply = client.ask(question, list(pixels), stamp_ns=stamp)
+        gone = stamp != 0 and reply.code in (Code.NO_FRAME, Code.STALE)
+        if gone:
+            reply = client.ask(question, list(pixels), stamp_ns=0)
+        if reply.code == Code.OK:
+            return f"{reply.answer}{' ' + NEWER if gone else ''}"
+        first = first or reply
+        if reply.code != Code.BAD_QUESTION:
+            break
+    return f"{first.code.name}: {first.text}"
 
 
 def _interval(point) -> str:

@@ -17,25 +17,31 @@ from depthlm_ros.web import drawing
 
 TIMEOUT_S = 300.0
 MAX_BYTES = 60_000_000
+KEPT_SIDE_PX = 1920
+"""Longer side of the depth that is kept for clicks; the page shows less."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured photograph: pictures, size [px], depth [m] by pixel, and words about it."""
+    """A measured photograph: pictures, size [px], words about it.
+
+    ``depth_m``: depth [m] of every ``step``-th row and column.
+    """
 
     jpeg: bytes
     depth_jpeg: bytes
     size: tuple
     depth_m: np.ndarray
     text: str
+    step: int = 1
 
     def at(self, u: float, v: float) -> str:
         """Return the depth at a pixel of the photograph in words."""
-        height, width = self.depth_m.shape
+        width, height = self.size
         row, column = round(v), round(u)
         if not (0 <= row < height and 0 <= column < width):
             return "outside the picture"
-        metres = float(self.depth_m[row, column])
+        metres = float(self.depth_m[row // self.step, column // self.step])
         return f"{metres:.2f} m" if np.isfinite(metres) else "no depth here"
 
 
@@ -45,16 +51,19 @@ class PhotoDesk:
     def __init__(self, model: str):
         self._model, self._busy = model, asyncio.Lock()
 
-    async def measure(self, name: str, data: bytes) -> Measured:
-        """Measure a photograph; raises ValueError with a sentence that tells why not."""
+    async def measure(self, upload) -> Measured:
+        """Measure a photograph, an upload of NiceGUI: it is never in memory as a whole.
+
+        Raises ValueError with a sentence that tells why not.
+        """
         if self._busy.locked():
             raise ValueError("another photograph is being measured: wait for it")
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"{len(data)} bytes: at most {MAX_BYTES}")
+        if upload.size() > MAX_BYTES:
+            raise ValueError(f"{upload.size()} bytes: at most {MAX_BYTES}; save it smaller")
         async with self._busy:
             with tempfile.TemporaryDirectory(prefix="depthlm_photo_") as folder:
-                file = Path(folder) / f"photo{Path(name).suffix[:8].lower()}"
-                file.write_bytes(data)
+                file = Path(folder) / f"photo{Path(upload.name).suffix[:8].lower()}"
+                await upload.save(file)
                 record = await self._run(file, Path(folder) / "out")
                 return _measured(record)
 
@@ -92,4 +101,6 @@ def _measured(record: dict) -> Measured:
         f"{record['focal_length']}"
     )
     coloured, _, _ = drawing.depth_jpeg(depth_m)
-    return Measured(drawing.jpeg_of(rgb), coloured, depth_m.shape[::-1], depth_m, text)
+    step = -(-max(depth_m.shape) // KEPT_SIDE_PX)
+    kept = depth_m[::step, ::step].copy()
+    return Measured(drawing.jpeg_of(rgb), coloured, depth_m.shape[::-1], kept, text, step)

@@ -256,12 +256,12 @@ def test_what_publish_states_is_told_as_a_table():
 
 
 def test_parameters_keep_their_type_through_yaml():
-    values = {"a": 5.0, "b": True, "c": 3, "d": "12", "e": None, "f": "/a b/c"}
+    values = {"a": 5.0, "b": True, "c": 3, "d": "12", "e": None, "f": "/Bob's b/c"}
     words = context.ros_arguments(values)
     assert words[0] == "--ros-args" and words[1::2] == ["-p"] * 5
     pairs = dict(word.split(":=", 1) for word in words[2::2])
     read = {name: yaml.safe_load(text) for name, text in pairs.items()}
-    assert read == {"a": 5.0, "b": True, "c": 3, "d": "12", "f": "/a b/c"}
+    assert read == {"a": 5.0, "b": True, "c": 3, "d": "12", "f": "/Bob's b/c"}
     assert [type(read[name]) for name in "abc"] == [float, bool, int]
 
 

@@ -30,12 +30,17 @@ print("up", flush=True)
 time.sleep(600)
 """
 BROKEN = "print('the reason'); raise SystemExit(3)"
+REFUSING = """
+print("opening ...")
+print("[FATAL] [12.5] [camera_node]: cannot start: no such camera")
+raise SystemExit(2)
+"""
 
 
 @pytest.fixture
 def scripts(tmp_path):
     """Write the stand-ins as modules; return the environment in which they are found."""
-    named = {"polite": POLITE, "stubborn": STUBBORN, "broken": BROKEN}
+    named = {"polite": POLITE, "stubborn": STUBBORN, "broken": BROKEN, "refusing": REFUSING}
     for name, text in named.items():
         (tmp_path / f"stand_in_{name}.py").write_text(text)
     return {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
@@ -95,6 +100,15 @@ def test_a_child_that_ended_by_itself_is_told_with_its_last_words(scripts, tmp_p
         with pytest.raises(DemoError, match=r"one ended by itself \(exit code 3\)") as caught:
             children.check()
     assert "  | the reason" in str(caught.value)
+
+
+def test_a_child_that_cannot_start_is_told_by_its_reason_alone(scripts, tmp_path):
+    with Children(tmp_path) as children:
+        child = children.start("one", "stand_in_refusing", environment=scripts)
+        wait_until(lambda: child.process.poll() is not None)
+        with pytest.raises(DemoError) as caught:
+            children.check()
+    assert str(caught.value) == "one cannot start: no such camera"
 
 
 def test_stopping_one_leaves_the_others(scripts, tmp_path):

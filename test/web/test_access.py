@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from depthlm_ros.web.access import COOKIE, Gate, is_loopback, new_token
-from depthlm_ros.web.main import _bindable_port
+from depthlm_ros.web.main import _bindable_port, _reachable
 
 
 async def behind(scope, receive, send):
@@ -80,3 +80,10 @@ def test_a_taken_port_is_refused_with_the_remedy():
             _bindable_port("127.0.0.1", taken)
     assert _bindable_port("127.0.0.1", taken) == taken
     assert _bindable_port("127.0.0.1", 0) > 0
+
+
+def test_the_address_that_is_told_can_be_opened():
+    assert _reachable("127.0.0.1") == _reachable("localhost") == "127.0.0.1"
+    assert _reachable("::1") == "[::1]" and _reachable("robot.local") == "robot.local"
+    for host in ("0.0.0.0", "::"):  # no browser opens these
+        assert _reachable(host) not in ("0.0.0.0", "::", "")

@@ -73,20 +73,49 @@ def test_what_cannot_be_opened_says_why(tools, tmp_path):
     assert "ffplay" in refused(tools, tmp_path / "broken.mp4", fx=60.0).text
     text = refused(tools, "/dev/video97", fx=60.0).text
     assert "no such camera" in text and "--device /dev/video97" in text
-    assert "cannot be opened" in refused(tools, "rtsp://u:secret@127.0.0.1:1/x", fx=60.0).text
-    assert shown("rtsp://u:secret@cam/x") == "rtsp://cam/x"
+    text = refused(tools, "rtsp://u:secret@127.0.0.1:1/x", fx=60.0).text
+    assert "cannot be opened" in text and "password right" in text and "secret" not in text
+    text = refused(tools, "rtps://u:secret@cam/x", fx=60.0).text
+    assert "no such file" in text and "rtps://cam/x" in text and "secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("rtsp://u:secret@cam/x", "rtsp://cam/x"),
+        ("rtsp://secret@cam:554/x?a=1", "rtsp://cam:554/x?a=1"),
+        ("rtsp://u:se@cret@cam/x", "rtsp://cam/x"),
+        ("http://cam/video?user=u&pwd=secret&n=1", "http://cam/video?user=u&pwd=***&n=1"),
+        ("rtsp://cam/user=u_password=secret", "rtsp://cam/user=u_password=***"),
+        ("http://cam/a@b.mjpg", "http://cam/a@b.mjpg"),
+        ("/dev/video0", "/dev/video0"),
+    ],
+)
+def test_no_secret_of_an_address_is_said(source, said):
+    assert shown(source) == said
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """An IP camera: an endless MJPEG stream, each picture brighter than the one before."""
+    """An IP camera: an MJPEG stream, each picture brighter than the one before.
+
+    /stream.mjpg is endless, /short.mjpg ends after 5 pictures, /stuck.mjpg sends no more after 5;
+    /locked.mjpg wants a password.
+    """
 
     def do_GET(self):
         """Stream until the reader goes."""
+        if "locked" in self.path and self.headers["Authorization"] != "Basic dTpzZWNyZXQ=":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            self.end_headers()
+            return
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         self.end_headers()
         try:
-            for i in range(10_000):
+            for i in range(5 if "short" in self.path else 10_000):
+                if i == 5 and "stuck" in self.path:
+                    time.sleep(30.0)
                 data = cv2.imencode(".jpg", frame(40 + i % 200))[1].tobytes()
                 head = (
                     f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
@@ -100,23 +129,54 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_a_network_stream_gives_pictures_of_now(tools):
+@pytest.fixture
+def camera():
+    """Return the address of an IP camera, to which a path is added."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_address[1]}/stream.mjpg"
-    try:
-        source = open_source(tools.camera_values(source=address, fx=60.0), print)
-        assert source.is_live
-        samples = source.samples()
-        first, second = next(samples), next(samples)
-        assert rgb_of(first.image).shape == (48, 64, 3)
-        age_s = time.time() - (second.recorded.sec + second.recorded.nanosec / 1e9)
-        assert -0.01 < age_s < 2.0 and second.time_ns > first.time_ns
-        source.close()
-        assert list(samples) == []
-    finally:
-        server.shutdown()
+    yield f"127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+def test_a_network_stream_gives_pictures_of_now(tools, camera):
+    source = open_source(
+        tools.camera_values(source=f"http://{camera}/stream.mjpg", fx=60.0), print
+    )
+    assert source.is_live
+    samples = source.samples()
+    first, second = next(samples), next(samples)
+    assert rgb_of(first.image).shape == (48, 64, 3)
+    age_s = time.time() - (second.recorded.sec + second.recorded.nanosec / 1e9)
+    assert -0.01 < age_s < 2.0 and second.time_ns > first.time_ns
+    source.close()
+    assert list(samples) == []
+
+
+def test_a_network_stream_that_ends_is_opened_again_and_told_of_once(tools, camera, monkeypatch):
+    monkeypatch.setattr(video, "BACK_OFF_S", (0.01,))
+    address = f"http://u:secret@{camera}/short.mjpg?locked"
+    found, samples, warnings = played(tools, address, fx=60.0, count=14)
+    assert len(samples) == 14  # at most 5 of each connection
+    assert warnings == [f"http://{camera}/short.mjpg?locked broke off: opening it again"]
+    assert "secret" not in found.title
+    found.close()
+    text = refused(tools, address.replace("secret", "guess"), fx=60.0).text
+    assert "password right" in text and "guess" not in text
+
+
+def test_closing_does_not_wait_for_a_stream_that_is_stuck(tools, camera, monkeypatch):
+    monkeypatch.setattr(video, "TIMEOUT_MS", 1500)
+    values = tools.camera_values(source=f"http://{camera}/stuck.mjpg", fx=60.0)
+    found = open_source(values, print)
+    playing = threading.Thread(target=lambda: list(found.samples()))
+    playing.start()
+    time.sleep(0.5)
+    began_s = time.monotonic()
+    found.close()
+    assert time.monotonic() - began_s < 2 * video.CLOSE_S + 0.5
+    playing.join(5.0)
+    assert not playing.is_alive()  # at the read's own time limit
 
 
 class Device:

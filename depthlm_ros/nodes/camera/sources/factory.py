@@ -7,7 +7,7 @@ from depthlm_ros.nodes.camera.sources.image_folder import Photographs
 from depthlm_ros.nodes.camera.sources.rendered_scenes import Scenes, make_camera_path
 from depthlm_ros.nodes.camera.sources.rosbag import Bag, is_bag
 from depthlm_ros.nodes.camera.sources.source import Source
-from depthlm_ros.nodes.camera.sources.video import Video, is_live, is_video
+from depthlm_ros.nodes.camera.sources.video import Video, is_live, is_video, shown
 from depthlm_ros.status import Code, StatusError
 
 ACCEPTED = (
@@ -37,7 +37,8 @@ def _of_path(path: Path, values, warn) -> Source:
         return Photographs(path, values, warn)
     if not values.source or not path.exists():
         raise StatusError(
-            Code.NO_FRAME, f"source {values.source!r}: no such file or folder; must be {ACCEPTED}"
+            Code.NO_FRAME,
+            f"source {shown(values.source)!r}: no such file or folder; must be {ACCEPTED}",
         )
     if is_bag(path):
         return Bag(path, values, warn)

@@ -5,6 +5,7 @@ again when it breaks off; a video file plays at its own pace.
 """
 
 import re
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +25,11 @@ SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
 DEVICE = re.compile(r"(/dev/video\d+|/dev/v4l/\S+|webcam(:\d+)?)")
 TIMEOUT_MS = 5000
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
+SAYS_AGAIN_S = 60.0
+"""A stream that keeps breaking off, or stays away, is told of once in so long."""
+CLOSE_S = 0.2
+"""How long closing waits for a read to end: OpenCV's captures are for one thread at a time."""
+_SECRETS = re.compile(r"(?i)((?:pass(?:word|wd)?|pwd|token|key|secret|auth)=)[^&;/#\s]+")
 WEBCAM_VIEW_DEG = 65.0
 """Horizontal field of view of most laptops' and USB cameras (55 to 78 degrees)."""
 
@@ -39,9 +45,13 @@ def is_video(path: Path) -> bool:
 
 
 def shown(source: str) -> str:
-    """Return a source without the password that a stream's address may hold."""
-    parts = urlsplit(source)
-    return source.replace(f"{parts.username}:{parts.password}@", "") if parts.password else source
+    """Return a source without the user, password and token that a stream's address may hold."""
+    scheme, separator, rest = source.partition("://")
+    if not separator:
+        return source
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    rest = rest.removeprefix(host[: host.rfind("@") + 1])
+    return _SECRETS.sub(r"\1***", f"{scheme}://{rest}")
 
 
 class Video:
@@ -58,6 +68,7 @@ class Video:
         self._open_capture = open_capture or _opened
         self.is_live = is_live(source)
         self._outgoing, self._given = Outgoing(values), calibration.GivenCamera(values)
+        self._using, self._told_s = threading.Lock(), -SAYS_AGAIN_S
         self._capture, self._infos, self._stopped = self._opened(), {}, False
         self._first = self._read()
         if self._first is None:
@@ -81,9 +92,11 @@ class Video:
                 return
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Let go of the device, from any thread; one that is stuck in a read is left to it."""
         self._stopped = True
-        self._capture.release()
+        if self._using.acquire(timeout=CLOSE_S):
+            self._capture.release()
+            self._using.release()
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -91,8 +104,7 @@ class Video:
         """Give (rgb, time of day when it was taken [ns], time in the source [ns])."""
         begin_s, self._first = time.monotonic(), None
         if not self.is_live:
-            self._capture.release()
-            self._capture = self._opened()
+            self._reopen()
         last_ns = FIRST_NS
         while not self._stopped:
             rgb, taken_ns = self._read(), time.time_ns()
@@ -111,7 +123,8 @@ class Video:
 
     def _read(self) -> np.ndarray | None:
         try:
-            done, bgr = self._capture.read()
+            with self._using:
+                done, bgr = (False, None) if self._stopped else self._capture.read()
         except cv2.error:
             return None
         if not done or bgr is None or bgr.size == 0:
@@ -126,23 +139,39 @@ class Video:
             raise StatusError(Code.NO_FRAME, f"source {shown(self._source)}: {self._why_not()}")
         return capture
 
+    def _reopen(self) -> None:
+        with self._using:
+            self._capture.release()
+            if not self._stopped:
+                self._capture = self._opened()
+
     def _open_again(self) -> None:
         """Open a live source that broke off, again and again, less and less often."""
-        self._warn(f"{shown(self._source)} broke off: opening it again")
-        self._capture.release()
+        began_s = time.monotonic()
+        self._tell("broke off: opening it again")
+        with self._using:
+            self._capture.release()
         for wait_s in (*BACK_OFF_S, *[BACK_OFF_S[-1]] * 10_000):
             if self._stopped:
                 return
             time.sleep(wait_s)
             try:
-                self._capture = self._opened()
+                self._reopen()
             except StatusError:
+                self._tell(f"is away for {time.monotonic() - began_s:.0f} s, and tried again")
                 continue
             return
 
+    def _tell(self, what: str) -> None:
+        if time.monotonic() - self._told_s >= SAYS_AGAIN_S:
+            self._told_s = time.monotonic()
+            self._warn(f"{shown(self._source)} {what}")
+
     def _why_not(self) -> str:
         if not DEVICE.fullmatch(self._source):
-            return "cannot be opened: does it play in another program (ffplay)?"
+            if not self.is_live:
+                return "no video that OpenCV can decode: does it play in ffplay?"
+            return "cannot be opened: are address, user and password right? Try it in ffplay"
         path = Path(_device(self._source))
         if not path.exists():
             there = ", ".join(sorted(str(p) for p in Path("/dev").glob("video*"))) or "none"
