@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from depthlm_ros.client import DepthClient
-from depthlm_ros.demo import tables
+from depthlm_ros.demo import clearance_round, tables
 from depthlm_ros.demo.context import CAMERA, DemoContext, prepare_ros, say
 from depthlm_ros.demo.exit_code import exit_code
 from depthlm_ros.demo.image_folder_run import ImageFolderRun, find_photographs, totals
@@ -146,11 +146,15 @@ class Demo:
 
     def _report_round(self, look, number: int) -> None:
         say(f"round {number} of {self._options.looks}")
-        for line in tables.answers_table(look.answers):
+        for line in (*tables.answers_table(look.answers), *clearance_round.lines(look.ways)):
             say(f"  {line}")
         say()
 
     def _report_live(self, live) -> None:
+        ways = [way for one in live.rounds for way in one.ways]
+        wrong = sum(way.is_wrong for way in ways)
+        say(f"ways for {clearance_round.BODY}:")
+        say(f"  {len(ways)} asked, {wrong} called clear although something stands there\n")
         say("refused, as it must be")
         for wrong, question, reply in live.refusals:
             say(f"  {wrong}: {question}\n    {reply.code.name}: {reply.text}")
@@ -178,6 +182,7 @@ class Demo:
             "streams": live.streams,
             "node": self._context.subscriber.diagnostics,
             "answers": [answer.as_dict() for answer in live.answers],
+            "ways": [way.as_dict() for one in live.rounds for way in one.ways],
             "refusals": [
                 {"wrong": wrong, "question": question, "code": r.code.name, "text": r.text}
                 for wrong, question, r in live.refusals
