@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from depthlm_ros.client import Reading
+from depthlm_ros.demo.clearance_round import from_above
 from depthlm_ros.demo.tables import answer_lines, figure
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.status import Code
@@ -11,6 +12,7 @@ from depthlm_ros.visualization import annotate, colormap, contact_sheet, scale_b
 
 CELL_PX, PHOTO_CELL_PX = 384, 320
 TITLES = ["camera image", "true depth", "estimated depth", "readings", "questions and answers"]
+FROM_ABOVE = "from above: true grey, seen orange"
 PHOTOS_A_ROW = 2
 _PAPER, _INK = (20, 22, 26), (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -20,6 +22,7 @@ def scene_sheet(rounds: list) -> np.ndarray:
     """Return the sheet of the live part's looks that have their images, uint8 (H, W, 3)."""
     shown = [asked_round for asked_round in rounds if asked_round.depth_map is not None]
     low, high = common_range([asked_round.true_depth_m for asked_round in shown])
+    titles = [*TITLES, FROM_ABOVE] if any(one.ways for one in shown) else TITLES
     rows = [
         [
             asked_round.frame.rgb,
@@ -29,10 +32,17 @@ def scene_sheet(rounds: list) -> np.ndarray:
             text_panel(
                 answer_lines(asked_round.answers), cell_size(asked_round.frame.rgb, CELL_PX)
             ),
+            *ways_from_above(asked_round),
         ]
         for asked_round in shown
     ]
-    return on_scale(contact_sheet.contact_sheet(rows, TITLES, CELL_PX), low, high, CELL_PX)
+    return on_scale(contact_sheet.contact_sheet(rows, titles, CELL_PX), low, high, CELL_PX)
+
+
+def ways_from_above(asked_round) -> list[np.ndarray]:
+    """Return the round's ways from above, as a list of one image; none without ways."""
+    drawn = from_above(asked_round.ways, cell_size(asked_round.frame.rgb, CELL_PX))
+    return [] if drawn is None else [drawn]
 
 
 def photograph_sheet(read: list) -> np.ndarray:

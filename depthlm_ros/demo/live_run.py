@@ -1,11 +1,12 @@
 """The live part: streams measured, questions asked and checked, readings in number."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from depthlm_ros.client import Reply, ServiceTimeoutError
+from depthlm_ros.demo import clearance_round
 from depthlm_ros.demo.context import DemoContext
 from depthlm_ros.demo.node_processes import DemoError
 from depthlm_ros.demo.questions import (
@@ -78,6 +79,7 @@ class QuestionRound:
     frame: object = None
     depth_map: object = None
     true_depth_m: np.ndarray | None = None
+    ways: list = field(default_factory=list)
 
 
 @dataclass
@@ -133,6 +135,7 @@ class LiveRun:
         for number in range(rounds):
             self._rest_until(begin + seconds * number / rounds)
             found.rounds.append(self.ask_round())
+            found.rounds[-1].ways = self._ways()
             report(found.rounds[-1], number + 1)
         found.refusals = self.refusals()
         self._rest_until(begin + seconds)
@@ -196,6 +199,26 @@ class LiveRun:
         truth = self._context.subscriber.truth(pixels, stamp)
         true = [p.depth if p.status.code == Code.OK else np.nan for p in truth]
         return np.array([p.depth_m for p in reply.points]), np.array(true)
+
+    def _ways(self) -> list:
+        """Ask whether ways are clear; each beside the truth of the image it was answered from."""
+        subscriber = self._context.subscriber
+
+        def call(function, **arguments):
+            return self._call(
+                lambda _, deadline_s: function(deadline_s=deadline_s, **arguments), 0
+            )
+
+        def maps_of(stamp: int) -> tuple:
+            self._context.wait_for(
+                lambda: _present(subscriber.true_depth(stamp)), "true depth of an answer", NEXT_S
+            )
+            seen, true_m = subscriber.depth_map(stamp), subscriber.true_depth(stamp)
+            if seen is None:
+                return None, None
+            return seen, replace(seen, depth_m=true_m, ratio_90=1.0)
+
+        return clearance_round.ask_ways(call, self._context.client, maps_of)
 
     def _with_pictures(self, asked_round: QuestionRound) -> QuestionRound:
         stamp = stamp_of_most(asked_round.answers)

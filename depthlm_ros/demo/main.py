@@ -8,8 +8,6 @@ through topics and services alone. Ends with 0 only when pictures, depth and ans
 
 import argparse
 import json
-import signal
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from depthlm_ros.client import DepthClient
-from depthlm_ros.demo import tables
+from depthlm_ros.demo import clearance_round, tables
 from depthlm_ros.demo.context import CAMERA, DemoContext, prepare_ros, say
+from depthlm_ros.demo.exit_code import exit_code
 from depthlm_ros.demo.image_folder_run import ImageFolderRun, find_photographs, totals
 from depthlm_ros.demo.keep_running import keep_running
 from depthlm_ros.demo.live_run import LiveRun
@@ -30,7 +29,6 @@ from depthlm_ros.models.arguments import add_model_name
 from depthlm_ros.status import Code, StatusError
 
 OUT = Path("out") / "demo"
-FAILED, INTERRUPTED = 1, 130
 
 
 def arguments(args=None):
@@ -148,11 +146,15 @@ class Demo:
 
     def _report_round(self, look, number: int) -> None:
         say(f"round {number} of {self._options.looks}")
-        for line in tables.answers_table(look.answers):
+        for line in (*tables.answers_table(look.answers), *clearance_round.lines(look.ways)):
             say(f"  {line}")
         say()
 
     def _report_live(self, live) -> None:
+        ways = [way for one in live.rounds for way in one.ways]
+        wrong = sum(way.is_wrong for way in ways)
+        say(f"ways for {clearance_round.BODY}:")
+        say(f"  {len(ways)} asked, {wrong} called clear although something stands there\n")
         say("refused, as it must be")
         for wrong, question, reply in live.refusals:
             say(f"  {wrong}: {question}\n    {reply.code.name}: {reply.text}")
@@ -180,6 +182,7 @@ class Demo:
             "streams": live.streams,
             "node": self._context.subscriber.diagnostics,
             "answers": [answer.as_dict() for answer in live.answers],
+            "ways": [way.as_dict() for one in live.rounds for way in one.ways],
             "refusals": [
                 {"wrong": wrong, "question": question, "code": r.code.name, "text": r.text}
                 for wrong, question, r in live.refusals
@@ -282,25 +285,11 @@ def measured_of(model: str) -> dict:
         raise DemoError(f"model {model!r}: {error}") from error
 
 
-def _interrupted(number, frame):
-    raise KeyboardInterrupt
-
-
 def main(args=None) -> int:
     """Run the demonstration; return the exit code."""
     options = arguments(args)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGINT does so by itself
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupted)
-    try:
-        perform(options)
-    except DemoError as failure:
-        print(f"\nthe demonstration failed: {failure}", file=sys.stderr, flush=True)
-        return FAILED
-    except KeyboardInterrupt:
-        print("\ninterrupted; the nodes have ended", file=sys.stderr, flush=True)
-        return INTERRUPTED
-    return 0
+    failed, interrupted = "the demonstration failed: ", "interrupted; the nodes have ended"
+    return exit_code(lambda: perform(options), failed, interrupted)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from depthlm_ros.nodes.common.rosout_handler import attach_to_rosout
 from depthlm_ros.nodes.common.run_node import asked_for_help, help_of, run_node
 from depthlm_ros.nodes.common.service_reply_retry import ServiceReplyRetrier
 from depthlm_ros.nodes.depth.bond import LifecycleBond
+from depthlm_ros.nodes.depth.depth_filters import DepthFilters
 from depthlm_ros.nodes.depth.diagnostics import Diagnostics
 from depthlm_ros.nodes.depth.geometry_parts import GeometryParts
 from depthlm_ros.nodes.depth.inference import InferenceScheduler
@@ -102,6 +103,9 @@ class DepthNode(LifecycleNode):
         self._bond = LifecycleBond(self, self.guard)
         self.subscriber = CameraSubscriber(self, self.scheduler, self.guard)
         self.transforms = Transforms(self, self.scheduler.wait_for)
+        self.scheduler.filters = DepthFilters(
+            lambda: self.parameters.values, self.transforms.pose_now
+        )
         self.services_offered = Services(self, self.scheduler, self.depth_publishers, self.guard)
         self.geometry = GeometryParts(self, self.scheduler, self.depth_publishers, self.guard)
         self._diagnostics = Diagnostics(self, self.scheduler, self.subscriber, self.guard)

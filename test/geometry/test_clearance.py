@@ -1,9 +1,13 @@
 """Swept boxes: clear only when known. Distances are worked out by hand in a world of boxes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from depthlm_ros.benchmarks.geometry import bench_clearance
+from depthlm_ros.benchmarks.geometry_by_model import seen_by
+from depthlm_ros.benchmarks.geometry_truth import true_view
 from depthlm_ros.geometry.clearance import ClearanceRules, Verdict, check_clearance, free_distances
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.obstacles import ObstacleMap, ObstacleRules
@@ -230,3 +234,21 @@ def test_random_scenes():
     assert counts["clear although it is not"] == 0
     assert counts["false alarms"] == 0
     assert counts["distances"] > 0 and counts["distances beyond 2 cm + 1 %"] == 0
+
+
+def test_what_a_wrong_depth_costs_is_counted():
+    """Twice as far: the ground is not where it must be; a tenth too far: things are late."""
+
+    def farther(factor):
+        return lambda view: replace(view.depth_map, depth_m=view.depth_map.depth_m * factor)
+
+    assert bench_clearance(3, see=farther(2)).counts["scenes without ground"] == 3
+    counts = bench_clearance(3, see=farther(1.1)).counts
+    assert 0 < counts["distances beyond 2 cm + 1 %"] <= counts["distances"]
+
+
+def test_a_model_sees_the_picture_of_a_scene():
+    view = true_view(0)
+    seen = seen_by("embedded", "cpu")(view)
+    assert seen.depth_m.shape == (480, 640) and np.isfinite(seen.depth_m).mean() > 0.9
+    assert seen.ratio_90 == pytest.approx(2.089) and seen.camera == view.depth_map.camera

@@ -145,7 +145,7 @@ class DepthRequests(Freshness):
             self.running_since = None
         if self.is_dense:
             self.statistics.inference.add(time.monotonic() - begin)
-        return scaled_frame(made, self.scale)
+        return scaled_frame(self.filters.apply(made, in_order=False), self.scale)
 
     async def _newest_depth(self, until: float) -> FrameDepth:
         """Return the result of the newest image, or the newest that comes within the deadline.

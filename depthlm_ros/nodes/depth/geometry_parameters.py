@@ -4,6 +4,25 @@ from depthlm_ros.nodes.common.parameters import Parameter
 
 GEOMETRY_PARAMETERS = (
     Parameter(
+        "median_filter",
+        False,
+        "Replace each depth by the median of the 3 x 3 around it.",
+    ),
+    Parameter(
+        "temporal_filter",
+        0.0,
+        "Share of the past in the depth of a camera that stands still, in log depth; what changed "
+        "by more than a tenth is taken as it is now; 0: off.",
+        0.0,
+        0.95,
+    ),
+    Parameter(
+        "camera_is_still",
+        False,
+        "The camera never moves, for temporal_filter; false: it stands still while its pose in "
+        "tf_fixed_frame does.",
+    ),
+    Parameter(
         "ground_source",
         "fit",
         "Where the ground comes from: 'fit': from the depth itself; 'given': camera_height_m and "

@@ -16,6 +16,7 @@ from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.common.conversions import FrameMaker
 from depthlm_ros.nodes.depth.applied_scale import scaled_frame
+from depthlm_ros.nodes.depth.depth_filters import DepthFilters
 from depthlm_ros.nodes.depth.depth_requests import DepthRequests
 from depthlm_ros.nodes.depth.pending_requests import PendingRequests
 from depthlm_ros.nodes.depth.recent import ImageAges, RecentByStamp
@@ -58,6 +59,7 @@ class InferenceScheduler(DepthRequests):
         self._recent_depths = RecentByStamp(_bytes_of)
         self._ages = ImageAges(self._now_ns, lambda: node.get_clock().ros_time_is_active)
         self._frames = FrameMaker()
+        self.filters = DepthFilters(lambda: self._values, lambda frame_id, stamp_ns: None)
         self._submitted: ImagePair | None = None
         self._pending = PendingRequests(
             lambda: self._values.max_waiting, lambda: node.executor.wake()
@@ -157,7 +159,7 @@ class InferenceScheduler(DepthRequests):
             self.statistics,
         )
         self.statistics.inference.add(time.monotonic() - begin)
-        return scaled_frame(frame_depth, self.scale)
+        return scaled_frame(self.filters.apply(frame_depth), self.scale)
 
     def _frame_of(self, image_pair: ImagePair) -> tuple:
         """Return an image pair's Frame and Rectifier; StatusError(BAD_IMAGE) for a blank one."""

@@ -55,6 +55,23 @@ class Transforms:
         if self._buffer is not None:
             self._buffer.clear()
 
+    def pose_now(self, frame_id: str, stamp_ns: int) -> np.ndarray | None:
+        """Return the pose (4, 4) of a frame in ``tf_fixed_frame`` at a time, without waiting.
+
+        None where tf2 does not know it now. From any thread: tf2's buffer has its own lock.
+        """
+        fixed = self._node.parameters.values.tf_fixed_frame
+        if self._buffer is None or not fixed:
+            return None
+        try:
+            found = self._buffer.lookup_transform(fixed, frame_id, self._time(stamp_ns)).transform
+        except (self._tf2.TransformException, TypeError, ValueError):
+            return None  # which is an answer: nobody knows
+        to_fixed, pose = _mapping(found), np.eye(4)
+        pose[:3, 3] = to_fixed((0.0, 0.0, 0.0))
+        pose[:3, :3] = (to_fixed(np.eye(3)) - pose[:3, 3]).T
+        return pose
+
     async def into(
         self, target: str, source: str, stamp_ns: int, until: float, source_ns: int = 0
     ):

@@ -236,3 +236,23 @@ def test_annotated_and_markers_show_the_points_asked_for(start_node, tools):
     assert (at.x, at.y, at.z) == pytest.approx((0.34, 0.26, 2.0), abs=1e-5)
     assert label.text == "2.05 m" and sphere.header.frame_id == "camera"
     assert drawn[0].encoding == "rgb8" and drawn[0].header.frame_id == "camera"
+
+
+def test_a_filter_takes_a_speck_out_of_the_depth(start_node, tools):
+    node, robot = start_node(model={"kind": "picture"}, cloud_keeps_edges=True)
+    depths = robot.listen(Image, "depthlm/depth/image")
+    clouds = robot.listen(PointCloud2, "depthlm/points")
+    speck = tools.make_image()
+    speck.data[3 * (20 * 64 + 30)] = 250  # red, the model's depth: 1 m + 2 m * red / 255
+    robot.see_until(lambda: depths and clouds, image=speck)
+    around = 1 + 2 * 100 / 255
+    assert tools.floats(depths[-1])[20, 30] > around + 0.2
+    assert robot.set_parameters(median_filter=True) == (True, "")
+    depths.clear()
+    clouds.clear()
+    robot.see_until(lambda: len(depths) > 2 and len(clouds) > 2, image=speck)
+    # resampling to the model's grid and back smears a little of the speck
+    assert tools.floats(depths[-1])[20, 30] == pytest.approx(around, abs=0.05)
+    assert cloud_xyz(clouds[-1])[0][20, 30, 2] == tools.floats(depths[-1])[20, 30]
+    assert not robot.set_parameters(temporal_filter=1.0)[0]
+    assert node.stop()[0] == 0

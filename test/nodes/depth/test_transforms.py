@@ -5,12 +5,14 @@ With the stand-in of fake_tf2; TEST_WITH_TF2=real takes the installed tf2_ros in
 
 import asyncio
 import importlib
+import math
 import os
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
 from rclpy.clock import ClockType
@@ -86,6 +88,24 @@ def test_a_point_of_a_moving_frame_is_carried_through_the_fixed_one(transforms):
     assert into(transforms, "cam", "cam", 10, 12) == pytest.approx((3.0, 0.0, 0.0))
     assert into(transforms, "cam", "cam", 12, 12) == pytest.approx((1.0, 0.0, 0.0))
     assert into(transforms, "cam", "cam", 12) == pytest.approx((1.0, 0.0, 0.0))
+
+
+def test_the_pose_at_a_time_without_waiting(transforms):
+    pose = transforms.pose_now("cam", 11 * S)
+    assert pose[:3, 3] == pytest.approx((1.0, 0.0, 0.0))  # 1 m/s since 10 s
+    np.testing.assert_allclose(pose[:3, :3], np.eye(3), atol=1e-12)
+    assert transforms.pose_now("cam", 13 * S) is None  # not told yet
+    assert transforms.pose_now("nobody", 11 * S) is None
+    transforms._node.values.tf_fixed_frame = ""
+    assert transforms.pose_now("cam", 11 * S) is None
+
+
+def test_a_turned_pose_has_the_frames_axes_as_columns(transforms):
+    half = math.sqrt(0.5)  # a quarter turn about z: the frame's x is odom's y
+    transforms._buffer.set_transform(told("odom", "top", 11, x=2.0, turn=(0, 0, half, half)), "t")
+    pose = transforms.pose_now("top", 11 * S)
+    np.testing.assert_allclose(pose[:3, 0], (0.0, 1.0, 0.0), atol=1e-9)
+    np.testing.assert_allclose(pose[:3, 3], (2.0, 0.0, 0.0), atol=1e-9)
 
 
 def test_a_point_of_the_fixed_frame_does_not_move_between_click_and_image(transforms):
