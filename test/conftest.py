@@ -37,7 +37,7 @@ SLOW = (
     "models/weights/test_quantization.py",
     "models/depthvlm/test_published_way.py",
     "models/adapters",
-    "cli/test_cli.py",
+    "cli/test_command_processes.py",
     "training",
     "examples",
     "web",

@@ -6,7 +6,6 @@ tokenizer is trained on the prompts, with digits on their own as in both familie
 """
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from depthlm_ros.models import device_memory
@@ -15,6 +14,7 @@ from depthlm_ros.models.depthlm.model import DepthLM
 from depthlm_ros.models.depthlm.network import DepthLMNetwork
 from depthlm_ros.models.depthvlm.network import DepthVLMModule
 from depthlm_ros.models.depthvlm.tiny import tiny_config
+from depthlm_ros.models.weights.byte_level_bpe import train_byte_level_bpe
 from depthlm_ros.models.weights.checkpoint import materialise_buffers
 from depthlm_ros.models.weights.derived_sizes import fused_head_numbers
 from depthlm_ros.prompting.prompts import Style, prompt
@@ -210,25 +210,11 @@ def _pixtral_config(size: str, ids: dict) -> dict:
 
 
 def _tokenizer(special: list, stop: str, pad: str) -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.BPE())
-    split = Regex(r"\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(split, behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=special,
-        show_progress=False,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )
     asked = [prompt(style=style) for style in (Style.PUBLISHED, Style.PLAIN)]
     words = ["system You are a helpful assistant. user assistant"]
     words += [text for one in asked for text in (one.question, one.answer(3.25))]
-    tokenizer.train_from_iterator(words * 20, trainer)
+    pieces = r"\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+"
+    tokenizer = train_byte_level_bpe(words * 20, special, 400, pieces)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=stop,

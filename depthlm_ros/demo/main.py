@@ -8,8 +8,6 @@ through topics and services alone. Ends with 0 only when pictures, depth and ans
 
 import argparse
 import json
-import signal
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 from depthlm_ros.client import DepthClient
 from depthlm_ros.demo import clearance_round, tables
 from depthlm_ros.demo.context import CAMERA, DemoContext, prepare_ros, say
+from depthlm_ros.demo.exit_code import exit_code
 from depthlm_ros.demo.image_folder_run import ImageFolderRun, find_photographs, totals
 from depthlm_ros.demo.keep_running import keep_running
 from depthlm_ros.demo.live_run import LiveRun
@@ -30,7 +29,6 @@ from depthlm_ros.models.arguments import add_model_name
 from depthlm_ros.status import Code, StatusError
 
 OUT = Path("out") / "demo"
-FAILED, INTERRUPTED = 1, 130
 
 
 def arguments(args=None):
@@ -287,25 +285,11 @@ def measured_of(model: str) -> dict:
         raise DemoError(f"model {model!r}: {error}") from error
 
 
-def _interrupted(number, frame):
-    raise KeyboardInterrupt
-
-
 def main(args=None) -> int:
     """Run the demonstration; return the exit code."""
     options = arguments(args)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGINT does so by itself
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupted)
-    try:
-        perform(options)
-    except DemoError as failure:
-        print(f"\nthe demonstration failed: {failure}", file=sys.stderr, flush=True)
-        return FAILED
-    except KeyboardInterrupt:
-        print("\ninterrupted; the nodes have ended", file=sys.stderr, flush=True)
-        return INTERRUPTED
-    return 0
+    failed, interrupted = "the demonstration failed: ", "interrupted; the nodes have ended"
+    return exit_code(lambda: perform(options), failed, interrupted)
 
 
 if __name__ == "__main__":

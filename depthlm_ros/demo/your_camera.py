@@ -9,18 +9,16 @@ Starts camera_node, depth_node and, with --web, web_node, as processes that end 
 """
 
 import argparse
-import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from depthlm_ros.demo.context import prepare_ros, ros_arguments, say, threads
-from depthlm_ros.demo.node_processes import Children, DemoError
+from depthlm_ros.demo.exit_code import exit_code
+from depthlm_ros.demo.node_processes import Children
 from depthlm_ros.models.arguments import add_model_name
 
 CAMERA, DEPTH, WEB = "camera_node", "depth_node", "web_node"
-FAILED, INTERRUPTED = 1, 130
 SAYS_AGAIN_S = 60.0
 POLL_S = 0.2
 
@@ -160,22 +158,7 @@ def page_address(child) -> str:
 def main(args=None) -> int:
     """Run; return the exit code."""
     options = arguments(args)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _interrupted)
-    try:
-        perform(options)
-    except DemoError as failure:
-        print(f"\n{failure}", file=sys.stderr, flush=True)
-        return FAILED
-    except KeyboardInterrupt:
-        say("\nended")
-        return INTERRUPTED
-    return 0
-
-
-def _interrupted(number, frame):
-    raise KeyboardInterrupt
+    return exit_code(lambda: perform(options), "", "ended")
 
 
 if __name__ == "__main__":

@@ -172,28 +172,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print; returns the exit code (2: refused, the reason is on stderr)."""
-    if arguments.bench:
-        return published_benchmark.run(arguments)
+    measured = published_benchmark.measure if arguments.bench else _measured
     try:
-        model = load_from_arguments(arguments)
-        samples = (
-            scenes(arguments.count)
-            if arguments.data == "scenes"
-            else photographs(Path(arguments.data), arguments.labels)
-        )
-        figures = measure(model, samples, _show)
+        figures, text = measured(arguments)
     except StatusError as refusal:
         print(refusal, file=sys.stderr)
         return 2
+    print(json.dumps(figures, indent=2) if arguments.json else text)
+    return 0
+
+
+def _measured(arguments: argparse.Namespace) -> tuple[dict, str]:
+    """Measure a model over ``--data``; returns the figures and their table."""
+    model = load_from_arguments(arguments)
+    samples = (
+        scenes(arguments.count)
+        if arguments.data == "scenes"
+        else photographs(Path(arguments.data), arguments.labels)
+    )
     figures = {
         "model": arguments.model,
         "quantize": arguments.quantize,
         "options": arguments.option,
         "data": arguments.data,
-        **figures,
+        **measure(model, samples, _show),
     }
-    print(json.dumps(figures, indent=2) if arguments.json else report(figures, arguments.each))
-    return 0
+    return figures, report(figures, arguments.each)
 
 
 def _show(count: int, name: str) -> None:

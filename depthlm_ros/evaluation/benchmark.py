@@ -249,35 +249,30 @@ def add_arguments(parser) -> None:
     )
 
 
-def run(arguments) -> int:
-    """Measure and report; returns the exit code (2: refused, the reason is on stderr)."""
+def measure(arguments) -> tuple[dict, str]:
+    """Measure as arguments say; returns the figures and the report. Raises StatusError."""
     from depthlm_ros.evaluation.predictions import Constant
 
-    try:
-        if not arguments.sets or arguments.out is None:
-            raise StatusError(Code.UNSUPPORTED, "--bench needs --sets NAME=FILE ... and --out DIR")
-        config = BenchConfig(
-            arguments.bench,
-            arguments.mode,
-            as_published=arguments.as_published,
-            answers=LabelKind(arguments.answers),
-            limit=arguments.limit,
-        )
-        sets = [parse_set(text) for text in arguments.sets]
-        shard = shard_of(arguments.shard)
-        if arguments.model.startswith("constant:"):
-            model = Constant(float(arguments.model.removeprefix("constant:")))
-        else:
-            model = load_from_arguments(arguments)
-        predictor = Predictor(model, config.answers, config.as_published)
-        for one in sets:
-            measure_set(predictor, one, config, arguments.out, shard, show_progress)
-        text = write_report(arguments.out, config, arguments.model)
-    except StatusError as refusal:
-        print(refusal, file=sys.stderr)
-        return 2
-    print(json.dumps(_as_json(arguments.out, config), indent=2) if arguments.json else text)
-    return 0
+    if not arguments.sets or arguments.out is None:
+        raise StatusError(Code.UNSUPPORTED, "--bench needs --sets NAME=FILE ... and --out DIR")
+    config = BenchConfig(
+        arguments.bench,
+        arguments.mode,
+        as_published=arguments.as_published,
+        answers=LabelKind(arguments.answers),
+        limit=arguments.limit,
+    )
+    sets = [parse_set(text) for text in arguments.sets]
+    shard = shard_of(arguments.shard)
+    if arguments.model.startswith("constant:"):
+        model = Constant(float(arguments.model.removeprefix("constant:")))
+    else:
+        model = load_from_arguments(arguments)
+    predictor = Predictor(model, config.answers, config.as_published)
+    for one in sets:
+        measure_set(predictor, one, config, arguments.out, shard, show_progress)
+    text = write_report(arguments.out, config, arguments.model)
+    return _as_json(arguments.out, config), text
 
 
 def _figures(out: Path, config: BenchConfig) -> list:

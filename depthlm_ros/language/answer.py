@@ -71,6 +71,19 @@ def refused(code: Code, text: str, task: str = "", unit: str = "", evidence=()) 
     )
 
 
+def answered(
+    task: Task,
+    measured: tuple,
+    sentence: str,
+    evidence: Sequence = (),
+    source: str = "dense",
+    interval: Interval = UNKNOWN,
+) -> Answer:
+    """Return an answer with its number; ``measured``: (value, low, high) in the task's unit."""
+    numbers = (*measured, sentence, tuple(evidence), source, interval)
+    return Answer(Code.OK, "", task.value, task.unit, *numbers)
+
+
 def answer_freely(reply: str) -> Answer:
     """Return a model's own words as an answer: one safe line; NO_ANSWER where there are none."""
     said = clean(reply, MAX_REPLY)
@@ -115,19 +128,8 @@ def answer_question(
     interval = weakest(getattr(reading, "interval", UNKNOWN) for reading in readings)
     if interval.kind and math.isfinite(low):
         said += f" The interval is {interval}."
-    return Answer(
-        Code.OK,
-        "",
-        task.value,
-        unit,
-        value,
-        low,
-        high,
-        said,
-        tuple(readings),
-        readings[0].source,
-        interval if math.isfinite(low) else UNKNOWN,
-    )
+    interval = interval if math.isfinite(low) else UNKNOWN
+    return answered(task, (value, low, high), said, readings, readings[0].source, interval)
 
 
 def _said(question: Question, value, low, high, readings, names) -> str:

@@ -16,7 +16,7 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.regions import gap_between_masks
 from depthlm_ros.language import ways
-from depthlm_ros.language.answer import Answer, answer_question, refused, said_value
+from depthlm_ros.language.answer import Answer, answer_question, answered, refused, said_value
 from depthlm_ros.language.boxes import Box
 from depthlm_ros.language.grounding import Found, View, choose, find
 from depthlm_ros.language.question import Question
@@ -101,8 +101,7 @@ def _count(question: Question, scene: Scene, verify: bool) -> Answer:
     else:
         said = f"{'Yes' if boxes else 'No'}, {len(boxes)} of {thing.name!r} found{where}."
         value = float(bool(boxes))
-    task = question.task
-    return Answer(Code.OK, "", task.value, task.unit, value, NAN, NAN, said, (), "language")
+    return answered(question.task, (value, NAN, NAN), said, (), "language")
 
 
 def _measured(question: Question, scene: Scene, verify: bool) -> Answer:
@@ -203,19 +202,8 @@ def _extent(
     high = max(span[2] for span in spans) * ratio
     said = said_value(question, value, low, high)
     sentence = f"The {name} is {said} {'high' if tall else 'wide'}."
-    return Answer(
-        Code.OK,
-        "",
-        task.value,
-        task.unit,
-        value,
-        low,
-        high,
-        sentence,
-        tuple(readings),
-        readings[0].source,
-        depth_map.interval,
-    )
+    source, interval = readings[0].source, depth_map.interval
+    return answered(task, (value, low, high), sentence, readings, source, interval)
 
 
 def _span(depth_map: DepthMap, mask: np.ndarray, ends, tall: bool) -> tuple:

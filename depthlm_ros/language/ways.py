@@ -14,7 +14,7 @@ from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.ground_plane import fit_ground
 from depthlm_ros.geometry.obstacles import ObstacleMap
 from depthlm_ros.geometry.swept_box import SweptBox
-from depthlm_ros.language.answer import Answer, refused
+from depthlm_ros.language.answer import Answer, answered, refused
 from depthlm_ros.language.quantities import format_number
 from depthlm_ros.language.question import Question
 from depthlm_ros.status import Code
@@ -53,19 +53,8 @@ def answer_way(question: Question, depth_map: DepthMap, body: Body) -> Answer:
         f"{where}, {format_number(body.width_m)} m wide, the way is free for "
         f"{format_number(value)} m ({found.text}). {_BASIS}{assumed}"
     )
-    return Answer(
-        Code.OK,
-        "",
-        task.value,
-        task.unit,
-        value,
-        low,
-        high,
-        said[0].upper() + said[1:],
-        (),
-        "dense",
-        depth_map.interval,
-    )
+    said = said[0].upper() + said[1:]
+    return answered(task, (value, low, high), said, interval=depth_map.interval)
 
 
 _UNSEEN = "no part of the way is in view with a depth: nothing is known to be free"
@@ -111,12 +100,9 @@ def _freest(obstacles: ObstacleMap, half_view: float, body: Body) -> Answer:
     best = max(range(len(yaws)), key=lambda i: (reach[i][1], -abs(yaws[i])))
     if found[best] is None or reach[best][1] <= 0:
         return refused(Code.NO_DEPTH, _UNSEEN, task.value, task.unit)
-    value, low, high = reach[best]
+    value = reach[best][0]
     said = (
         f"The way is free farthest {_where(yaws[best])}: {format_number(value)} m "
         f"({found[best].text}). {_BASIS}"
     )
-    interval = obstacles.depth_map.interval
-    return Answer(
-        Code.OK, "", task.value, task.unit, value, low, high, said, (), "dense", interval
-    )
+    return answered(task, reach[best], said, interval=obstacles.depth_map.interval)

@@ -9,24 +9,16 @@ PUBLISHED_EPSILON = 1e-8
 
 
 def silog(
-    predicted_m: torch.Tensor,
-    true_m: torch.Tensor,
-    valid: torch.Tensor,
-    variance_focus: float = 0.5,
-    epsilon_m: float = 1e-3,
+    mean: torch.Tensor, square: torch.Tensor, focus: torch.Tensor | float, epsilon: float
 ) -> torch.Tensor:
-    """Return the scale-invariant logarithmic loss: sqrt(mean(d^2) - lambda mean(d)^2).
+    """Return the scale-invariant logarithmic loss: sqrt(mean(d^2) - lambda mean(d)^2 + epsilon).
 
-    ``d`` = log predicted - log true over ``valid`` pixels; depths in metres, any equal shapes.
-    ``variance_focus`` is lambda: 0 is the plain log error, 1 ignores a common scale (Eigen et al.
-    2014; DepthVLM trains with 0.5). ``epsilon_m`` keeps the logarithm of a collapsed prediction
-    finite. Zero where nothing is valid.
+    ``mean``, ``square``: of d and of d^2, where d = log predicted - log true over valid pixels,
+    any shape. ``focus`` is lambda: 0 is the plain log error, 1 ignores a common scale (Eigen et
+    al. 2014; DepthVLM trains with 0.5). ``epsilon`` keeps the gradient finite at no error.
     """
-    if not valid.any():
-        return predicted_m.sum() * 0.0
-    d = predicted_m[valid].float().clamp_min(epsilon_m).log() - true_m[valid].float().log()
-    # The variance form is never negative in exact arithmetic; rounding may make it so.
-    return (d.square().mean() - variance_focus * d.mean().square()).clamp_min(1e-12).sqrt()
+    # A variance is never negative in exact arithmetic; rounding may make it so.
+    return ((square - focus * mean.square()).clamp_min(0.0) + epsilon).sqrt()
 
 
 def silog_per_image(
@@ -63,5 +55,4 @@ def _silog_of_image(
     if not valid.any():
         return None
     d = predicted[valid].float().log() - true[valid].float().log()
-    square = d.square().mean() - variance_focus * d.mean().square()
-    return (square.clamp_min(0.0) + PUBLISHED_EPSILON).sqrt()
+    return silog(d.mean(), d.square().mean(), variance_focus, PUBLISHED_EPSILON)

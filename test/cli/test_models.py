@@ -194,6 +194,7 @@ def test_bench_accuracy_takes_them_too(asked, capsys, tmp_path):
     assert code == 0, err
     assert asked == {
         "name": "embedded",
+        "calibrated": True,
         "revision": "r",
         "quantize": "int8",
         "estimate": "mean",

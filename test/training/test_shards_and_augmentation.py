@@ -14,15 +14,17 @@ from depthlm_ros.training.losses import silog
 
 def test_silog_by_hand():
     """Ratios 2 and 1/2 and 1: d = ln 2, -ln 2, 0; mean of squares 2/3 ln^2 2, mean 0."""
-    predicted, true = torch.tensor([2.0, 1.0, 5.0, 9.0]), torch.tensor([1.0, 2.0, 5.0, 1.0])
-    valid = torch.tensor([True, True, True, False])
+    d = torch.tensor([2.0, 0.5, 1.0]).log()
     expected = math.log(2) * math.sqrt(2 / 3)
-    assert silog(predicted, true, valid).item() == pytest.approx(expected, rel=1e-6)
+    for focus in (0.0, 0.5, 1.0):  # the mean is 0: no scale to ignore
+        loss = silog(d.mean(), d.square().mean(), focus, 0.0)
+        assert loss.item() == pytest.approx(expected, rel=1e-6)
     # All twice too far: d = ln 2 everywhere; sqrt(1 - lambda) ln 2 is left.
-    twice = silog(2 * true, true, valid, 0.5)
-    assert twice.item() == pytest.approx(math.log(2) * math.sqrt(0.5), rel=1e-6)
-    assert silog(2 * true, true, valid, 0.0).item() == pytest.approx(math.log(2), rel=1e-6)
-    assert silog(predicted, true, torch.zeros(4, dtype=bool)).item() == 0.0
+    mean = torch.tensor(math.log(2))
+    for focus, left in ((0.0, 1.0), (0.5, math.sqrt(0.5)), (1.0, 0.0)):
+        loss = silog(mean, mean.square(), focus, 0.0)
+        assert loss.item() == pytest.approx(math.log(2) * left, rel=1e-6)
+    assert silog(mean, mean.square(), 1.0, 1e-4).item() == pytest.approx(1e-2)
 
 
 def test_crop_and_mirror_keep_picture_and_depth_together():

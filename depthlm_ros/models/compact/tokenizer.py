@@ -5,8 +5,10 @@ numbers are read and written digit by digit. Any text can be written in it; word
 never used fall into letters.
 """
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
+
+from depthlm_ros.models.weights.byte_level_bpe import train_byte_level_bpe
 
 PAD, ASK, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL_TOKENS = (PAD, ASK, END)
@@ -30,22 +32,7 @@ def train_tokenizer(texts, vocabulary: int = 512) -> PreTrainedTokenizerFast:
 
     ``vocabulary``: ids in all, PIECES included.
     """
-    tokenizer = Tokenizer(models.BPE())
-    words = Regex(r"\d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(words, behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - len(PIECES),
-        special_tokens=list(SPECIAL_TOKENS),
-        show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer = train_byte_level_bpe(texts, SPECIAL_TOKENS, vocabulary - len(PIECES))
     tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in PIECES])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

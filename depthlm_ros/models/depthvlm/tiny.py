@@ -4,10 +4,10 @@ The weights come from training. The same classes as the published 4B and 8B mode
 numbers differ.
 """
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from depthlm_ros.models.depthvlm.network import DEPTH_QUESTION, PREFIX, SUFFIX
+from depthlm_ros.models.weights.byte_level_bpe import train_byte_level_bpe
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -111,25 +111,10 @@ def tiny_tokenizer(texts: tuple = (), vocabulary: int = 512) -> PreTrainedTokeni
     Special tokens have ids 0..6 in the order of ``SPECIAL_TOKENS``; digits stand alone, as in
     Qwen's tokenizers.
     """
-    tokenizer = Tokenizer(models.BPE())
-    words = Regex(r"\d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(words, behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=list(SPECIAL_TOKENS),
-        show_progress=False,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )
     chat = PREFIX + SUFFIX.format(question=DEPTH_QUESTION)
     for special in SPECIAL_TOKENS:
         chat = chat.replace(special, " ")
-    tokenizer.train_from_iterator([chat, *texts], trainer)
+    tokenizer = train_byte_level_bpe([chat, *texts], SPECIAL_TOKENS, vocabulary)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",

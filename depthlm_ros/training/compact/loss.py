@@ -3,14 +3,17 @@
 import torch
 import torch.nn.functional as F
 
+from depthlm_ros.training import losses
+
 SKY_M = 150.0
 """The sky must be read as farther than this: beyond the range of any robot."""
+EPSILON = 1e-6
 
 
-def silog_per_image(
+def masked_silog(
     difference: torch.Tensor, valid: torch.Tensor, focus: torch.Tensor
 ) -> torch.Tensor:
-    """Return sqrt(mean d^2 - focus mean(d)^2) of each image (Eigen et al., 2014), (B,).
+    """Return ``losses.silog`` of each image, (B,).
 
     ``difference`` d (B, H, W): log prediction - log truth; ``valid`` bool; ``focus`` (B,) in 0..1:
     1 leaves scale free. 0 where an image has no valid pixel.
@@ -19,8 +22,7 @@ def silog_per_image(
     d = torch.where(valid, difference, 0.0)
     safe = count.clamp_min(1)
     mean, square = d.sum(dim=(1, 2)) / safe, d.square().sum(dim=(1, 2)) / safe
-    loss = torch.sqrt((square - focus * mean.square()).clamp_min(0) + 1e-6)
-    return torch.where(count > 0, loss, 0.0)
+    return torch.where(count > 0, losses.silog(mean, square, focus, EPSILON), 0.0)
 
 
 def step_loss(difference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
@@ -58,7 +60,7 @@ def depth_loss(
     valid = torch.isfinite(truth) & (truth > 0)
     difference = log_depth - torch.where(valid, truth, 1.0).log()
     focus = torch.where(real, real_focus, scene_focus)
-    silog = silog_per_image(difference, valid, focus).mean()
+    silog = masked_silog(difference, valid, focus).mean()
     sky = torch.isinf(truth)
     near_sky = F.relu(torch.log(torch.tensor(SKY_M)) - log_depth)
     sky_loss = (near_sky * sky).sum() / sky.sum().clamp_min(1)

@@ -160,6 +160,20 @@ def refusal_of(tools, path, **changed):
     return caught.value.text
 
 
+def played(tools, path, say=lambda sentence: None, **values):
+    """Return (Image, CameraInfo) of each picture of one round, as the node publishes them."""
+    source = open_source(tools.camera_values(source=str(path), **values), say)
+    return [(sample.image, sample.info) for sample in source.samples()]
+
+
+def test_a_node_plays_what_was_recorded(start_camera, tmp_path):
+    path = write(tmp_path / "bag", camera_topics())
+    node, viewer = start_camera(source=str(path), stamp="recorded", loop=False)
+    for number, (image, told) in enumerate(viewer.pictures(4)):
+        assert_same(image, told, number, stamps(4)[number])
+    node.wait_for_log("stream is over after 4 pictures")
+
+
 @pytest.mark.parametrize(
     "how",
     [
@@ -172,39 +186,36 @@ def refusal_of(tools, path, **changed):
     ],
     ids=lambda how: "-".join(str(value) for value in how.values()),
 )
-def test_raw_images_byte_by_byte(start_camera, tmp_path, how):
-    path = write(tmp_path / "bag", camera_topics(), **how)
-    node, viewer = start_camera(source=str(path), stamp="recorded", loop=False)
-    pairs = viewer.pictures(4)
+def test_raw_images_byte_by_byte(tools, tmp_path, how):
+    pairs = played(tools, write(tmp_path / "bag", camera_topics(), **how))
+    assert len(pairs) == 4
     for number, (image, told) in enumerate(pairs):
         assert_same(image, told, number, stamps(4)[number])
-    node.wait_for_log("stream is over after 4 pictures")
 
 
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
-def test_compressed_images_byte_by_byte(start_camera, tmp_path, storage):
+def test_compressed_images_byte_by_byte(tools, tmp_path, storage):
     topics = camera_topics(make=small, kind=SMALL, suffix="image_raw/compressed")
     path = write(tmp_path / "bag", topics, storage)
-    _, viewer = start_camera(
-        source=str(path), stamp="recorded", loop=False, image_transport="compressed"
-    )
-    for number, (image, told) in enumerate(viewer.pictures(4)):
+    pairs = played(tools, path, image_transport="compressed")
+    assert len(pairs) == 4
+    for number, (image, told) in enumerate(pairs):
         assert bytes(image.data) == jpeg(number).tobytes() and image.format == "jpeg"
         assert ns(image.header.stamp) == ns(told.header.stamp) == stamps(4)[number]
         assert told.k[0] == 30.0 + number
 
 
-def test_the_other_transport_than_recorded(start_camera, tmp_path):
+def test_the_other_transport_than_recorded(tools, tmp_path):
     topics = camera_topics(make=small, kind=SMALL, suffix="image_raw/compressed")
     path = write(tmp_path / "small", topics)
-    _, viewer = start_camera(source=str(path), loop=False)
-    for number, (image, _) in enumerate(viewer.pictures(4)):
+    pairs = played(tools, path)
+    assert len(pairs) == 4
+    for number, (image, _) in enumerate(pairs):
         assert image.encoding == "rgb8" and set(image.data) == {10 * number + 5}
     path = write(tmp_path / "raw", camera_topics())
-    _, viewer = start_camera(
-        source=str(path), loop=False, image_transport="compressed", compression="png"
-    )
-    for number, (image, _) in enumerate(viewer.pictures(4)):
+    pairs = played(tools, path, image_transport="compressed", compression="png")
+    assert len(pairs) == 4
+    for number, (image, _) in enumerate(pairs):
         written = pixels(number)[:, :60].reshape(10, 20, 3)[..., ::-1]
         assert np.array_equal(rgb_of(image), written)
 
@@ -251,15 +262,14 @@ def test_a_rate_of_ones_own_slows_the_clock_with_the_pictures(start_camera, tmp_
     assert between  # it runs between the pictures, ten times slower
 
 
-def test_camera_info_recorded_after_its_image_or_stamped_apart(start_camera, tmp_path):
+def test_camera_info_recorded_after_its_image_or_stamped_apart(start_camera, tools, tmp_path):
     times = stamps(4)
     late = {
         "/image": (RAW, [(t, raw(i, t)) for i, t in enumerate(times)]),
         "/camera_info": (INFO, [(t + 5_000_000, info(i, t)) for i, t in enumerate(times)]),
     }
-    path = write(tmp_path / "late", late)
-    _, viewer = start_camera(source=str(path), stamp="recorded", loop=False)
-    assert [told.k[0] for _, told in viewer.pictures(4)] == [30.0, 31.0, 32.0, 33.0]
+    pairs = played(tools, write(tmp_path / "late", late))
+    assert [told.k[0] for _, told in pairs] == [30.0, 31.0, 32.0, 33.0]
     apart = {
         "/image": (RAW, [(t, raw(i, t)) for i, t in enumerate(times)]),
         "/camera_info": (INFO, [(t - 1000, info(i, t - 1000)) for i, t in enumerate(times)]),
@@ -270,12 +280,11 @@ def test_camera_info_recorded_after_its_image_or_stamped_apart(start_camera, tmp
     assert [told.k[0] for _, told in pairs] == [30.0, 31.0, 32.0, 33.0]
     assert [ns(told.header.stamp) for _, told in pairs] == times  # the image's own
     once = {**apart, "/camera_info": (INFO, [(times[0] - 9, info(0, times[0] - 9))])}
-    path = write(tmp_path / "once", once)
-    _, viewer = start_camera(source=str(path), stamp="recorded", loop=False)
-    assert [told.k[0] for _, told in viewer.pictures(4)] == [30.0] * 4
+    pairs = played(tools, write(tmp_path / "once", once))
+    assert [told.k[0] for _, told in pairs] == [30.0] * 4
 
 
-def test_topics_that_could_be_several_are_listed(start_camera, tmp_path, tools):
+def test_topics_that_could_be_several_are_listed(tmp_path, tools):
     two = {**camera_topics(base="/left"), **camera_topics(base="/right")}
     path = write(tmp_path / "two", two)
 
@@ -289,34 +298,28 @@ def test_topics_that_could_be_several_are_listed(start_camera, tmp_path, tools):
     assert "no such topic of type Image or CompressedImage in the bag; there are: /left" in said
     said = refusal(bag_image_topic="/left/image_raw", bag_camera_info_topic="/left/image_raw")
     assert "no such topic of type CameraInfo" in said
-    _, viewer = start_camera(
-        source=str(path),
-        bag_image_topic="/left/image_raw",
-        stamp="recorded",
-        bag_camera_info_topic="/right/camera_info",
-    )
-    assert_same(*viewer.pictures(1)[0], 0, START_NS)
+    topics = {"bag_image_topic": "/left/image_raw", "bag_camera_info_topic": "/right/camera_info"}
+    assert_same(*played(tools, path, **topics)[0], 0, START_NS)
 
 
-def test_both_forms_of_one_camera_are_no_riddle(start_camera, tmp_path):
+def test_both_forms_of_one_camera_are_no_riddle(tools, tmp_path):
     topics = {
         **camera_topics(),
         **camera_topics(make=small, kind=SMALL, suffix="image_raw/compressed"),
     }
     path = write(tmp_path / "bag", topics)
-    _, viewer = start_camera(source=str(path), stamp="recorded")
-    assert_same(*viewer.pictures(1)[0], 0, START_NS)
-    _, viewer = start_camera(source=str(path), image_transport="compressed")
-    assert bytes(viewer.pictures(1)[0][0].data) == jpeg(0).tobytes()
+    assert_same(*played(tools, path)[0], 0, START_NS)
+    image, _ = played(tools, path, image_transport="compressed")[0]
+    assert bytes(image.data) == jpeg(0).tobytes()
 
 
-def test_a_bag_without_camera_info_wants_parameters(start_camera, tmp_path, tools):
+def test_a_bag_without_camera_info_wants_parameters(tmp_path, tools):
     images = {"/image": camera_topics()["/cam/image_raw"]}
     path = write(tmp_path / "bag", images)
-    assert "no CameraInfo in the bag: set camera_info_url, or fx" in refusal_of(tools, path)
-    _, viewer = start_camera(source=str(path), fx=25.0)
-    image, told = viewer.pictures(1)[0]
-    assert list(told.k) == [25.0, 0, 9.5, 0, 25.0, 4.5, 0, 0, 1] and image.header == told.header
+    assert "in the bag: set camera_info_url, or fx" in refusal_of(tools, path)
+    image, told = played(tools, path, fx=25.0)[0]
+    assert list(told.k) == [25.0, 0, 9.5, 0, 25.0, 4.5, 0, 0, 1]
+    assert (image.header.frame_id, told.header.frame_id) == ("recorded_frame",) * 2
 
 
 def test_broken_messages_are_skipped(start_camera, tmp_path):
@@ -362,11 +365,10 @@ def test_a_broken_bag_ends_the_node_with_code_2(start_camera, tmp_path, tools):
     assert "not a bag that can be read" in log
 
 
-def test_a_bag_that_lost_its_metadata_plays(start_camera, tmp_path):
+def test_a_bag_that_lost_its_metadata_plays(tools, tmp_path):
     path = write(tmp_path / "bag", camera_topics())
     (path / "metadata.yaml").unlink()
-    _, viewer = start_camera(source=str(path), stamp="recorded")
-    assert_same(*viewer.pictures(1)[0], 0, START_NS)
+    assert_same(*played(tools, path)[0], 0, START_NS)
 
 
 # -- bags as they are -------------------------------------------------------------------------
@@ -422,7 +424,18 @@ def test_a_bag_with_the_old_type_names_plays(tools, tmp_path, storage):
         assert_same(sample.image, sample.info, number, time_ns)
 
 
-def test_a_bag_of_ros_1_plays(tools, tmp_path):
+VIEWER = "/device_0/sensor_1/Color_0"
+
+
+@pytest.mark.parametrize(
+    ("image_topic", "info_topic", "model"),
+    [
+        ("/cam/image_raw", "/cam/camera_info", "plumb_bob"),
+        (f"{VIEWER}/image/data", f"{VIEWER}/info/camera_info", "Brown Conrady"),
+    ],
+)
+def test_a_bag_of_ros_1_plays(tools, tmp_path, image_topic, info_topic, model):
+    """Also one that the RealSense Viewer wrote: its topics and names of lenses, a depth beside."""
     from rosbags.rosbag1 import Writer as Ros1Writer
 
     store = get_typestore(Stores.ROS1_NOETIC)
@@ -434,8 +447,10 @@ def test_a_bag_of_ros_1_plays(tools, tmp_path):
 
     path = tmp_path / "old.bag"
     with Ros1Writer(path) as writer:
-        images = writer.add_connection("/cam/image_raw", RAW, typestore=store)
-        infos = writer.add_connection("/cam/camera_info", INFO, typestore=store)
+        images = writer.add_connection(image_topic, RAW, typestore=store)
+        infos = writer.add_connection(info_topic, INFO, typestore=store)
+        depth = "/device_0/sensor_0/Depth_0/image/data"
+        depths = writer.add_connection(depth, RAW, typestore=store)
         for i in range(3):
             picture = np.full((10, 60), 20 + 50 * i, np.uint8)
             picture[:, :30] = 5
@@ -455,7 +470,7 @@ def test_a_bag_of_ros_1_plays(tools, tmp_path):
                 header=old_header(i),
                 height=10,
                 width=20,
-                distortion_model="plumb_bob",
+                distortion_model=model,
                 D=np.array([0.1, 0, 0, 0, 0.0]),
                 K=np.array([30.0, 0, 9.5, 0, 31, 4.5, 0, 0, 1]),
                 R=np.eye(3).ravel(),
@@ -466,11 +481,13 @@ def test_a_bag_of_ros_1_plays(tools, tmp_path):
             )
             time_ns = START_NS + i * STEP_NS
             writer.write(images, time_ns, store.serialize_ros1(image, RAW))
+            writer.write(depths, time_ns, store.serialize_ros1(image, RAW))
             writer.write(infos, time_ns, store.serialize_ros1(camera, INFO))
     source = open_source(tools.camera_values(source=str(path)), print)
     samples = list(source.samples())
     assert [int(rgb_of(s.image)[5, 15, 0]) for s in samples] == [20, 70, 120]
     assert samples[0].info.k[4] == 31.0 and samples[0].info.d[0] == 0.1
+    assert samples[0].info.distortion_model == "plumb_bob"
     assert samples[2].recorded.sec == 1600 and samples[2].recorded.nanosec == 1002
     assert samples[0].image.header.frame_id == "cam"
 
@@ -481,8 +498,31 @@ def test_what_is_cut_or_compressed_names_its_remedy(tools, tmp_path):
             open_source(tools.camera_values(source=str(tmp_path / name)), print)
         return error.value.text
 
-    for name in ("a.db3.zstd", "cut.mcap", "cut.bag"):
+    for name in ("a.db3.zstd", "cut.mcap", "cut.bag", "killed.bag.active"):
         (tmp_path / name).write_bytes(b"\x89MCAP0\r\n" + bytes(30))
     assert "zstd -d a.db3.zstd" in refused("a.db3.zstd")
     assert "mcap recover" in refused("cut.mcap")
     assert "rosbags-convert" in refused("cut.bag")
+    assert "rename it to killed.bag" in refused("killed.bag.active")
+    (tmp_path / "nothing.bag").write_bytes(b"")
+    assert "not recorded or copied whole" in refused("nothing.bag")
+
+
+def test_bags_whose_files_are_not_as_they_were(tools, tmp_path):
+    def refused(path):
+        with pytest.raises(StatusError) as error:
+            open_source(tools.camera_values(source=str(path)), print)
+        return error.value.text
+
+    bag = write(tmp_path / "bag", camera_topics(), "sqlite3")
+    source = open_source(tools.camera_values(source=str(bag / "metadata.yaml")), print)
+    assert len(list(source.samples())) == 4
+    storage = next(bag.glob("*.db3"))
+    data = storage.read_bytes()
+    storage.write_bytes(data[: len(data) // 2])
+    assert ".recover" in refused(bag)
+    storage.unlink()
+    assert "copy the files that metadata.yaml names" in refused(bag)
+    (bag / "metadata.yaml").unlink()
+    (bag / "bag_0.db3.zstd").write_bytes(b"(\xb5/\xfd" + bytes(9))
+    assert "no metadata.yaml that says how: zstd -d bag_0.db3.zstd" in refused(bag)

@@ -5,20 +5,20 @@ import math
 import pytest
 import torch
 
-from depthlm_ros.training.compact.loss import depth_loss, silog_per_image, step_loss, text_loss
+from depthlm_ros.training.compact.loss import depth_loss, masked_silog, step_loss, text_loss
 
 
 def test_silog_of_each_picture_by_hand():
     # d = 0.1, 0.3 : mean 0.2, mean square 0.05. Focus 0.5: 0.05 - 0.02; focus 1: the variance.
     d = torch.tensor([[[0.1, 0.3, 9.0]], [[0.1, 0.3, 9.0]]])
     valid = torch.tensor([[[True, True, False]]] * 2)
-    loss = silog_per_image(d, valid, torch.tensor([0.5, 1.0]))
+    loss = masked_silog(d, valid, torch.tensor([0.5, 1.0]))
     torch.testing.assert_close(loss, torch.tensor([math.sqrt(0.03), 0.1]), atol=1e-5, rtol=0)
 
 
 def test_a_picture_without_valid_pixels_costs_nothing_and_has_a_gradient_of_zero():
     d = torch.zeros(1, 2, 2, requires_grad=True)
-    loss = silog_per_image(d, torch.zeros(1, 2, 2, dtype=torch.bool), torch.tensor([0.5]))
+    loss = masked_silog(d, torch.zeros(1, 2, 2, dtype=torch.bool), torch.tensor([0.5]))
     loss.sum().backward()
     assert loss.item() == 0 and torch.equal(d.grad, torch.zeros(1, 2, 2))
 
