@@ -64,7 +64,7 @@ class Task(str, Enum):
     FREEST = "freest_direction"
     """Which direction has the most free way; the value is how much, m."""
     CAMERA_MOTION = "camera_motion"
-    """How far the camera moved between two images, m: asked of models only."""
+    """How far the camera moved between two images, m: by poses, or by models trained for it."""
 
     @classmethod
     def _missing_(cls, value: object) -> "Task | None":

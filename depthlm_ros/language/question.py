@@ -55,6 +55,8 @@ class Able(Flag):
     """Named things can be found."""
     WAYS = auto()
     """Clearance can be measured."""
+    MOTION = auto()
+    """The camera's pose at the time of an image is known."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,10 @@ def _read(text: str, pixels, max_length: int, able: Able) -> Question:
     found, plain = read_points(plain)
     unit = wanted_length_unit(plain)
     quantities = read_quantities(plain)
+    if not (given or found) and unsupported.MOTION.search(plain):
+        if Able.MOTION not in able:
+            raise StatusError(Code.UNSUPPORTED, unsupported.MOTION_REASON)
+        return Question(Task.CAMERA_MOTION, (), unit=unit, declared=declared)
     try:
         kind = classify(prepare(quantities.rest), quantities, Able.THINGS in able, len(given))
     except FreeKindError as refusal:

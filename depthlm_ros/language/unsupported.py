@@ -34,6 +34,13 @@ NOT_FREELY = (
 )
 """What a robot might act on by moving: no model's words may settle it."""
 BEHIND_REASON = "the camera does not see what is behind it: ask about what is ahead, left or right"
+MOTION = re.compile(
+    r"\bhow (?:far|much) (?:did|has|have) (?:the |this |my |our )?(?:camera|robot|i|we|you|it) "
+    r"(?:just |now |already )?(?:moved?|travell?(?:ed)?|drive|driven|go|gone|come|fly|flown|"
+    r"turn(?:ed)?|rotated?)\b|\b(?:camera|ego)[ -]?(?:motion|movement|translation)\b"
+)
+"""How the camera moved since the question before, where its poses are known."""
+MOTION_REASON = "camera motion between images is not offered: ask about points of the newest image"
 UNSUPPORTED = [
     (re.compile(pattern), reason)
     for pattern, reason in (
@@ -45,7 +52,7 @@ UNSUPPORTED = [
             r"\b(?:between|across) (?:the |these |both |two |2 )*(?:images|frames|pictures|"
             r"photos)\b|"
             r"\b(?:second|other|previous|next|last) (?:image|frame|picture|photo)\b",
-            r"camera motion between images is not offered: ask about points of the newest image",
+            MOTION_REASON,
         ),
         (
             r"\bhow (?:heavy|old|warm|hot|cold|bright)\b|"

@@ -10,12 +10,14 @@ import time
 from depthlm_ros.asking import BOX_TOKENS, FrameScene, able, answer_frame, needs_scene
 from depthlm_ros.estimator import source_camera
 from depthlm_ros.language.answer import answer_freely, answer_question
-from depthlm_ros.language.question import FreeQuestion, Question, read_any_question
+from depthlm_ros.language.motion import answer_motion
+from depthlm_ros.language.question import Able, FreeQuestion, Question, read_any_question
 from depthlm_ros.language.ways import Body
 from depthlm_ros.models.adapters.openai_server import from_name
 from depthlm_ros.models.base import speaks
 from depthlm_ros.nodes.depth.deadline import Deadline
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 from depthlm_ros.worker import LatestWorker
 
 SERVER_QUEUE = 16
@@ -64,6 +66,7 @@ class Asker:
 
     def __init__(self, node, scheduler):
         self._node, self._scheduler = node, scheduler
+        self._last_asked: tuple | None = None  # frame and stamp of the image asked about last
         self._server: tuple = ("", None)
         self._beside: LatestWorker | None = None
 
@@ -94,13 +97,24 @@ class Asker:
             call, progress.until, lambda: progress.after_token(most), progress.stamp_ns
         )
 
+    def forget(self) -> None:
+        """Forget the last question, as after a jump of the clock."""
+        self._last_asked = None
+
     async def answer(self, text: str, pixels: list, progress: Progress):
         """Return (FrameDepth, Answer) to a question. Raises StatusError."""
         progress.stage("reading")
         limit = self._node.parameters.values.max_question_length
-        can = able(self._scheduler.model, self._namer())
+        can = able(self._scheduler.model, self._namer()) | Able.MOTION
         question = read_any_question(text, pixels, limit, can)
         progress.stage("waiting")
+        frame_depth, answer = await self._answer(question, progress)
+        self._last_asked = frame_depth.frame.frame_id, frame_depth.frame.stamp_ns
+        return frame_depth, answer
+
+    async def _answer(self, question, progress: Progress):
+        if isinstance(question, Question) and question.task is Task.CAMERA_MOTION:
+            return await self._of_motion(progress)
         if isinstance(question, FreeQuestion):
             return await self._in_words(question, progress)
         if needs_scene(question):
@@ -111,6 +125,26 @@ class Asker:
             progress.stamp_ns,
         )
         return frame_depth, answer_question(question, readings)
+
+    async def _of_motion(self, progress: Progress):
+        """Say how the camera moved since the image of the last question."""
+        before = self._last_asked
+        frame_depth, _ = await self._scheduler.sample(
+            lambda _: [], progress.until, progress.stamp_ns
+        )
+        frame_id, stamp_ns = frame_depth.frame.frame_id, frame_depth.frame.stamp_ns
+        if before is None or before[0] != frame_id:
+            self._last_asked = frame_id, stamp_ns
+            raise StatusError(
+                Code.NO_FRAME,
+                "there is no question before this one to measure the motion from: ask again after "
+                "the motion, it begins with the image of this question",
+            )
+        poses = [
+            await self._node.transforms.pose(frame_id, at_ns, progress.until)
+            for at_ns in (before[1], stamp_ns)
+        ]
+        return frame_depth, answer_motion(*poses, (stamp_ns - before[1]) * 1e-9)
 
     async def _in_words(self, question: FreeQuestion, progress: Progress):
         """Answer in the model's own words, where it has any."""

@@ -50,6 +50,7 @@ class Services(RequestHandler):
     def forget(self) -> None:
         """Forget what depends on time, as after a jump of the clock."""
         self.transforms.forget()
+        self._asker.forget()
 
     # -- services -----------------------------------------------------------------------------
 

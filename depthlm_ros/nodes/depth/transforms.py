@@ -67,10 +67,19 @@ class Transforms:
             found = self._buffer.lookup_transform(fixed, frame_id, self._time(stamp_ns)).transform
         except (self._tf2.TransformException, TypeError, ValueError):
             return None  # which is an answer: nobody knows
-        to_fixed, pose = _mapping(found), np.eye(4)
-        pose[:3, 3] = to_fixed((0.0, 0.0, 0.0))
-        pose[:3, :3] = (to_fixed(np.eye(3)) - pose[:3, 3]).T
-        return pose
+        return _matrix(_mapping(found))
+
+    async def pose(self, frame_id: str, stamp_ns: int, until: float) -> np.ndarray:
+        """Return the pose (4, 4) of a frame in ``tf_fixed_frame`` at a time.
+
+        Raises StatusError(NO_TF) when there is no such frame, or it does not come until ``until``.
+        """
+        fixed = self._node.parameters.values.tf_fixed_frame
+        if not fixed:
+            raise StatusError(
+                Code.NO_TF, "tf_fixed_frame is empty: set it to a frame that does not move (odom)"
+            )
+        return _matrix(await self.into(fixed, frame_id, stamp_ns, until))
 
     async def into(
         self, target: str, source: str, stamp_ns: int, until: float, source_ns: int = 0
@@ -172,6 +181,14 @@ class Transforms:
         from rclpy.time import Time
 
         return Time.from_msg(time_of(stamp_ns), clock_type=self._node.get_clock().clock_type)
+
+
+def _matrix(mapping) -> np.ndarray:
+    """Return what a function does to points, as a matrix (4, 4)."""
+    pose = np.eye(4)
+    pose[:3, 3] = mapping((0.0, 0.0, 0.0))
+    pose[:3, :3] = (mapping(np.eye(3)) - pose[:3, 3]).T
+    return pose
 
 
 def _mapping(transform):

@@ -67,3 +67,22 @@ def test_a_3d_point_by_topic_is_projected_into_the_image(plane, tools):
     assert (point.pixel.u, point.pixel.v) == pytest.approx(RIGHT)
     assert point.status.code == Code.OK and point.distance == pytest.approx(5**0.5)
     assert got[0].points[0].status.code == Code.OUT_OF_IMAGE
+
+
+def test_motion_since_the_last_question_by_tf(start_node):
+    """The stand-in's camera is fixed to base: it stands still. Moving ones: test_motion.py."""
+    path = os.pathsep.join(
+        [str(Path(__file__).with_name("fake_tf2")), os.environ.get("PYTHONPATH", "")]
+    )
+    _, robot = start_node(environment={"PYTHONPATH": path}, max_age=60.0, tf_fixed_frame="base")
+    question = "How far has the camera moved?"
+    with robot.camera():
+        first, second = robot.ask(question), robot.ask(question)
+        robot.set_parameters(tf_fixed_frame="nowhere")
+        third = robot.ask(question, deadline_s=1.0)
+    assert first.status.code == Code.NO_FRAME and "no question before" in first.status.text
+    assert second.status.code == Code.OK, second.status.text
+    assert (second.task, second.unit, second.source) == ("camera_motion", "m", "tf")
+    assert second.value == pytest.approx(0.0, abs=1e-9) and math.isnan(second.low)
+    assert "the camera stood still and did not turn" in second.answer
+    assert third.status.code == Code.NO_TF and math.isnan(third.value)
