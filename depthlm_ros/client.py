@@ -100,7 +100,6 @@ class DepthClient(GeometryCalls):
 
     def __init__(self, node: str = "/depthlm", args=None):
         """Connect to the node of this (absolute or relative) name; ``args``: ROS arguments."""
-        self._target = node
         self._context = Context()
         rclpy.init(args=args, context=self._context)
         self._node = rclpy.create_node("depthlm_client", context=self._context)
