@@ -44,7 +44,7 @@ class FrameScene:
         self.body = body or Body()
         frame = frame_depth.frame
         self.size = frame.camera.width, frame.camera.height
-        self.depth_map = frame_depth.depth_map
+        self.depth_map, self.rgb = frame_depth.depth_map, frame.rgb
         self.camera = source_camera(frame_depth)
         self.form = grounding_of(self._namer)
         shown = getattr(self._namer, "shown_size", None)

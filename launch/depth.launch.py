@@ -37,6 +37,18 @@ def arguments():
         _argument("model", "", f"Model: 'embedded', a hub name, or a folder. {AS_IN_FILE}"),
         _argument("image_topic", "image", "Image to estimate depth of, as in /camera/image_raw."),
         _argument("camera_info_topic", "camera_info", "CameraInfo of that image."),
+        _argument(
+            "image_transport",
+            "",
+            f"How images come: compressed takes <image_topic>/compressed. {AS_IN_FILE}",
+            ["", "raw", "compressed"],
+        ),
+        _argument(
+            "image_is_rectified",
+            "",
+            f"Whether the lens distortion is removed already. {AS_IN_FILE}",
+            ["", "auto", "true", "false"],
+        ),
         _argument("params_file", config("depthlm.yaml"), "YAML file with the node's parameters."),
         _argument("namespace", "", "Namespace of the node and its topics."),
         _argument(
@@ -85,9 +97,16 @@ def given(context):
             values[name] = text.lower() == "true"
     if model := _value(context, "model"):
         values["model"] = model
+    values |= of_images(context)
     if max_age := _value(context, "max_age"):
         values["max_age"] = float(max_age)
     return values
+
+
+def of_images(context):
+    """Return the parameters about images that arguments give: of the node and of the page."""
+    names = ("image_transport", "image_is_rectified")
+    return {name: text for name in names if (text := _value(context, name))}
 
 
 def _value(context, name):
@@ -191,7 +210,7 @@ def web_node(context):
             package="depthlm_ros",
             executable="web_node",
             namespace=_value(context, "namespace"),
-            parameters=[{"use_sim_time": sim}],
+            parameters=[{"use_sim_time": sim, **of_images(context)}],
             remappings=[
                 ("image", _value(context, "image_topic")),
                 ("camera_info", _value(context, "camera_info_topic")),

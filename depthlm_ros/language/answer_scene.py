@@ -6,6 +6,7 @@ checked pixels; a model's words tell only where.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -35,6 +36,8 @@ class Scene(View, Protocol):
 
     depth_map: DepthMap | None
     """Of the picture; None for a model that is asked point by point."""
+    rgb: np.ndarray | None
+    """The picture of the depth map, uint8 (H, W, 3); None: it is not at hand."""
     camera: PinholeCamera
     """In whose pixels people ask, and ``read`` reads: of the picture as taken, lens and all."""
     body: free_distance.Body
@@ -109,9 +112,11 @@ def _measured(question: Question, scene: Scene, verify: bool) -> Answer:
     readings = scene.read([t.pixel for t in located])
     boxes = [t.found.box for t in located if t.found]
     if question.task in (Task.HEIGHT, Task.WIDTH):
-        answer = _extent(question, _dense(scene), boxes[0], names[0], readings)
+        masks = [thing_mask(_dense(scene), boxes[0], rgb) for rgb in (scene.rgb, None)]
+        answer = _extent(question, _dense(scene), boxes[0], masks, names[0], readings)
     elif question.task is Task.PASSAGE and len(boxes) == 2 and scene.depth_map is not None:
-        answer = _gap(question, scene.depth_map, boxes, names, readings)
+        things = [thing_mask(scene.depth_map, box, scene.rgb) for box in boxes]
+        answer = _gap(question, scene.depth_map, things, names, readings)
     else:
         answer = answer_question(question, readings, names)
     return replace(answer, sentence=answer.sentence + understood) if answer.success else answer
@@ -159,7 +164,7 @@ def pixel_of(scene: Scene, box: Box) -> tuple[float, float]:
     """
     if scene.depth_map is None or box.area == 0:
         return scene.as_taken(box.centre)
-    thing = thing_mask(scene.depth_map, box)
+    thing = thing_mask(scene.depth_map, box, scene.rgb)
     if not thing.any():
         return scene.as_taken(box.centre)
     return scene.as_taken(inner_pixel(scene.depth_map, thing, box))
@@ -171,8 +176,14 @@ def _distance(scene: Scene, box: Box) -> float:
     return reading.distance_m if reading.code == Code.OK else NAN
 
 
-def _extent(question: Question, depth_map: DepthMap, box: Box, name: str, readings) -> Answer:
-    """Return the height or width of a thing: between the box's edges, each at its own depth."""
+def _extent(
+    question: Question, depth_map: DepthMap, box: Box, masks: Sequence, name: str, readings
+) -> Answer:
+    """Return the height or width of a thing: between the box's edges, each at its own depth.
+
+    ``masks``: which pixels of the box are the thing, bool (H, W), in more than one opinion; the
+    interval holds what each of them would say, and how far its points reach in space.
+    """
     task, camera = question.task, depth_map.camera
     tall = task is Task.HEIGHT
     ends = (box.top, box.bottom) if tall else (box.left, box.right)
@@ -185,20 +196,33 @@ def _extent(question: Question, depth_map: DepthMap, box: Box, name: str, readin
         )
     if readings[0].code != Code.OK:
         return refused(readings[0].code, readings[0].text, task.value, task.unit, readings)
-    front = thing_mask(depth_map, box)
-    focal, centre = (camera.fy, camera.cy) if tall else (camera.fx, camera.cx)
-    sides = [
-        [(end - centre) / focal * z for z in _depths_at(depth_map, front, end, tall, ends)]
-        for end in ends
-    ]
-    begin, end = sides
-    value, ratio = end[1] - begin[1], depth_map.ratio_90
-    low = (min(end) - max(begin)) / ratio  # whatever the depth at the two edges really is
-    high = (max(end) - min(begin)) * ratio
+    spans = [_span(depth_map, mask, ends, tall) for mask in masks if mask.any()]
+    value, ratio = spans[0][1], depth_map.ratio_90
+    low = min(span[0] for span in spans) / ratio
+    high = max(span[2] for span in spans) * ratio
     said = said_value(question, value, low, high)
     sentence = f"The {name} is {said} {'high' if tall else 'wide'}."
     source, interval = readings[0].source, depth_map.interval
     return answered(task, (value, low, high), sentence, readings, source, interval)
+
+
+def _span(depth_map: DepthMap, mask: np.ndarray, ends, tall: bool) -> tuple:
+    """Return (least, middle, most) extent [m] of a thing along y or x.
+
+    The middle: between its box's edges, ``ends`` [px], each at the depth of the thing there. The
+    others: whatever the depth at the two edges really is, and the reach of its points.
+    """
+    camera = depth_map.camera
+    focal, centre = (camera.fy, camera.cy) if tall else (camera.fx, camera.cx)
+    begin, end = (
+        [(at - centre) / focal * z for z in _depths_at(depth_map, mask, at, tall, ends)]
+        for at in ends
+    )
+    along, depth = np.nonzero(mask)[0 if tall else 1], depth_map.depth_m[mask]
+    first, last = ((along + half - centre) / focal * depth for half in (-0.5, 0.5))
+    reach = float(last.max() - first.min())
+    least, most = min(end) - max(begin), max(end) - min(begin)
+    return min(least, reach), end[1] - begin[1], max(most, reach)
 
 
 def _depths_at(depth_map: DepthMap, front: np.ndarray, end: float, tall: bool, ends) -> list:
@@ -210,9 +234,9 @@ def _depths_at(depth_map: DepthMap, front: np.ndarray, end: float, tall: bool, e
     return [float(z) for z in np.percentile(depth, (10, 50, 90))]
 
 
-def _gap(question: Question, depth_map: DepthMap, boxes, names, readings) -> Answer:
+def _gap(question: Question, depth_map: DepthMap, things, names, readings) -> Answer:
     """Return the gap between the facing sides of two things."""
-    gap = gap_between_masks(depth_map, *(thing_mask(depth_map, box) for box in boxes), split=False)
+    gap = gap_between_masks(depth_map, *things, split=False)
     task = question.task
     if gap.code != Code.OK:
         return refused(gap.code, gap.text, task.value, task.unit, readings)

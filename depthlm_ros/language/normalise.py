@@ -51,14 +51,28 @@ _POLITE = re.compile(
     r"me|let me know)\b|"
     r"\b(?:in|from|of|given) (?:this|the) (?:image|picture|photo)\s*,"
 )
+_TYPOS = {
+    "gimme": "give me",
+    "hwo": "how",
+    "iz": "is",
+    "teh": "the",
+    "tha": "the",
+    "wat": "what",
+    "distnace": "distance",
+    "distanse": "distance",
+    "dist": "distance",
+}
+_TYPO = re.compile(rf"\b(?:{'|'.join(_TYPOS)})\b")
 
 
 def prepare(text: str) -> str:
     """Tag the points that text points at and take out the camera and what is mere politeness."""
     text = " ".join(text.replace('"', " ").replace("“", " ").replace("”", " ").split())
+    text = _TYPO.sub(lambda match: _TYPOS[match[0]], text)
     for pattern, tag in _GIVEN_RES:
         text = pattern.sub(tag, text)
     text = _POLITE.sub(" ", text)
+    text = re.sub(r"\b(?:before|to|until) (?:a )?(?:collision|impact|contact) with\b", "to", text)
     text = re.sub(
         r"\b(?:is|are|have|do i have) left(?= (?:in front|ahead|<a>|before))", "is", text
     )

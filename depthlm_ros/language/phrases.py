@@ -135,12 +135,14 @@ _SELF = (
 )
 _HINDRANCE = r"(?:obstacle|obstruction|object|thing|anything|something|barrier|surface)s?"
 WAY = _one(
-    rf"\bhow (?:far|much further|many \w+) (?:can|could|may|might|should) {_SELF} (?:\w+ "
-    rf")?{_GO}\b",
+    rf"\bhow (?:far|much further|many \w+) (?:(?:to the )?(?:left|right|ahead|forwards?|straight) "
+    rf"(?:ahead )?)?(?:can|could|may|might|should) (?:{_SELF} )?(?:\w+ )?{_GO}\b",
     r"\b(?:free|clear|open|empty|unobstructed|passable|drivable|available) (?:distance|space|path|"
     r"way|room|road|range|run)\b",
     r"\bhow much (?:free |clear |open |empty )?(?:space|room|clearance|distance)\b(?! (?:between|"
-    r"separates))",
+    r"separates))(?!.* to (?!(?:the |my |our )?(?:left|right|front)\b))",
+    r"^(?!.*<[pg]>).*\b(?:how far|distance|range|how close|how near)\b.*\bobstacles?\W*$",
+    r"^(?!.*<[pg]>).*\bobstacles? (?:distance|range)\b",
     r"\bclearance\b(?! between)",
     r"\bhow far (?:is it possible|am i able|are we able) to\b",
     r"\bfree (?:<a>|in front|to the (?:left|right))",

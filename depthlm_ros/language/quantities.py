@@ -31,6 +31,10 @@ _TOKEN = re.compile(
 _BARE_LENGTH_RE = re.compile(
     rf"\b(?:in|how many|number of|unit(?:s)? of)\s+(?P<length>{any_of(LENGTHS_M)})\b"
 )
+_OTHER_UNIT_RE = re.compile(
+    r"(?:\b(?:distance|depth|range|separation|far)|[)\]>]) in (?!(?:degrees|radians|seconds|"
+    r"images|pictures|photos|terms)\b)([a-z]{2,}s)\b(?! of\b)"
+)
 
 
 @dataclass(frozen=True)
@@ -150,9 +154,18 @@ def read_quantities(text: str) -> Quantities:
 
 
 def wanted_length_unit(text: str) -> str:
-    """Return the length unit that lower-case text asks for ("in feet", "how many cm"), or "m"."""
+    """Return the length unit that lower-case text asks for ("in feet", "how many cm"), or "m".
+
+    Raises StatusError(BAD_QUESTION) for a unit that is none of length ("in bananas").
+    """
     match = _BARE_LENGTH_RE.search(text)
     if match is None or match["length"] == "in":
+        if other := _OTHER_UNIT_RE.search(text):
+            raise StatusError(
+                Code.BAD_QUESTION,
+                f"{other[1]!r} is no unit of length that is known here: ask in metres, "
+                "centimetres, feet, inches or yards",
+            )
         return "m"
     return SHORT[factor(LENGTHS_M, match["length"])]
 

@@ -54,7 +54,7 @@ _HARMLESS_NUMBER = re.compile(
 _ENGLISH = re.compile(
     r"\b(?:how|what|which|where|when|who|why|is|are|does|can|could|should|would|will|the|this|"
     r"that|these|those|of|from|between|tell|give|please|there|it|find|show|measure|describe|"
-    r"count|compare)\b",
+    r"count|compare|far|at|to|and|ahead|range)\b",
     re.IGNORECASE,
 )
 _LETTER = re.compile(r"[^\W\d_]")

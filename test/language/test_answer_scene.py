@@ -48,6 +48,7 @@ class FakeScene:
     shown_size: tuple = (640, 480)
     camera: PinholeCamera = CAMERA
     body: Body = Body()
+    rgb: object = None
 
     def __post_init__(self):
         self.depth_map, self.asked = world(), []

@@ -97,6 +97,15 @@ def test_an_argument_that_is_not_given_leaves_the_file_its_say(launch_files):
     }
 
 
+def test_node_and_page_are_told_how_images_come(launch_files):
+    file = with_room(launch_files("depth.launch.py"), 1000)
+    context = context_of(file, web="true", image_transport="compressed", image_is_rectified="true")
+    told = {"image_transport": "compressed", "image_is_rectified": "true"}
+    assert file["given"](context) == told
+    (page,) = file["web_node"](context)
+    assert page.parameters == [{"use_sim_time": False, **told}]
+
+
 def test_the_node_gets_the_arguments(launch_files):
     file = with_room(launch_files("depth.launch.py"), 1000)
     (node,) = file["depth_node"](context_of(file, namespace="r1", tf_topic="tf", respawn="true"))

@@ -87,7 +87,7 @@ PARAMETERS = (
         "image_is_rectified",
         "auto",
         "Whether the image has its lens distortion removed already; 'auto': when the last part "
-        "of its topic begins with image_rect.",
+        "of its topic begins with image_rect, or the one before is rect.",
         choices=("auto", "true", "false"),
         when=INACTIVE,
     ),

@@ -124,14 +124,21 @@ def test_topics_of_a_depth_camera():
 
 def test_camera_info_is_the_one_beside_the_images():
     image = Topic("/rgb/image_raw/compressed", COMPRESSED, 9)
-    own, other = Topic("/rgb/camera_info", INFO, 9), Topic("/depth/camera_info", INFO, 9)
-    third = Topic("/third/camera_info", INFO, 9)
+    own, other = Topic("/rgb/camera_info", INFO, 9), Topic("/front/camera_info", INFO, 9)
+    third, depth = Topic("/third/camera_info", INFO, 9), Topic("/depth/camera_info", INFO, 9)
     assert choose_infos([other, own], "", image) == own
     assert choose_infos([other], "", image) == other
     assert choose_infos([], "", image) is None
-    assert choose_infos([own, other], "/depth/camera_info", image) == other
+    zed = Topic("/rgb/image_raw/camera_info", INFO, 5)
+    assert choose_infos([other, zed], "", image) == zed
+    assert choose_infos([zed, own], "", image) == own
+    assert choose_infos([own, depth], "/depth/camera_info", image) == depth
+    assert choose_infos([depth], "", image) is None  # of another camera
+    assert choose_infos([depth, other], "", image) == other
+    aligned = Topic("/camera/aligned_depth_to_color/camera_info", INFO, 9)
+    assert choose_infos([depth, aligned], "", image) == aligned
     with pytest.raises(
-        StatusError, match="set bag_camera_info_topic to one of /depth/camera_info"
+        StatusError, match="set bag_camera_info_topic to one of /front/camera_info"
     ):
         choose_infos([other, third], "", image)
 

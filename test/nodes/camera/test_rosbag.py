@@ -316,7 +316,7 @@ def test_both_forms_of_one_camera_are_no_riddle(tools, tmp_path):
 def test_a_bag_without_camera_info_wants_parameters(tmp_path, tools):
     images = {"/image": camera_topics()["/cam/image_raw"]}
     path = write(tmp_path / "bag", images)
-    assert "no CameraInfo in the bag: set camera_info_url, or fx" in refusal_of(tools, path)
+    assert "in the bag: set camera_info_url, or fx" in refusal_of(tools, path)
     image, told = played(tools, path, fx=25.0)[0]
     assert list(told.k) == [25.0, 0, 9.5, 0, 25.0, 4.5, 0, 0, 1]
     assert (image.header.frame_id, told.header.frame_id) == ("recorded_frame",) * 2
@@ -424,7 +424,18 @@ def test_a_bag_with_the_old_type_names_plays(tools, tmp_path, storage):
         assert_same(sample.image, sample.info, number, time_ns)
 
 
-def test_a_bag_of_ros_1_plays(tools, tmp_path):
+VIEWER = "/device_0/sensor_1/Color_0"
+
+
+@pytest.mark.parametrize(
+    ("image_topic", "info_topic", "model"),
+    [
+        ("/cam/image_raw", "/cam/camera_info", "plumb_bob"),
+        (f"{VIEWER}/image/data", f"{VIEWER}/info/camera_info", "Brown Conrady"),
+    ],
+)
+def test_a_bag_of_ros_1_plays(tools, tmp_path, image_topic, info_topic, model):
+    """Also one that the RealSense Viewer wrote: its topics and names of lenses, a depth beside."""
     from rosbags.rosbag1 import Writer as Ros1Writer
 
     store = get_typestore(Stores.ROS1_NOETIC)
@@ -436,8 +447,10 @@ def test_a_bag_of_ros_1_plays(tools, tmp_path):
 
     path = tmp_path / "old.bag"
     with Ros1Writer(path) as writer:
-        images = writer.add_connection("/cam/image_raw", RAW, typestore=store)
-        infos = writer.add_connection("/cam/camera_info", INFO, typestore=store)
+        images = writer.add_connection(image_topic, RAW, typestore=store)
+        infos = writer.add_connection(info_topic, INFO, typestore=store)
+        depth = "/device_0/sensor_0/Depth_0/image/data"
+        depths = writer.add_connection(depth, RAW, typestore=store)
         for i in range(3):
             picture = np.full((10, 60), 20 + 50 * i, np.uint8)
             picture[:, :30] = 5
@@ -457,7 +470,7 @@ def test_a_bag_of_ros_1_plays(tools, tmp_path):
                 header=old_header(i),
                 height=10,
                 width=20,
-                distortion_model="plumb_bob",
+                distortion_model=model,
                 D=np.array([0.1, 0, 0, 0, 0.0]),
                 K=np.array([30.0, 0, 9.5, 0, 31, 4.5, 0, 0, 1]),
                 R=np.eye(3).ravel(),
@@ -468,11 +481,13 @@ def test_a_bag_of_ros_1_plays(tools, tmp_path):
             )
             time_ns = START_NS + i * STEP_NS
             writer.write(images, time_ns, store.serialize_ros1(image, RAW))
+            writer.write(depths, time_ns, store.serialize_ros1(image, RAW))
             writer.write(infos, time_ns, store.serialize_ros1(camera, INFO))
     source = open_source(tools.camera_values(source=str(path)), print)
     samples = list(source.samples())
     assert [int(rgb_of(s.image)[5, 15, 0]) for s in samples] == [20, 70, 120]
     assert samples[0].info.k[4] == 31.0 and samples[0].info.d[0] == 0.1
+    assert samples[0].info.distortion_model == "plumb_bob"
     assert samples[2].recorded.sec == 1600 and samples[2].recorded.nanosec == 1002
     assert samples[0].image.header.frame_id == "cam"
 
@@ -483,8 +498,31 @@ def test_what_is_cut_or_compressed_names_its_remedy(tools, tmp_path):
             open_source(tools.camera_values(source=str(tmp_path / name)), print)
         return error.value.text
 
-    for name in ("a.db3.zstd", "cut.mcap", "cut.bag"):
+    for name in ("a.db3.zstd", "cut.mcap", "cut.bag", "killed.bag.active"):
         (tmp_path / name).write_bytes(b"\x89MCAP0\r\n" + bytes(30))
     assert "zstd -d a.db3.zstd" in refused("a.db3.zstd")
     assert "mcap recover" in refused("cut.mcap")
     assert "rosbags-convert" in refused("cut.bag")
+    assert "rename it to killed.bag" in refused("killed.bag.active")
+    (tmp_path / "nothing.bag").write_bytes(b"")
+    assert "not recorded or copied whole" in refused("nothing.bag")
+
+
+def test_bags_whose_files_are_not_as_they_were(tools, tmp_path):
+    def refused(path):
+        with pytest.raises(StatusError) as error:
+            open_source(tools.camera_values(source=str(path)), print)
+        return error.value.text
+
+    bag = write(tmp_path / "bag", camera_topics(), "sqlite3")
+    source = open_source(tools.camera_values(source=str(bag / "metadata.yaml")), print)
+    assert len(list(source.samples())) == 4
+    storage = next(bag.glob("*.db3"))
+    data = storage.read_bytes()
+    storage.write_bytes(data[: len(data) // 2])
+    assert ".recover" in refused(bag)
+    storage.unlink()
+    assert "copy the files that metadata.yaml names" in refused(bag)
+    (bag / "metadata.yaml").unlink()
+    (bag / "bag_0.db3.zstd").write_bytes(b"(\xb5/\xfd" + bytes(9))
+    assert "no metadata.yaml that says how: zstd -d bag_0.db3.zstd" in refused(bag)

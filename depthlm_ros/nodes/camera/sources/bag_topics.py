@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from depthlm_ros.status import Code, StatusError
 
 IMAGE = "sensor_msgs/msg/Image"
+_ALIGNED = "aligned_depth_to_color"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 INFO = "sensor_msgs/msg/CameraInfo"
 VIDEOS = {
@@ -14,7 +15,9 @@ VIDEOS = {
     "foxglove_msgs/msg/CompressedVideo": "foxglove",
 }
 """Video transports by their types: what comes in is no single picture."""
-_NO_COLOUR = re.compile(r"(^|[/_])(depth|disparity|infra\d*|ir|confidence|mask|thermal)([/_]|$)")
+_NO_COLOUR = re.compile(
+    r"(?i)(^|[/_])(depth|disparity|infra\d*|infrared|ir|confidence|mask|thermal)([/_]|$)"
+)
 _OTHER_TRANSPORTS = ("/compressedDepth", "/zstd", "/theora", "/ffmpeg")  # no images in there
 
 
@@ -71,16 +74,28 @@ def _only_colour_with_info(images: list[Topic], topics: list[Topic]) -> list[Top
     A depth camera's bag holds depth and infrared pictures as well, which nobody means.
     """
     infos = {t.name for t in topics if t.kind == INFO and t.messages}
-    colour = [t for t in images if not _NO_COLOUR.search(t.name)]
-    with_info = [t for t in colour if _beside(t) in infos]
+    colour = [t for t in images if _is_colour(t)]
+    with_info = [t for t in colour if infos.intersection(_beside(t))]
     for found in (with_info, colour):
         if len({base_of(t) for t in found}) == 1:
             return found
     return []
 
 
-def _beside(images: Topic) -> str:
-    return base_of(images).rpartition("/")[0] + "/camera_info"
+def _is_colour(topic: Topic) -> bool:
+    """Tell by its name; a depth map that is aligned to the colour camera has that one's lens."""
+    aligned = topic.kind == INFO and _ALIGNED in topic.name
+    return aligned or not _NO_COLOUR.search(topic.name)
+
+
+def _beside(images: Topic) -> tuple:
+    """Return the topics on which an image's CameraInfo comes.
+
+    As image_transport, the ZED's driver and the RealSense Viewer name it.
+    """
+    base = base_of(images)
+    viewer = base.removesuffix("/image/data") + "/info/camera_info"
+    return base.rpartition("/")[0] + "/camera_info", base + "/camera_info", viewer
 
 
 def _no_images(topics: list[Topic]) -> str:
@@ -98,16 +113,17 @@ def _no_images(topics: list[Topic]) -> str:
 def choose_infos(topics: list[Topic], wanted: str, images: Topic) -> Topic | None:
     """Return the topic of CameraInfo: the one beside the images, else the only one; None: none.
 
-    StatusError, naming the candidates, when the wanted one is not there or several could be meant.
+    A depth or infrared camera's is not a colour camera's. StatusError, naming the candidates, when
+    the wanted one is not there or several could be meant.
     """
     infos = [t for t in topics if t.kind == INFO]
     if wanted:
         return _named(infos, wanted, "bag_camera_info_topic", "CameraInfo")
     filled = [t for t in infos if t.messages]
-    beside = _beside(images)
-    for topic in filled:
-        if topic.name == beside:
+    for beside in _beside(images):
+        if topic := next((t for t in filled if t.name == beside), None):
             return topic
+    filled = [t for t in filled if _is_colour(t) == _is_colour(images)]
     if len(filled) > 1:
         raise StatusError(
             Code.AMBIGUOUS,

@@ -5,7 +5,7 @@ from pathlib import Path
 from depthlm_ros.image_io import pictures
 from depthlm_ros.nodes.camera.sources.image_folder import Photographs
 from depthlm_ros.nodes.camera.sources.rendered_scenes import Scenes, make_camera_path
-from depthlm_ros.nodes.camera.sources.rosbag import Bag, is_bag
+from depthlm_ros.nodes.camera.sources.rosbag import METADATA, Bag, is_bag
 from depthlm_ros.nodes.camera.sources.source import Source
 from depthlm_ros.nodes.camera.sources.video import Video, is_live, is_video, shown
 from depthlm_ros.status import Code, StatusError
@@ -40,6 +40,8 @@ def _of_path(path: Path, values, warn) -> Source:
             Code.NO_FRAME,
             f"source {shown(values.source)!r}: no such file or folder; must be {ACCEPTED}",
         )
+    if path.name == METADATA and is_bag(path.parent):
+        path = path.parent
     if is_bag(path):
         return Bag(path, values, warn)
     if path.is_file() and is_video(path):

@@ -25,7 +25,10 @@ from depthlm_ros.status import Code, StatusError
 TYPES = {IMAGE: Image, COMPRESSED: CompressedImage, INFO: CameraInfo}
 STORAGES = (".db3", ".mcap", ".bag")
 ROS1 = ".bag"
+METADATA = "metadata.yaml"
 _ZSTD = (".db3.zstd", ".mcap.zstd")
+_UNFINISHED = ".bag.active"
+"""How a ROS 1 recorder calls its file until it ends in order."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,12 @@ def open_reader(path: Path):
     """Return an opened reader of a bag; StatusError when it is broken."""
     from rosbags import rosbag1, rosbag2
 
+    if path.name.endswith(_UNFINISHED):
+        raise StatusError(
+            Code.NO_FRAME,
+            f"source {path}: its recorder was killed: rosbag reindex {path.name}, and rename it "
+            f"to {path.name.removesuffix('.active')}",
+        )
     try:
         is_old = path.suffix == ROS1
         reader = rosbag1.Reader(path) if is_old else rosbag2.Reader(_storage_of(path))
@@ -79,7 +88,8 @@ class Bag:
         if found is None:
             raise StatusError(
                 Code.NO_CAMERA_INFO,
-                f"source {self._path}: no CameraInfo in the bag: set camera_info_url, or fx",
+                f"source {self._path}: no CameraInfo of {self._images.name} in the bag: set "
+                f"camera_info_url, or fx{_others(topics)}",
             )
         return found
 
@@ -137,9 +147,12 @@ class Bag:
     def _message(self, connection, data):
         """Return a message, None for one that cannot be read."""
         try:
+            kind = type_of(connection.msgtype)
             if self._path.suffix == ROS1:
-                return _of_ros1(connection.msgtype, data)
-            return deserialize_message(bytes(data), TYPES[type_of(connection.msgtype)])
+                message = _of_ros1(connection.msgtype, data)
+            else:
+                message = deserialize_message(bytes(data), TYPES[kind])
+            return _with_standard_name(message) if kind == INFO else message
         except Exception as error:  # what the middleware raises for broken data is not named
             self._say(connection.topic, f"a message of {connection.topic} is skipped: {error}")
             return None
@@ -162,6 +175,23 @@ class Bag:
         if about not in self._told:
             self._told.add(about)
             self._warn(clean(sentence))
+
+
+def _others(topics: list[Topic]) -> str:
+    """Say which CameraInfo of other cameras there are."""
+    names = [t.name for t in topics if t.kind == INFO and t.messages]
+    return f"; or bag_camera_info_topic, if it is one of {', '.join(names)}" if names else ""
+
+
+def _with_standard_name(info: CameraInfo) -> CameraInfo:
+    """Return a CameraInfo whose lens the RealSense Viewer named, with CameraInfo's own name.
+
+    Inverse and modified Brown-Conrady are plumb_bob only without coefficients.
+    """
+    said = info.distortion_model.lower().replace("_", " ").strip()
+    if said == "brown conrady" or (said.endswith("brown conrady") and not any(info.d)):
+        info.distortion_model = "plumb_bob"
+    return info
 
 
 def _of_ros1(kind: str, data: bytes):
@@ -188,10 +218,10 @@ def _of_ros1(kind: str, data: bytes):
 
 
 def is_bag(path: Path) -> bool:
-    """Return whether a path is a rosbag2: a storage file, or a folder of one."""
+    """Return whether a path is a bag: a storage file, or a folder of them."""
     if path.is_file():
-        return path.name.endswith((*STORAGES, *_ZSTD))
-    return (path / "metadata.yaml").exists() or bool(_storages(path))
+        return path.name.endswith((*STORAGES, *_ZSTD, _UNFINISHED))
+    return (path / METADATA).exists() or bool(_storages(path)) or bool(_compressed(path))
 
 
 def _storage_of(path: Path) -> Path:
@@ -199,13 +229,19 @@ def _storage_of(path: Path) -> Path:
 
     A recorder that was killed leaves such a folder behind.
     """
+    if path.is_dir() and not (path / METADATA).exists() and _compressed(path):
+        raise StatusError(
+            Code.NO_FRAME,
+            f"source {path}: compressed files of a bag, and no {METADATA} that says how: zstd -d "
+            f"{_compressed(path)[0].name}, then give {path} again",
+        )
     if path.name.endswith(_ZSTD):
         raise StatusError(
             Code.NO_FRAME,
             f"source {path}: one compressed file of a bag: name its folder, whose metadata.yaml "
             f"says how it is compressed; or decompress it: zstd -d {path.name}",
         )
-    if path.is_file() or (path / "metadata.yaml").exists():
+    if path.is_file() or (path / METADATA).exists():
         return path
     found = _storages(path)
     if len(found) != 1:
@@ -221,13 +257,31 @@ def _storages(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix in STORAGES)
 
 
+def _compressed(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.name.endswith(_ZSTD))
+
+
 def _broken(path: Path, error: Exception) -> StatusError:
     why = f"{type(error).__name__}: {error}"
-    remedy = "ros2 bag reindex FOLDER"
-    if path.suffix == ".mcap" or (path.is_dir() and any(path.glob("*.mcap"))):
-        remedy = "a recorder that was killed leaves it cut: mcap recover FILE -o NEW"
-    elif path.suffix == ROS1:
-        remedy = "rosbag reindex, or convert it: rosbags-convert --src FILE --dst FOLDER"
     return StatusError(
-        Code.NO_FRAME, f"source {path}: not a bag that can be read ({why}); {remedy}"
+        Code.NO_FRAME,
+        f"source {path}: not a bag that can be read ({why}); {_remedy(path, str(error))}",
     )
+
+
+def _remedy(path: Path, why: str) -> str:
+    """Return what to do about a bag that cannot be read."""
+    if path.is_file() and not path.stat().st_size:
+        return "it was not recorded or copied whole"
+    if "missing" in why:
+        return f"copy the files that {METADATA} names beside it"
+    if path.suffix == ".mcap" or (path.is_dir() and any(path.glob("*.mcap"))):
+        return "a recorder that was killed leaves it cut: mcap recover FILE -o NEW"
+    if path.suffix == ROS1:
+        return "rosbag reindex, or convert it: rosbags-convert --src FILE --dst FOLDER"
+    if "database" in why:
+        return (
+            "its database is cut or damaged: copy it anew, or sqlite3 OLD.db3 .recover | sqlite3 "
+            "NEW.db3, then ros2 bag reindex FOLDER"
+        )
+    return "ros2 bag reindex FOLDER"
