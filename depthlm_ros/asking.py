@@ -1,7 +1,7 @@
 """Questions answered from the finished depth of an image: what node and command line share.
 
 Joins a FrameDepth, the model that gave it and the model that names things into the ``Scene`` of
-``language/answering.py``.
+``language/answer_scene.py``.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ import numpy as np
 
 from depthlm_ros.estimator import FrameDepth, FrameEstimator, source_camera
 from depthlm_ros.language.answer import Answer
-from depthlm_ros.language.answering import answer_scene
+from depthlm_ros.language.answer_scene import answer_scene
+from depthlm_ros.language.free_distance import Body
 from depthlm_ros.language.question import Able, Question
-from depthlm_ros.language.ways import Body
 from depthlm_ros.models.base import (
     DenseDepthModel,
     LanguageModel,

@@ -96,11 +96,18 @@ class Reply:
 
 
 class DepthClient(GeometryCalls):
-    """Calls the services of a node; safe to use from several threads."""
+    """Calls the services of a depth node; safe to use from several threads.
+
+    Has a ROS context, node and thread of its own, beside any that the caller has. Use it as a
+    context manager, or call ``close``. Refusals are replies with a ``code`` and no number, not
+    exceptions.
+
+    Args:
+        node: Absolute or relative name of the depth node.
+        args: ROS arguments, as for ``rclpy.init``.
+    """
 
     def __init__(self, node: str = "/depthlm", args=None):
-        """Connect to the node of this (absolute or relative) name; ``args``: ROS arguments."""
-        self._target = node
         self._context = Context()
         rclpy.init(args=args, context=self._context)
         self._node = rclpy.create_node("depthlm_client", context=self._context)
@@ -136,7 +143,14 @@ class DepthClient(GeometryCalls):
         self._context.try_shutdown()
 
     def wait_for_node(self, timeout_s: float = 10.0) -> None:
-        """Wait until both services are there; raises ServiceTimeoutError."""
+        """Wait until ~/ask and ~/query_points are there.
+
+        Args:
+            timeout_s: For each [s].
+
+        Raises:
+            ServiceTimeoutError: when one of them is not.
+        """
         for client in (self._ask, self._query):
             if not client.wait_for_service(timeout_sec=timeout_s):
                 raise ServiceTimeoutError(
@@ -152,9 +166,20 @@ class DepthClient(GeometryCalls):
         deadline_s: float = 5.0,
         stamp_ns: int = 0,
     ) -> Reply:
-        """Ask a question about pixels (u, v), or about points in its text.
+        """Ask a question about pixels, or about points or things in its text.
 
-        ``stamp_ns``: of the image it is about; 0: the newest. Raises ServiceTimeoutError.
+        Args:
+            question: In English.
+            pixels: (u, v) of the subscribed image [px], each a point that the question speaks of.
+            frame_id: Frame that the evidence's points are wanted in; "": the camera's optical one.
+            deadline_s: How long the node may take [s].
+            stamp_ns: Stamp of the image it is about [ns]; 0: the newest.
+
+        Returns:
+            The answer in SI units with its 90 % interval and evidence; NaN unless OK.
+
+        Raises:
+            ServiceTimeoutError: when no reply comes within the deadline and a margin.
         """
         request = Ask.Request(
             question=question, pixels=_pixels(pixels), frame_id=frame_id, stamp=_time(stamp_ns)
@@ -181,9 +206,19 @@ class DepthClient(GeometryCalls):
     def query_points(
         self, pixels, frame_id: str = "", deadline_s: float = 5.0, stamp_ns: int = 0
     ) -> Readings:
-        """Read the depth at pixels (N, 2) of an image; ``stamp_ns``: its own, 0: the newest.
+        """Read the depth at pixels of an image.
 
-        Raises ServiceTimeoutError.
+        Args:
+            pixels: (N, 2), (u, v) of the subscribed image [px].
+            frame_id: Frame that the points are wanted in; "": the camera's optical one.
+            deadline_s: How long the node may take [s].
+            stamp_ns: Stamp of the image [ns]; 0: the newest.
+
+        Returns:
+            One reading a pixel, in order: metres in SI units, NaN unless its code is OK.
+
+        Raises:
+            ServiceTimeoutError: when no reply comes within the deadline and a margin.
         """
         request = QueryPoints.Request(
             pixels=_pixels(pixels), frame_id=frame_id, stamp=_time(stamp_ns)

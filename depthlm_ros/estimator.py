@@ -32,7 +32,17 @@ from depthlm_ros.status import Code, StatusError
 
 
 class DepthEstimator:
-    """A dense model together with the rules that make its output safe to act on."""
+    """A dense model together with the rules that make its output safe to act on.
+
+    Args:
+        model: The dense model.
+        min_range_m: Nearest z-depth that is accepted [m], at least 0; nearer is unknown (NaN).
+        max_range_m: Farthest z-depth [m]; beyond is +Inf, never clipped (REP-117).
+        edge_ratio: Neighbours whose depths differ by more than this factor are two things.
+
+    Raises:
+        ValueError: for a range that is none, or an ``edge_ratio`` of 1 or less.
+    """
 
     def __init__(
         self,
@@ -41,7 +51,6 @@ class DepthEstimator:
         max_range_m: float = 100.0,
         edge_ratio: float = EDGE_RATIO,
     ) -> None:
-        """Set the range of z-depth that is accepted [m], and what counts as a depth step."""
         check_range(min_range_m, max_range_m)
         if not edge_ratio > 1.0:
             raise ValueError(f"edge_ratio = {edge_ratio}: must be greater than 1")
@@ -52,9 +61,17 @@ class DepthEstimator:
     def depth(self, frame: Frame) -> DepthMap:
         """Estimate the z-depth of every pixel of the frame.
 
-        NaN where the model has no opinion or says a value that is not positive or is nearer than
-        ``min_range_m``, and where the frame itself is not valid; +Inf beyond ``max_range_m``.
-        Raises StatusError(MODEL_ERROR) when the model's map has not the size of its view.
+        Args:
+            frame: A rectified image with its camera.
+
+        Returns:
+            The map in the frame's own pixels. NaN where the model has no opinion or says a value
+            that is not positive or is nearer than ``min_range_m``, and where the frame itself is
+            not valid; +Inf beyond ``max_range_m``.
+
+        Raises:
+            StatusError: MODEL_ERROR, when the model's map has not the size of its view, or the
+                device's memory does not suffice; BAD_IMAGE from the model.
         """
         view = self.model.view_of(frame.camera)
         model, pack = self.model, None

@@ -12,10 +12,16 @@ NAN = float("nan")
 class PointDepth:
     """Metric depth at one pixel; every number is NaN unless ``code`` is OK.
 
-    ``pixel``: (u, v) as asked. ``distance_m``: straight line from the camera; ``depth_m``: along
-    the optical axis; ``low_m``, ``high_m``: 90 % interval of ``distance_m`` (NaN: unknown), and
-    ``interval``: what that rests on. ``point_m``: (x, y, z) in the optical frame. ``source``: what
-    the number rests on, "dense" or "marker".
+    Attributes:
+        pixel: (u, v) as asked, float; (0, 0) is the centre of the image's first pixel.
+        code: OK, or why there is no number.
+        text: The reason in a sentence (value, rule, remedy); of a point model its own words.
+        distance_m: Straight line from the camera to the point [m].
+        depth_m: Along the optical axis (REP-118) [m].
+        low_m, high_m: 90 % interval of ``distance_m`` [m]; NaN: unknown.
+        point_m: (x, y, z) in the optical frame (REP-103: x right, y down, z forward) [m].
+        source: What the number rests on: "dense" (a map) or "marker" (a point model).
+        interval: What ``low_m`` and ``high_m`` rest on.
     """
 
     pixel: tuple

@@ -209,8 +209,3 @@ class FinerView:
         low, high = self.box.limits()
         within = ((at[:, :2] >= low[:2]) & (at[:, :2] <= high[:2])).all(axis=1)
         return bool((within & (self.points[:, 2] < -depth_m) & (self.rays[:, 2] < 0)).any())
-
-
-def with_ratio(view: TrueView, ratio_90: float) -> TrueView:
-    """Return the same view whose depth claims less."""
-    return replace(view, depth_map=replace(view.depth_map, ratio_90=ratio_90))

@@ -1,12 +1,13 @@
 """``depthlm ask``: a question about points of one picture, answered or refused as in the node."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 from depthlm_ros.cli.console import note, print_json
 from depthlm_ros.cli.depth import ASSUMED
 from depthlm_ros.cli.image_input import frame_of
 from depthlm_ros.cli.inference import call_with_retry, estimate_frame, load_model, make_estimator
-from depthlm_ros.status import StatusError
+from depthlm_ros.status import Code, StatusError
 
 
 def run(options) -> int:
@@ -42,6 +43,7 @@ def _answer(options):
     from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
     from depthlm_ros.models.base import speaks
 
+    _check_order(options.image, options.question)
     pixels = [tuple(pixel) for pixel in options.at]
     read_any_question(options.question, pixels, able=Able.THINGS | Able.WAYS)  # before loading
     frame, rectifier, photo = frame_of(options.image, options)
@@ -58,6 +60,13 @@ def _answer(options):
     scene = asking.FrameScene(estimator, frame_depth)
     answer = call_with_retry(model, lambda: asking.answer_frame(question, scene, options.verify))
     return answer, frame_depth, photo
+
+
+def _check_order(image: str, question: str) -> None:
+    if " " in image and not Path(image).exists() and Path(question).is_file():
+        raise StatusError(
+            Code.BAD_QUESTION, f"the picture comes first: depthlm ask {question} {image!r}"
+        )
 
 
 def _draw(frame_depth, answer, options) -> None:

@@ -10,23 +10,23 @@ from depthlm_ros.cli.inference import load_model
 def run(options) -> int:
     """Read the labelled pictures, find the factor, check it, and write it; 0 when written."""
     from depthlm_ros.evaluation.accuracy import photographs
-    from depthlm_ros.evaluation.calibration import calibrate, scores_of
+    from depthlm_ros.evaluation.interval_calibration import calibrate, scores_of
     from depthlm_ros.models import registry
-    from depthlm_ros.models.weights import calibration
+    from depthlm_ros.models.weights import interval_calibration
 
     opened = registry.locate(options.model, options.revision)
-    path = Path(options.output) if options.output else opened.folder / calibration.FILE
+    path = Path(options.output) if options.output else opened.folder / interval_calibration.FILE
     model = load_model(options, calibrated=False)
     data = Path(options.data)
     scores = scores_of(model, photographs(data, options.labels))
     found = calibrate(scores, options.held_out, options.seed)
-    result = calibration.Calibration(
+    result = interval_calibration.Calibration(
         data=f"{data.parent.name}/{data.name}",
         quantize=options.quantize,
-        weights=calibration.fingerprint(opened.files.values()),
+        weights=interval_calibration.fingerprint(opened.files.values()),
         **asdict(found),
     )
-    calibration.write(result, path)
+    interval_calibration.write(result, path)
     _tell(result, path, options)
     return 0
 

@@ -55,7 +55,7 @@ def _print(rows: list) -> None:
 def fetch(options) -> int:
     """Download a model's weights, then check that they are whole and of a format served here."""
     from depthlm_ros.models import registry
-    from depthlm_ros.models.foreign import is_foreign
+    from depthlm_ros.models.external import is_external
 
     source = registry.source_of(options.name)
     if source == "embedded" or os.path.isdir(os.path.expanduser(source)):
@@ -64,7 +64,7 @@ def fetch(options) -> int:
         note(f"fetching {source} from the hub")
         registry.fetch(options.name, options.revision)
     opened = registry.locate(options.name, options.revision)
-    kind = "transformers" if is_foreign(options.name) else opened.format
+    kind = "transformers" if is_external(options.name) else opened.format
     record = {
         "name": options.name,
         "source": source,

@@ -34,12 +34,22 @@ PackOnDevice = Callable[[float | None], np.ndarray | None]
 class DepthMap:
     """z-depth of every pixel of a rectified image.
 
-    ``depth_m``: float32 (H, W), metres along the optical axis (REP-118); NaN unknown, +Inf beyond
-    range (REP-117). ``ratio_90``: 90 % of the true depths are expected within [depth / ratio_90,
-    depth * ratio_90]; NaN if unknown. ``edge_radius_px``: how far a depth step is smeared by the
-    resampling from the model's own grid, for ``depth_discontinuities``. ``pack_on_device``: packs
-    the cloud where the model's device still has this map; gives None where it has not.
-    ``interval``: what ``ratio_90`` rests on.
+    Attributes:
+        depth_m: float32 (H, W), metres along the optical axis (REP-118); NaN unknown, +Inf beyond
+            range (REP-117), never 0.
+        camera: The pinhole camera of the map's pixels; its size is (W, H).
+        stamp_ns: Acquisition time of the image [ns].
+        frame_id: The image's optical frame.
+        ratio_90: 90 % of the true depths are expected within [depth / ratio_90, depth * ratio_90];
+            NaN: unknown.
+        edge_radius_px: How far a depth step is smeared by the resampling from the model's own
+            grid, for ``depth_discontinuities``.
+        pack_on_device: Packs the cloud where the model's device still has this map; gives None
+            where it has not.
+        interval: What ``ratio_90`` rests on.
+
+    Raises:
+        StatusError: MODEL_ERROR, when ``depth_m`` is not float32 of its camera's size.
     """
 
     depth_m: np.ndarray

@@ -155,6 +155,7 @@ class BrownDistortion:
         d = np.zeros(14)
         d[: len(coefficients)] = coefficients
         self._d = d
+        # OpenCV's order: k1 k2 p1 p2 k3 | k4 k5 k6 | s1 s2 s3 s4 | tau_x tau_y. ``_k`` is k1..k6.
         self._k, (self._p1, self._p2), self._s = d[[0, 1, 4, 5, 6, 7]], d[2:4], d[8:12]
         self._tilt = _tilt_matrix(*d[12:14])
         self._untilt = np.linalg.inv(self._tilt)
@@ -170,6 +171,8 @@ class BrownDistortion:
 
     def undistort(self, xy) -> np.ndarray:
         """Map what the lens shows (..., 2) to ideal rays; NaN where there is none."""
+        # The tilt has a closed inverse. For the rest Newton starts on the ray of the same
+        # direction whose mean shown radius fits: right for a radial lens, near for the others.
         target = _homography(self._untilt, np.asarray(xy, dtype=np.float64))
         tx, ty = target[..., 0], target[..., 1]
         shown = np.hypot(tx, ty)
@@ -191,6 +194,8 @@ class BrownDistortion:
                 bx, by, xx, xy, yx, yy = self._bend(x, y)
                 ex, ey = bx - tx, by - ty
                 now = np.hypot(ex, ey)
+                # Each point goes its own way, all arrays of the shape of ``tx``: one that has come
+                # nearer takes its new Newton step J^-1 e in full, another half of its last one.
                 better, det = now < error, xx * yy - xy * yx
                 best_x, best_y = np.where(better, x, best_x), np.where(better, y, best_y)
                 step_x = np.where(better, (yy * ex - xy * ey) / det, step_x)
@@ -200,6 +205,7 @@ class BrownDistortion:
                 if not ((error > 1e-14) & (stride > 1e-6)).any():
                     break
                 x, y = best_x - stride * step_x, best_y - stride * step_y
+                # Outside the domain the mapping may fold and have other solutions.
                 inside = np.minimum(1.0, self.max_ray / np.hypot(x, y))
                 x, y = np.where(inside < 1, x * inside, x), np.where(inside < 1, y * inside, y)
         return best_x, best_y, error
@@ -214,6 +220,7 @@ class BrownDistortion:
         s1, s2, s3, s4 = self._s
         p1, p2 = self._p1, self._p2
         with np.errstate(all="ignore"):
+            # q = r^2; radial factor f(q), a quotient; tangential p1 p2; thin prism s1..s4.
             q = x * x + y * y
             top, low = 1 + q * (k1 + q * (k2 + q * k3)), 1 + q * (k4 + q * (k5 + q * k6))
             f = top / low
@@ -223,6 +230,7 @@ class BrownDistortion:
             bx = x * f + 2 * p1 * x * y + p2 * (q + 2 * x * x) + q * (s1 + q * s2)
             by = y * f + p1 * (q + 2 * y * y) + 2 * p2 * x * y + q * (s3 + q * s4)
             prism_x, prism_y = s1 + 2 * q * s2, s3 + 2 * q * s4
+            # The Jacobian, by dq/dx = 2 x and dq/dy = 2 y.
             xx = f + 2 * x * x * df + 2 * p1 * y + 6 * p2 * x + 2 * x * prism_x
             xy = 2 * x * y * df + 2 * p1 * x + 2 * p2 * y + 2 * y * prism_x
             yx = 2 * x * y * df + 2 * p1 * x + 2 * p2 * y + 2 * x * prism_y
@@ -236,15 +244,18 @@ class BrownDistortion:
         convex set is one-to-one on it; the disc ends where an eigenvalue leaves the range of
         MIN_STRETCH to MAX_STRETCH in any direction.
         """
+        # 1000 radii (rows), even in the angle off the axis up to 84 degrees, by 24 directions.
         radii = np.tan(np.linspace(0.0, np.arctan(10.0), 1000))
         angle = np.linspace(0.0, 2 * np.pi, 24, endpoint=False)
         x, y = radii[:, None] * np.cos(angle), radii[:, None] * np.sin(angle)
         bx, by, xx, xy, yx, yy = self._bend(x, y)
         with np.errstate(all="ignore"):
+            # Eigenvalues of the Jacobian's symmetric part: mean - half and mean + half.
             mean, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, (xy + yx) / 2)
             ahead = self._tilt[2, 0] * bx + self._tilt[2, 1] * by + self._tilt[2, 2]
             sane = (mean - half > MIN_STRETCH) & (mean + half < MAX_STRETCH)
             good = (sane & (ahead > MIN_STRETCH)).all(axis=1)
+        # The first radius that fails in any direction ends the disc: beyond it nothing counts.
         count = len(radii) if good.all() else int(np.argmin(good))
         if count < 2:
             raise StatusError(
@@ -300,6 +311,7 @@ class FisheyeDistortion:
         xy = np.asarray(xy, dtype=np.float64)
         shown = np.hypot(xy[..., 0], xy[..., 1])
         t = np.interp(shown, self._shown, self._angles)
+        # Newton from the table, within it: the slope is positive all over.
         for _ in range(10):
             value, slope = self._bend(t)
             t = np.clip(t - (value - shown) / slope, 0.0, self._angles[-1])
@@ -322,5 +334,6 @@ def _homography(m: np.ndarray, xy: np.ndarray) -> np.ndarray:
     if np.array_equal(m, np.eye(3)):
         return xy
     with np.errstate(invalid="ignore"):
+        # (..., 3): x and y times z; points with z <= 0 lie behind the tilted sensor.
         p = xy @ m[:, :2].T + m[:, 2]
         return p[..., :2] / np.where(p[..., 2:] > 1e-9, p[..., 2:], np.nan)

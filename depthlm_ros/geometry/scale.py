@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.depth_map import DepthMap
-from depthlm_ros.geometry.ground_plane import GroundPlane
 from depthlm_ros.status import Code, StatusError
 
 LOWEST, HIGHEST = 0.5, 2.0
@@ -60,11 +59,6 @@ def check_scale(scale: float) -> float:
             f"{HIGHEST:g}; check the reference and its unit (metres)",
         )
     return float(scale)
-
-
-def height_pair(camera_height_m: float, ground: GroundPlane) -> tuple[float, float]:
-    """Return (true, measured) camera height over a fitted ground."""
-    return float(camera_height_m), ground.height_m
 
 
 def scan_pairs(depth_map: DepthMap, points_m: ArrayLike, edge_ratio: float = 1.15) -> tuple:

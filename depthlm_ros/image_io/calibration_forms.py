@@ -18,7 +18,6 @@ from depthlm_ros.image_io.calibration_parts import (
     matrix_k,
     model_by_count,
     model_name,
-    named_coefficients,
     no_distortion,
     size_in,
     whole_size,
@@ -97,8 +96,9 @@ def _intrinsics_matrix(fields: Fields) -> bool:
 
 def _read_matrix(fields: Fields) -> Intrinsics:
     k = _square(fields)
-    d = coefficients(fields)
-    model = _model_of_matrix(fields, d)
+    said = _said_of_matrix(fields)
+    d = coefficients(fields, said)
+    model = said or _model_of_matrix(fields, d)
     more = {}
     for name, field, length in (("rectification_matrix", "r", 9), ("projection_matrix", "p", 12)):
         values = fields.numbers(name, field, f"{field}1")
@@ -136,40 +136,42 @@ def _square(fields: Fields) -> tuple:
     return k
 
 
-def _model_of_matrix(fields: Fields, d: tuple) -> str:
+def _said_of_matrix(fields: Fields) -> str:
+    """Return the lens model that the table names beside its matrix, "" for none."""
     if "fisheye_model" in fields and fields.number("fisheye_model"):
         return "equidistant"
     kind = fields.word("cameraType")
     if kind.isdecimal():
-        return _oak_model(int(kind), d)
+        return _said_of_oak(int(kind))
     said = fields.word("distortion_model", "camera_model", "dist_model") or lens_said(fields)
     if plain(said) in _PROJECTIONS:
         said = ""
     if not said and (near := fields.misspelt("distortion_model")) is not None:
         said = str(near)
-    if said:
-        return model_name(said, fields.remarks)
-    if "ost" in fields and len(d) == 4:
-        raise FieldError(
-            "4 coefficients without a model's name are a fisheye's or plumb_bob's: give ost.yaml, "
-            "which names it"
-        )
-    if "ost" in fields:
-        return "rational_polynomial" if len(d) > 5 else "plumb_bob"
-    return model_by_count(d, fields.remarks)
+    return model_name(said, fields.remarks)
 
 
-def _oak_model(kind: int, d: tuple) -> str:
-    """Return the model of a depthai calibration's ``cameraType``."""
-    if kind == 1:
-        return "equidistant"
-    if kind:
+def _said_of_oak(kind: int) -> str:
+    """Return the model of a depthai calibration's ``cameraType``; "": perspective."""
+    if kind > 1:
         names = {2: " (equirectangular)", 3: " (radial division)"}
         raise FieldError(
             f"cameraType {kind}{names.get(kind, '')}: must be 0 (perspective) or 1 (fisheye); "
             "calibrate the camera as one of them"
         )
-    return "rational_polynomial" if len(d) > 5 else "plumb_bob"
+    return "equidistant" if kind == 1 else ""
+
+
+def _model_of_matrix(fields: Fields, d: tuple) -> str:
+    """Return the model of coefficients whose model the table does not name."""
+    if "ost" in fields and len(d) == 4:
+        raise FieldError(
+            "4 coefficients without a model's name are a fisheye's or plumb_bob's: give ost.yaml, "
+            "which names it"
+        )
+    if "ost" in fields or "cameraType" in fields:
+        return "rational_polynomial" if len(d) > 5 else "plumb_bob"
+    return model_by_count(d, fields.remarks)
 
 
 def _window(fields: Fields) -> dict:
@@ -201,7 +203,7 @@ def _read_scalars(fields: Fields) -> Intrinsics:
         said = fields.word("distortion")
     if said.isdecimal() and int(said) < len(_REALSENSE):
         said = _REALSENSE[int(said)]
-    d = named_coefficients(fields, model_name(said, [])) or coefficients(fields)
+    d = coefficients(fields, model_name(said if plain(said) not in _PROJECTIONS else "", []))
     model = _realsense(plain(said), d)
     if model is None:
         named = model_name(said if plain(said) not in _PROJECTIONS else "", fields.remarks)

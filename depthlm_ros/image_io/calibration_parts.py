@@ -161,7 +161,7 @@ def check_no_other_lens(fields: Fields) -> None:
         )
 
 
-def named_coefficients(fields: Fields, model: str) -> tuple | None:
+def _of_fisheye(fields: Fields, model: str) -> tuple | None:
     """Return k1 to k4 of a fisheye that stand by their names; None: not written so.
 
     Refuses k4 without p1, p2, k5 and k6 where no model is named: a fisheye's or not.
@@ -187,26 +187,34 @@ def no_distortion(fields: Fields) -> tuple:
     return ()
 
 
-def coefficients(fields: Fields) -> tuple:
-    """Return the distortion coefficients in OpenCV's order; misspelt or missing: a remark."""
+def coefficients(fields: Fields, model: str = "") -> tuple:
+    """Return the distortion coefficients in OpenCV's order; misspelt or missing: a remark.
+
+    ``model``: CameraInfo's name of the lens model, "" where none is named.
+    """
     value = next(
         (v for n in DISTORTION_NAMES if (v := fields.raw(n)) is not None and not is_word(v)), None
     )
     if value is None and any(name in fields for name in ("k1", "k2", "p1", "radial")):
-        return by_name(fields)
+        return _by_name_of(fields, model)
     if value is None:
         value = fields.misspelt("distortion_coefficients", "dist_coeffs", "distortion_coeffs")
     if value is None:
         return no_distortion(fields)
     if isinstance(value, dict) and "data" not in Fields(value, []):
-        return _of_table(Fields(value, fields.remarks), value)
+        return _of_table(Fields(value, fields.remarks), value, model)
     return numbers_of(value, "distortion coefficients")
 
 
-def _of_table(inner: Fields, table: dict) -> tuple:
+def _by_name_of(fields: Fields, model: str) -> tuple:
+    found = _of_fisheye(fields, model)
+    return by_name(fields) if found is None else found
+
+
+def _of_table(inner: Fields, table: dict, model: str) -> tuple:
     """Return the coefficients of a table named distortion: by names, or a list in it."""
     if any(name in inner for name in _BY_NAME):
-        return by_name(inner)
+        return _by_name_of(inner, model)
     found = inner.raw("parameters", "params", "values", *DISTORTION_NAMES, "coefficients")
     if found is None or is_word(found):
         raise FieldError(

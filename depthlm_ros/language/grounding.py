@@ -59,7 +59,7 @@ def find(view: View, thing: Thing, verify: bool = False) -> list[Box]:
         raise StatusError(
             Code.UNSUPPORTED,
             f"this model cannot find named things such as {thing.name!r}: give the pixel, or load "
-            "a model that can (DepthVLM, the embedded one, or a server)",
+            "a model that can (DepthVLM, or a server: the parameter language_model)",
         )
     boxes = _boxes(view, thing.name, mirrored=False)
     if boxes and verify:

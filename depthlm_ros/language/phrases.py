@@ -87,9 +87,6 @@ ANGLE = _one(
     r"\b(?:which|what) direction (?:is|are|lies?|to)\b|\bin (?:which|what) direction\b|"
     r"\bdegrees?\b",
 )
-STRAIGHT = _one(
-    r"\bstraight[- ]line\b|\beuclidean\b|\b3-?d\b|\bdirect distance\b|\bas the crow flies\b"
-)
 COMPONENTS = {
     "lateral": LATERAL,
     "vertical": VERTICAL,

@@ -319,7 +319,7 @@ def _check_able(task: Task, points: list, able: Able) -> None:
             raise StatusError(
                 Code.UNSUPPORTED,
                 f"the question is about {clean(thing.name, 40)!r}: this model cannot "
-                f"find named things; {phrases.HOW_TO_GIVE_POINTS}",
+                f"find named things; ask about points: {phrases.HOW_TO_GIVE_POINTS}",
             )
 
 

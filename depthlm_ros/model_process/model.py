@@ -17,7 +17,6 @@ from depthlm_ros.model_process.messages import ProcessStatus
 from depthlm_ros.model_process.process import ModelProcess
 
 _VIEWS_KEPT = 16
-CHOICES = ("auto", "true", "false")
 _GPU_FILES = ("nvidia0", "nvidiactl", "nvhost-gpu", "nvgpu", "kfd", "dxg")
 
 

@@ -15,10 +15,12 @@ from depthlm_ros.status import Code
 class DistanceReading:
     """A model's own words about one pixel, as numbers.
 
-    ``distance_m``, ``low_m``, ``high_m``: Euclidean distance and its 90 % interval in metres; NaN
-    when there is no answer (the interval may be NaN beside a number: unknown). ``text``: what the
-    model wrote, sanitised. ``reason``: empty, or why there is no number; ``code``: the same as a
-    status, OK with a number and else NO_ANSWER unless told.
+    Attributes:
+        distance_m: Euclidean distance from the camera [m]; NaN when there is no answer.
+        low_m, high_m: Its 90 % interval [m]; may be NaN beside a number: unknown.
+        text: What the model wrote, sanitised.
+        reason: Empty, or why there is no number.
+        code: The same as a status: OK with a number, else NO_ANSWER unless another is given.
     """
 
     distance_m: float
@@ -36,7 +38,11 @@ class DistanceReading:
 
 @runtime_checkable
 class DenseDepthModel(Protocol):
-    """One pass, one dense map."""
+    """One pass, one dense map: DepthVLM, the compact model, adapters of others.
+
+    Used by one thread at a time. A model may offer ``shrink() -> bool`` besides: work on smaller
+    pictures from now on, after memory ran out; False when it is as small as it gets.
+    """
 
     name: str
     ratio_90: float
@@ -46,14 +52,32 @@ class DenseDepthModel(Protocol):
     """
 
     def view_of(self, camera: PinholeCamera) -> CanonicalView:
-        """Say which view of a source camera's image this model wants."""
+        """Return the view of a source camera's image that this model wants.
+
+        Args:
+            camera: Of the rectified source image, in its pixels.
+
+        Returns:
+            The view at the model's unified focal length (DepthVLM section 3.1), with the exact way
+            back to source pixels.
+        """
 
     def depth(self, rgb: np.ndarray, view: CanonicalView) -> np.ndarray:
-        """Map a source image, uint8 (H, W, 3), to z-depth, float32 (view.height, view.width) [m].
+        """Map a source image to z-depth in its view.
 
-        The model resamples the source to ``view`` itself (on its device). Values are those of the
-        model at the unified focal length: the caller applies ``view.depth_scale``. NaN where it
-        has no opinion.
+        The model resamples the source to ``view`` itself, on its device.
+
+        Args:
+            rgb: uint8 (H, W, 3), the image of ``view.source``.
+            view: From ``view_of``.
+
+        Returns:
+            float32 (view.height, view.width) [m] at the unified focal length: the caller applies
+            ``view.depth_scale``. NaN where the model has no opinion.
+
+        Raises:
+            StatusError: BAD_IMAGE for another image than the view's source; MODEL_ERROR when the
+                device's memory does not suffice.
         """
 
 
@@ -90,32 +114,56 @@ class OnDevicePostprocess(DenseDepthModel, Protocol):
         options: PostprocessConfig,
         valid: np.ndarray | None = None,
     ) -> PostprocessedDepth:
-        """Map a source image as ``depth`` does, and finish it.
+        """Map a source image as ``depth`` does, and finish it on the device.
 
-        ``valid``: bool (H, W), as ``Frame.valid``. Equal to the estimator's own way but for
-        rounding.
+        Args:
+            rgb: uint8 (H, W, 3), the image of ``view.source``.
+            view: From ``view_of``.
+            options: The range that is accepted.
+            valid: bool (H, W), as ``Frame.valid``; None: all.
+
+        Returns:
+            Depth in source pixels, equal to the estimator's own way but for rounding.
+
+        Raises:
+            StatusError: as ``depth``.
         """
 
     def packed_cloud(self, number: int, edge_ratio: float | None) -> np.ndarray | None:
-        """Pack the cloud of a map on the device where it is: int32 (H, W, 4).
+        """Pack the cloud of a map on the device where it is.
 
-        ``number``: of the ``PostprocessedDepth``; None where the device holds it no more (the
-        newest one only is held). ``edge_ratio`` and the bits: as in ``point_cloud.pack_into``.
+        Args:
+            number: Of the ``PostprocessedDepth``.
+            edge_ratio: As in ``point_cloud.pack_into``; None: points at depth steps stay.
+
+        Returns:
+            int32 (H, W, 4), the bits of x, y, z [m] as float32 and 0x00RRGGBB; None where the
+            device holds the map no more (the newest one only is held).
         """
 
 
 @runtime_checkable
 class PointDepthModel(Protocol):
-    """Text answers, point by point."""
+    """Text answers, point by point: DepthLM, and chat models that are asked in its way."""
 
     name: str
 
     def distances(
         self, rgb: np.ndarray, camera: PinholeCamera, pixels: Sequence
     ) -> list[DistanceReading]:
-        """Read the Euclidean distance at pixels (N, 2) of a source image, uint8 (H, W, 3).
+        """Read the Euclidean distance at pixels of a source image.
 
-        Returns one reading a pixel, in order.
+        Args:
+            rgb: uint8 (H, W, 3), rectified.
+            camera: Its pinhole camera; the picture is brought to the model's unified focal length.
+            pixels: float (N, 2), (u, v) inside the image.
+
+        Returns:
+            One reading a pixel, in order; one without an answer has a reason and NaN.
+
+        Raises:
+            StatusError: BAD_IMAGE for another size than the camera's; MODEL_ERROR when memory does
+                not suffice for a single query.
         """
 
 
@@ -148,10 +196,22 @@ class LanguageModel(Protocol):
     def reply(
         self, rgb: np.ndarray, camera: PinholeCamera, prompt: str, max_tokens: int = 128
     ) -> str:
-        """Answer ``prompt`` about a source image, uint8 (H, W, 3), in the model's own words.
+        """Answer a prompt about a source image in the model's own words, decoded greedily.
 
-        Decoded greedily; special tokens are left out, nothing else is cleaned. A model that has an
-        attribute ``on_token`` calls it after each token; it may raise, which ends the reply.
+        A model that has an attribute ``on_token`` calls it after each token; it may raise, which
+        ends the reply.
+
+        Args:
+            rgb: uint8 (H, W, 3), rectified.
+            camera: Its pinhole camera.
+            prompt: The user's words; special tokens in it have no effect.
+            max_tokens: Of the reply.
+
+        Returns:
+            The reply without special tokens, not cleaned otherwise: callers parse strictly.
+
+        Raises:
+            StatusError: BAD_IMAGE, BAD_QUESTION, or MODEL_ERROR when memory does not suffice.
         """
 
 

@@ -16,7 +16,11 @@ def call_model(model, call, statistics):
             raise
         failure = str(error)  # not the error: its frames hold what filled the memory
     if not getattr(model, "shrink", bool)():
-        raise StatusError(Code.MODEL_ERROR, f"out of memory, and no smaller size: {failure}")
+        raise StatusError(
+            Code.MODEL_ERROR,
+            f"out of memory, and the model knows no smaller size ({failure}): free memory, or "
+            "take a smaller model",
+        )
     release_device_memory()
     statistics.retries += 1
     return call()

@@ -8,11 +8,11 @@ import logging
 from dataclasses import dataclass, replace
 from importlib import import_module
 
-from depthlm_ros.models import foreign
+from depthlm_ros.models import external
 from depthlm_ros.models.import_logging import quiet_imports
 from depthlm_ros.models.options import FAMILIES, validate
 from depthlm_ros.models.versions import check_transformers
-from depthlm_ros.models.weights import calibration
+from depthlm_ros.models.weights import interval_calibration
 from depthlm_ros.models.weights.hub import EMBEDDED, find
 from depthlm_ros.models.weights.hub import fetch as fetch_from_hub
 from depthlm_ros.status import Code, StatusError
@@ -97,21 +97,34 @@ def load(
     calibrated: bool = True,
     **options,
 ):
-    """Load a model that is on this machine: a known name, a folder, or a fetched hub id.
+    """Load a model that is on this machine; never downloads, never runs a checkpoint's code.
 
-    Models that are not of this package: ``transformers:NAME`` and ``plugin:NAME``
-    (``models/foreign.py``).
+    Args:
+        name: A known name (``KNOWN``), a folder, or a fetched hub id; ``transformers:NAME`` and
+            ``plugin:NAME`` for models that are not of this package (``models/external.py``).
+        device: auto, cpu, cuda, cuda:1.
+        dtype: auto (bfloat16 on a GPU, else float32), bfloat16, float16, float32.
+        revision: Of a hub model; None: the newest fetched.
+        quantize: none, or int8 or fp8 for the linear weights of the language model
+            (``models/weights/quantization.py``).
+        calibrated: Whether the interval's factor is that of ``calibration.json`` beside the
+            weights, or of the option of that name.
+        **options: Of the model's family, each in its own type or as text (``options.py``).
 
-    ``device``: auto, cpu, cuda, cuda:1. ``dtype``: auto (bfloat16 on a GPU, else float32),
-    bfloat16, float16, float32. ``quantize``: none, or int8 or fp8 for the linear weights of the
-    language model (``models/weights/quantization.py``). ``calibrated``: whether the interval's
-    factor is that of ``calibration.json`` beside the weights, or of the option of that name.
-    ``options``: of the model's family, each in its own type or as text (``options.py``). Returns a
-    DenseDepthModel or PointDepthModel (``models/base.py``). Raises StatusError(MODEL_NOT_READY,
-    MODEL_ERROR or UNSUPPORTED) with path and remedy.
+    Returns:
+        A DenseDepthModel or PointDepthModel (``models/base.py``), ready on its device.
+
+    Raises:
+        StatusError: MODEL_NOT_READY (not here, no memory, a bad option), MODEL_ERROR (broken
+            files) or UNSUPPORTED (a model that cannot measure), with path and remedy.
     """
-    if foreign.is_foreign(name):
-        return _load_foreign(name, device, dtype, revision, quantize, options)
+    if external.is_external(name):
+        return _load_external(name, device, dtype, revision, quantize, options)
+    return _load_own(name, device, dtype, revision, quantize, calibrated, options)
+
+
+def _load_own(name, device, dtype, revision, quantize: str, calibrated: bool, options: dict):
+    """Load a checkpoint of a format that this package serves: ``load``."""
     check_transformers()
     with quiet_imports():  # torch: not needed to list names
         from depthlm_ros.models import device as device_module
@@ -147,24 +160,24 @@ def _served_by(checkpoint_format: str):
         return getattr(import_module(module), attribute)
 
 
-def _load_foreign(name, device, dtype, revision, quantize: str, options: dict):
+def _load_external(name, device, dtype, revision, quantize: str, options: dict):
     if quantize != "none":
         raise StatusError(
             Code.UNSUPPORTED, f"{name}: quantize = {quantize!r} is not offered for it"
         )
-    return foreign.load(name, device, dtype, revision, **options)
+    return external.load(name, device, dtype, revision, **options)
 
 
 def _interval(opened, quantize: str, path: str | None):
     """Return (ratio_90, Interval) that a calibration measured, else the stated one."""
-    factor = calibration.find(opened.folder, opened.files.values(), quantize, path)
+    factor = interval_calibration.find(opened.folder, opened.files.values(), quantize, path)
     return _stated_interval(opened) if factor is None else (factor.ratio_90, factor.interval)
 
 
 def _stated_interval(opened):
     """Return (ratio_90, Interval) as the checkpoint's config states them; None: it does not."""
     if opened.config.keys() & {"ratio_90", "measured"}:
-        return calibration.stated_interval(opened.config)
+        return interval_calibration.stated_interval(opened.config)
     return None
 
 
@@ -188,8 +201,8 @@ def source_of(name: str) -> str:
 
     Raises StatusError(MODEL_NOT_READY) for a model that is announced only.
     """
-    if foreign.is_foreign(name):
-        return foreign.source_of(name)
+    if external.is_external(name):
+        return external.source_of(name)
     if name in KNOWN and not KNOWN[name].source:
         raise StatusError(
             Code.MODEL_NOT_READY,

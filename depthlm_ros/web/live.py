@@ -58,7 +58,7 @@ class LiveView:
 
         ``rectified``: as the depth node's ``image_is_rectified``.
         """
-        self._node, self._target = node, target
+        self._node = node
         self._lock, self._viewers, self._subscriptions = threading.Lock(), 0, []
         self._newest = {n: Newest() for n in ("image", "camera", "depth", "info", "scan", "way")}
         self._images: OrderedDict = OrderedDict()

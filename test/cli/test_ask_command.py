@@ -111,3 +111,8 @@ def test_ask_draws_the_points(use, photo, tmp_path, capsys):
     pixels = np.asarray(Image.open(drawn))
     assert pixels.shape == (120, 160, 3)
     assert (pixels[60, 80] == 90).all() and (pixels != seen).any()
+
+
+def test_a_question_before_the_picture_is_told_the_order(photo, capsys):
+    code, _, said = run(capsys, "ask", "How far is this point?", photo, "--fx", 50)
+    assert code == 1 and f"the picture comes first: depthlm ask {photo}" in said

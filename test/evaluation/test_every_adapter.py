@@ -22,7 +22,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from depthlm_ros.cli.main import main
 
 from ..models.adapters import test_openai_server, test_transformers_depth, test_transformers_vlm
-from ..models.test_foreign import PACKAGE
+from ..models.test_external import PACKAGE
 
 DEPTHS = [1.5, 1.7, 2.4, 2.6, 3.0, 3.4]
 """z-depths on the axis; within a factor of 1.25 of 2 m (1.6 to 2.5) are two of six."""

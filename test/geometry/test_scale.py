@@ -58,8 +58,8 @@ def test_scaling_a_map():
 
 
 def test_the_camera_height_is_a_reference():
-    true, measured = scale.height_pair(1.2, GroundPlane.from_camera(0.96))
-    assert scale.estimate_scale([true], [measured]).scale == pytest.approx(1.25)
+    measured = GroundPlane.from_camera(0.96).height_m
+    assert scale.estimate_scale([1.2], [measured]).scale == pytest.approx(1.25)
 
 
 def test_a_laser_scan_is_a_reference():

@@ -18,7 +18,7 @@ from depthlm_ros.models.weights import hub, hub_download
 from depthlm_ros.training import run
 from depthlm_ros.training.configs import load_config
 
-from ..datasets.test_curation import argoverse
+from ..datasets.test_curation_driving import argoverse
 from .conftest import ramp
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -94,7 +94,7 @@ def _transformers() -> Finding:
 
 def model(options) -> list[Finding]:
     """Check that the model is here, whole, and fits the device; nothing is loaded."""
-    from depthlm_ros.models.foreign import PLUGIN, TRANSFORMERS
+    from depthlm_ros.models.external import PLUGIN, TRANSFORMERS
 
     what = f"model {options.model}"
     if options.model.startswith(PLUGIN):
@@ -103,14 +103,14 @@ def model(options) -> list[Finding]:
         from depthlm_ros.models import registry
 
         opened = registry.locate(options.model, options.revision)
-        is_foreign = options.model.startswith(TRANSFORMERS)
-        kind = opened.config.get("model_type") if is_foreign else opened.format
+        is_external = options.model.startswith(TRANSFORMERS)
+        kind = opened.config.get("model_type") if is_external else opened.format
         text = f"{kind}, {opened.parameters / 1e6:.1f} M parameters, {opened.folder}"
     except Exception as error:  # StatusError, or torch is missing: each is a finding
         said = getattr(error, "text", None) or sentence_of(error)
         remedy = _how_to_get(options.model)
         return [Finding(FAIL, what, said, remedy)]
-    if is_foreign:  # which options it has is known when it is loaded
+    if is_external:  # which options it has is known when it is loaded
         return [Finding(OK, what, text), _check_memory(opened, options)]
     try:
         family = registry.family_of(opened)

@@ -96,7 +96,9 @@ class TransformersDepth:
             predicted = self.model(pixel_values=pixels).predicted_depth.float()
         except torch.OutOfMemoryError as error:
             raise StatusError(
-                Code.MODEL_ERROR, f"{self.name} ran out of device memory on {expected}"
+                Code.MODEL_ERROR,
+                f"{self.name} ran out of device memory on {expected}: take a smaller model, or "
+                "smaller pictures",
             ) from error
         metres = self._metres(predicted.reshape(1, 1, *predicted.shape[-2:]), view)
         return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(np.nan))

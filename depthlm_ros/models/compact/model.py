@@ -13,8 +13,8 @@ from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import STRIDE, CompactModule
 from depthlm_ros.models.compact.tokenizer import END, question_ids
 from depthlm_ros.models.runtime import image_patches
+from depthlm_ros.models.runtime.checks import check_source_image, out_of_memory
 from depthlm_ros.models.runtime.host_device import to_device, to_host
-from depthlm_ros.models.runtime.refusals import check_source_image, out_of_memory
 from depthlm_ros.models.weights.checkpoint import Checkpoint, materialise_buffers
 from depthlm_ros.status import Code, StatusError
 

@@ -25,9 +25,9 @@ from depthlm_ros.models.depthlm.loading import load_network
 from depthlm_ros.models.depthlm.network import DepthLMNetwork, check_question
 from depthlm_ros.models.depthlm.readings import DIGITS, no_number, scaled, with_factor
 from depthlm_ros.models.depthlm.training_check import check_training
+from depthlm_ros.models.runtime.checks import check_source_image, out_of_memory
 from depthlm_ros.models.runtime.host_device import to_host
 from depthlm_ros.models.runtime.image_patches import resize
-from depthlm_ros.models.runtime.refusals import check_source_image, out_of_memory
 from depthlm_ros.models.weights.checkpoint import Checkpoint
 from depthlm_ros.prompting.marker import ON_MARGIN, Marker
 from depthlm_ros.prompting.prompts import Prompt, Style, prompt

@@ -56,6 +56,8 @@ class _Reading:
         """Take the first character's logits; tell whose lead was the model's own."""
         hidden = self._conversation.hidden
         best = self._network.best(hidden.flatten(0, 1))
+        # hidden (B, 1 + P, width): states of the question's last token and of the P lead tokens.
+        # State i predicts token i of the lead; the last one predicts the first character.
         best, logits = to_host(best, self._digits(hidden[:, -1:]))
         best = best.reshape(hidden.shape[:2])
         wanted = [tree.wanted() for tree in self.trees]
@@ -67,6 +69,8 @@ class _Reading:
         confirmed = None
         while True:
             wanted, tails = [tree.wanted() for tree in self.trees], []
+            # The rest of the reply can be read once every greedy number is known: in the same pass
+            # as the next strings, before their rows.
             if whole and confirmed is None and all(finished(t.greedy()) for t in self.trees):
                 tails = [self._tail(tree.greedy().rstrip("|"), whole) for tree in self.trees]
             if not any(wanted) and not any(tail for _, tail in tails):
@@ -123,9 +127,22 @@ class _Reading:
 
         Tails are padded to one length, so that the strings begin at the same row for all.
         """
+        # The mask of a conversation that reads the tail "2", " m" of its greedy number 3.42 (whose
+        # "3", "." and "4" earlier passes have read) and the strings "3.5" and "3.51":
+        #
+        #           question, lead | 3  .  4 | 2  m | 3.5  3.51
+        #   "2"           1        | 1  1  1 | 1  0 |  0    0
+        #   " m"          1        | 1  1  1 | 1  1 |  0    0
+        #   "3.5"         1        | 1  1  0 | 0  0 |  1    0
+        #   "3.51"        1        | 1  1  0 | 0  0 |  1    1
+        #
+        # A string's row holds its last character, at the position of its length; parents come
+        # before children in ``wanted``, so a child may see its parent's row of the same pass.
         conversation, said = self._conversation, len(self._lead.tokens)
         start, begun_at = conversation.cache.length, conversation.length + said
         batch, n = len(wanted), longest + max(len(strings) for strings in wanted)
+        # Padding rows (of shorter tails, of fewer strings) are read too and looked at by nobody;
+        # they see the question, so that no softmax is over nothing.
         ids = np.zeros((batch, n), np.int64)
         depth = np.zeros((batch, n), np.int64)
         mask = np.zeros((batch, n, start + n), bool)

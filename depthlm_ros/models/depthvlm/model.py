@@ -17,9 +17,9 @@ from depthlm_ros.models.depthvlm import published_preprocess
 from depthlm_ros.models.depthvlm.loading import conversation, load_module
 from depthlm_ros.models.depthvlm.network import SUFFIX, DepthVLMModule
 from depthlm_ros.models.runtime import image_patches
+from depthlm_ros.models.runtime.checks import check_source_image, out_of_memory
 from depthlm_ros.models.runtime.depth_postprocess import NewestMap, postprocess
 from depthlm_ros.models.runtime.host_device import to_device, to_host
-from depthlm_ros.models.runtime.refusals import check_source_image, out_of_memory
 from depthlm_ros.models.weights.chat_template import SYSTEM, check_template
 from depthlm_ros.models.weights.checkpoint import Checkpoint
 from depthlm_ros.status import StatusError

@@ -8,8 +8,7 @@ cheaper here because
   when a few tokens follow, and several branches may follow the same beginning under a mask;
 * the last layer works on the last rows alone where only those are wanted (``keep``);
 * query, key and value are one product, gate and up another (``fused_layers.fused_linear``), and a
-norm is one
-  operation;
+  norm is one operation;
 * the causal case carries no mask at all, and on a GPU the queries that share keys are otherwise
   rows of one head: its kernel that knows masks knows no shared keys, and none is copied so.
 """
@@ -40,6 +39,8 @@ class KVCache:
         end = self.length + n
         held = self.layers.get(layer)
         if held is None or held[0].shape[2] < end:
+            # New memory only when the room is used up; what lies beyond ``length`` is undefined
+            # and never returned.
             grown = keys.new_empty(2, batch, heads, end + self.room, size)
             if held is not None:
                 grown[0, :, :, : self.length] = held[0][:, :, : self.length]
@@ -125,6 +126,8 @@ class TextDecoder:
         for index, (layer, products) in enumerate(
             zip(self.stock.layers, self._products, strict=True)
         ):
+            # The last layer's keys and values are needed of all n tokens (later ones see them),
+            # its queries and everything after only of the rows that are returned.
             rows = n if index < last or keep is None else keep
             parts = self._parts(products, normed(x, layer.input_layernorm), tables, rows)
             attended = attend(*cache.put(index, *parts[1:]), parts[0])
@@ -152,9 +155,11 @@ class TextDecoder:
 
         Head size).
         """
-        as_float = torch.empty(0, device=positions.device)  # else they were rounded
+        # The module casts its tables to this argument's dtype: bfloat16 would round them.
+        as_float = torch.empty(0, device=positions.device)
         tables = self.stock.rotary_emb(as_float, positions)
         cos, sin = (one_axis(t, self.stock.config)[:, :, None] for t in tables)
+        # rotate_half(x) * sin, with its sign moved into the table: x2 * (-sin1), x1 * sin2.
         first, second = sin.chunk(2, dim=-1)
         return cos, torch.cat([-first, second], dim=-1)
 
@@ -163,6 +168,7 @@ class TextDecoder:
         n = x.shape[1]
         if products.qkv is not None:
             parts = products.qkv(x).unflatten(-1, (-1, self.head_size))
+            # (B, n, heads + 2 kv_heads, head size): queries and keys are rotated as one tensor.
             both, value = parts.split([self.heads + self.kv_heads, self.kv_heads], dim=2)
             both = rotated(both, tables).transpose(1, 2)
             query, key = both.split([self.heads, self.kv_heads], dim=1)
@@ -184,6 +190,8 @@ class _Attention:
     def __call__(self, key, value, query) -> torch.Tensor:
         """Attend from queries (B, heads, rows, d), the last: (B, rows, heads * d)."""
         rows = query.shape[2]
+        # Without a mask and with all rows the kernel knows the causal triangle by itself; a single
+        # row sees everything and needs none. Else a bool mask (B or 1, 1, rows, keys).
         causal = self._mask is None and rows == self._n and rows > 1
         if causal or not self._fold:
             mask = None if causal else self._mask_of(rows, query.device)
@@ -191,6 +199,8 @@ class _Attention:
                 query, key, value, mask, is_causal=causal, scale=self._scale, enable_gqa=True
             )
             return out.transpose(1, 2).flatten(2)
+        # Grouped queries as rows: (B, kv_heads * group, rows, d) to (B, kv_heads, rows * group,
+        # d), the ``group`` queries of a row side by side: no key is repeated in memory.
         query = query.unflatten(1, (self._kv_heads, self._group)).transpose(2, 3).flatten(2, 3)
         mask = self._mask_of(rows, query.device)
         out = F.scaled_dot_product_attention(query, key, value, mask, scale=self._scale)
@@ -201,12 +211,13 @@ class _Attention:
         if rows == 1 and self._mask is None:
             return None
         if rows not in self._masks:
+            # Of n = 5 tokens and rows = 2: row 3 sees keys 0..3, row 4 sees keys 0..4.
             if self._mask is None:  # the last rows of a causal triangle
                 ones = torch.ones(rows, self._n, dtype=torch.bool, device=device)
                 mask = ones.tril(self._n - rows)[None, None]
             else:
                 mask = self._mask[:, :, self._n - rows :]
-            if self._fold:
+            if self._fold:  # each row of the mask ``group`` times, as the queries lie
                 mask = mask[:, :, :, None].expand(-1, -1, -1, self._group, -1).flatten(2, 3)
             self._masks[rows] = mask
         return self._masks[rows]

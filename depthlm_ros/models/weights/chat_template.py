@@ -10,7 +10,6 @@ from pathlib import Path
 
 from depthlm_ros.status import Code, StatusError
 
-CHOICES = ("check", "family")
 SYSTEM = "You are a helpful assistant."
 _QUESTION = "How far is this point?"
 _SHOWN = 160
@@ -21,8 +20,8 @@ def check_template(
 ) -> None:
     """Refuse a template under which a question reads otherwise than ``expected(question)``.
 
-    ``choice``: one of CHOICES. ``tokenizer``: with its ``chat_template``, None where it has none.
-    ``system``: the family's system prompt. Raises StatusError(MODEL_ERROR).
+    ``choice``: "check" or "family". ``tokenizer``: with its ``chat_template``, None where it has
+    none. ``system``: the family's system prompt. Raises StatusError(MODEL_ERROR).
     """
     template = _template(tokenizer, folder)
     if choice == "family" or not template:

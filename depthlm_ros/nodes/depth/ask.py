@@ -10,9 +10,9 @@ import time
 from depthlm_ros.asking import BOX_TOKENS, FrameScene, able, answer_frame, needs_scene
 from depthlm_ros.estimator import source_camera
 from depthlm_ros.language.answer import answer_freely, answer_question
+from depthlm_ros.language.free_distance import Body
 from depthlm_ros.language.motion import answer_motion
 from depthlm_ros.language.question import Able, FreeQuestion, Question, read_any_question
-from depthlm_ros.language.ways import Body
 from depthlm_ros.models.adapters.openai_server import from_name
 from depthlm_ros.models.base import speaks
 from depthlm_ros.nodes.depth.deadline import Deadline

@@ -260,7 +260,7 @@ def test_beyond_and_before_the_range(plane, tools):
         ({"error": "ValueError"}, "ValueError: bad luck ?"),
         ({"error": "SystemExit"}, "SystemExit"),
         ({"error": "shape"}, "gave a map of (3, 3)"),
-        ({"error": "MemoryError"}, "out of memory, and no smaller size"),
+        ({"error": "MemoryError"}, "out of memory, and the model knows no smaller size"),
         ({"error": "MemoryError", "shrinks": True}, "MemoryError"),
     ],
 )

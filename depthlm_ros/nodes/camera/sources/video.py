@@ -175,7 +175,10 @@ class Video:
         path = Path(_device(self._source))
         if not path.exists():
             there = ", ".join(sorted(str(p) for p in Path("/dev").glob("video*"))) or "none"
-            return f"no such camera; there are: {there}. In a container, add --device {path}"
+            return (
+                f"no such camera; there are: {there}. In a container, add --device {path}; "
+                "without a camera, give a video, pictures or a bag"
+            )
         return "cannot be opened: is it in use, or are you not in the group video?"
 
     def _nothing(self) -> str:

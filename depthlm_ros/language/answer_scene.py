@@ -15,7 +15,7 @@ import numpy as np
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.regions import gap_between_masks
-from depthlm_ros.language import ways
+from depthlm_ros.language import free_distance
 from depthlm_ros.language.answer import Answer, answer_question, answered, refused, said_value
 from depthlm_ros.language.boxes import Box
 from depthlm_ros.language.grounding import Found, View, choose, find
@@ -40,7 +40,7 @@ class Scene(View, Protocol):
     """The picture of the depth map, uint8 (H, W, 3); None: it is not at hand."""
     camera: PinholeCamera
     """In whose pixels people ask, and ``read`` reads: of the picture as taken, lens and all."""
-    body: ways.Body
+    body: free_distance.Body
     """Who asks for ways and gaps."""
 
     def read(self, pixels) -> list:
@@ -67,7 +67,7 @@ def answer_scene(question: Question, scene: Scene, verify: bool = False) -> Answ
     task = question.task
     try:
         if task in OF_WAYS:
-            return ways.answer_way(question, _dense(scene), scene.body)
+            return free_distance.answer_way(question, _dense(scene), scene.body)
         if task in (Task.COUNT, Task.EXISTS):
             return _count(question, scene, verify)
         return _measured(question, scene, verify)

@@ -23,7 +23,7 @@ SERVER_OPTIONS = {"longest_edge": int, "timeout_s": float, "retries": int}
 VLM_OPTIONS = ("asks_for", "longest_edge", "max_tokens")
 
 
-def is_foreign(name: str) -> bool:
+def is_external(name: str) -> bool:
     """Return whether a model's name is one of these."""
     return name.startswith((TRANSFORMERS, PLUGIN, OPENAI))
 

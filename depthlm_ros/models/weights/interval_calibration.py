@@ -1,7 +1,7 @@
 """``calibration.json``: the factor of a model's 90 % interval, beside its weights.
 
 ``depthlm calibrate`` writes it, ``registry.load`` reads it. Knows the file and which weights it
-belongs to; how a factor is found is ``evaluation/calibration.py``'s. Free of torch.
+belongs to; how a factor is found is ``evaluation/interval_calibration.py``'s. Free of torch.
 """
 
 import hashlib

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from depthlm_ros.evaluation.accuracy import Sample
-from depthlm_ros.evaluation.calibration import (
+from depthlm_ros.evaluation.interval_calibration import (
     calibrate,
     conformal_quantile,
     log_ratios,

@@ -25,7 +25,10 @@ TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class Conformal:
-    """What a split gave: see ``models/weights/calibration.py`` for the fields of the same name."""
+    """What a split gave.
+
+    Fields: as those of the same name in ``models/weights/interval_calibration.py``.
+    """
 
     ratio_90: float
     pictures: int

@@ -11,10 +11,10 @@ import pytest
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.interval import Interval, IntervalKind
-from depthlm_ros.language.answering import answer_scene
+from depthlm_ros.language.answer_scene import answer_scene
+from depthlm_ros.language.free_distance import Body
 from depthlm_ros.language.grounding import singular
 from depthlm_ros.language.question import Able, read_question
-from depthlm_ros.language.ways import Body
 from depthlm_ros.models.base import QWEN3_VL_BOXES
 from depthlm_ros.point_readings import sample_points
 from depthlm_ros.status import Code

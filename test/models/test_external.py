@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.models import foreign, registry
+from depthlm_ros.models import external, registry
 from depthlm_ros.status import StatusError
 
 PACKAGE = """
@@ -58,4 +58,4 @@ def test_names_and_sources():
     assert registry.source_of("transformers:org/name") == "org/name"
     with pytest.raises(StatusError, match="fetches its own weights"):
         registry.source_of("plugin:flat")
-    assert not foreign.is_foreign("embedded")
+    assert not external.is_external("embedded")
