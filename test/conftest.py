@@ -21,6 +21,9 @@ REFERENCE = HERE / "data" / "reference"
 NODES = {"ros", "start_node", "start_camera", "start_lasting_camera"}
 """Fixtures that start ROS, or nodes as processes."""
 PROCESSES = (
+    "cli/test_doctor.py",
+    "datasets/test_curation_runs.py",
+    "model_process",
     "demo/test_demo.py",
     "demo/test_node_processes.py",
     "env",
