@@ -3,21 +3,27 @@
 No two test processes ever hear each other.
 """
 
+import json
 import os
 import runpy
 import shutil
 import signal
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from coverage_floor import below_floor
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "data" / "reference"
 NODES = {"ros", "start_node", "start_camera", "start_lasting_camera"}
 """Fixtures that start ROS, or nodes as processes."""
 PROCESSES = (
+    "cli/test_doctor.py",
+    "datasets/test_curation_runs.py",
+    "model_process",
     "demo/test_demo.py",
     "demo/test_node_processes.py",
     "env",
@@ -59,6 +65,23 @@ def pytest_collection_modifyitems(items) -> None:
         node = NODES & set(item.fixturenames) or place.startswith(PROCESSES)
         slow = place.startswith(SLOW) or item.get_closest_marker("slow")
         item.add_marker("node" if node else "slow" if slow else "unit")
+
+
+def pytest_sessionfinish(session) -> None:
+    """Hold every file of a whole run with ``--cov`` to ``coverage_floor.FLOOR``."""
+    config = session.config
+    plugin = config.pluginmanager.getplugin("_cov")
+    controller = getattr(plugin, "cov_controller", None)
+    chosen = config.option.markexpr or config.option.keyword
+    if controller is None or chosen or config.args_source is not config.ArgsSource.TESTPATHS:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "coverage.json"
+        controller.cov.json_report(outfile=str(path))
+        missing = below_floor(json.loads(path.read_text(encoding="utf-8")))
+    if missing:
+        print("", *missing, sep="\n")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")

@@ -94,8 +94,8 @@ def _chosen(names: list[str], camera: str) -> str:
 def _cameras(table: dict, path: str = "", depth: int = 0) -> dict:
     """Return the cameras of a table and of the tables in it: name -> (form, table)."""
     fields = Fields(table, [])
-    if not path and (several := _pairs_of(table, fields)):
-        return several
+    if several := _pairs_of(table, fields):
+        return {f"{path}/{name}" if path else name: found for name, found in several.items()}
     for form in FORMS:
         if form.fits(fields):
             return {path: (form, table)}

@@ -45,7 +45,7 @@ STOP_TIMEOUT_S = 0.5
 
 
 class CameraNode(Node):
-    """``make_path``: makes the procedural world, as ``scenes.walk.CameraPath`` does."""
+    """``make_path``: makes the procedural world, as ``scenes.camera_path.CameraPath`` does."""
 
     def __init__(self, make_path=make_camera_path, **kwargs):
         super().__init__("camera", **kwargs)

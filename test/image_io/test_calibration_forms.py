@@ -96,6 +96,7 @@ READ = [  # name, text, model, d
     ("pyrealsense2", {**SIZE, "fx": 600.5, "fy": 601.5, "ppx": 320.5, "ppy": 240.5,
      "model": "<distortion.brown_conrady: 4>", "coeffs": D}, "plumb_bob", D),
     ("OAK fisheye", oak(1, FISHEYE), "equidistant", FISHEYE),
+    ("OAK in a wrapper", {"calibration": oak(0, D)}, "plumb_bob", D),
     ("ORB-SLAM's cols", orb("type: PinHole", D, "cols"), "plumb_bob", D),
     ("OpenVSLAM fisheye", orb("model: fisheye", FISHEYE, "cols"), "equidistant", FISHEYE),
     ("Stella fisheye", stella("fisheye", **BY_K), "equidistant", FISHEYE),

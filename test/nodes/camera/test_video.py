@@ -57,6 +57,26 @@ def test_a_video_file_plays_at_its_own_pace(tools, clip):
     assert len(played(tools, clip, fx=60.0, count=2)[1]) == 2
 
 
+def test_a_bare_stream_without_times_plays_at_its_rate(tools, clip, monkeypatch):
+    """As .h264 of a Raspberry Pi: OpenCV says position 0 for every picture."""
+    real = cv2.VideoCapture
+
+    class Bare:
+        def __init__(self, *words):
+            self._inner = real(*words)
+
+        def __getattr__(self, name):
+            return getattr(self._inner, name)
+
+        def get(self, what):
+            """Know the rate and no position."""
+            return 0.0 if what == cv2.CAP_PROP_POS_MSEC else self._inner.get(what)
+
+    monkeypatch.setattr(cv2, "VideoCapture", Bare)
+    _, samples, _ = played(tools, clip, fx=60.0)
+    assert np.diff([s.time_ns for s in samples]) == pytest.approx(1e8, rel=1e-6)
+
+
 def test_intrinsics_of_a_video(tools, clip):
     assert played(tools, clip, hfov=90.0)[1][0].info.k[0] == pytest.approx(32.0)
     error = refused(tools, clip)

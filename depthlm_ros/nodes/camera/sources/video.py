@@ -20,7 +20,11 @@ from depthlm_ros.nodes.camera.sources.source import FIRST_NS, SECOND_NS, CameraS
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.status import Code, StatusError
 
-ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mjpeg", ".mjpg", ".ts")
+ENDINGS = (
+    ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mjpeg", ".mjpg", ".ts", ".mts", ".m2ts",
+    ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".gif", ".h264", ".h265", ".hevc",
+)  # fmt: skip
+TYPICAL_RATE_HZ = 25.0
 SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
 DEVICE = re.compile(r"(/dev/video\d+|/dev/v4l/\S+|webcam(:\d+)?)")
 TIMEOUT_MS = 5000
@@ -105,7 +109,7 @@ class Video:
         begin_s, self._first = time.monotonic(), None
         if not self.is_live:
             self._reopen()
-        last_ns = FIRST_NS
+        last_ns = 0
         while not self._stopped:
             rgb, taken_ns = self._read(), time.time_ns()
             if rgb is None:
@@ -116,10 +120,23 @@ class Video:
             if self.is_live:
                 time_ns = FIRST_NS + int((time.monotonic() - begin_s) * SECOND_NS)
             else:
-                position_ms = max(0.0, self._capture.get(cv2.CAP_PROP_POS_MSEC))
-                time_ns = FIRST_NS + int(position_ms * 1e6)
+                time_ns = self._time_in_file(last_ns)
             last_ns = max(last_ns, time_ns)
             yield rgb, taken_ns, last_ns
+
+    def _time_in_file(self, last_ns: int) -> int:
+        """Return when the picture just read is due [ns]; ``last_ns``: when the one before was.
+
+        A bare stream (.h264) bears no times: its pictures follow at its rate.
+        """
+        position_ms = max(0.0, self._capture.get(cv2.CAP_PROP_POS_MSEC))
+        time_ns = FIRST_NS + int(position_ms * 1e6)
+        if not last_ns or time_ns > last_ns:
+            return time_ns
+        rate_hz = self._capture.get(cv2.CAP_PROP_FPS)
+        return last_ns + int(
+            SECOND_NS / (rate_hz if 1.0 <= rate_hz <= 1000.0 else TYPICAL_RATE_HZ)
+        )
 
     def _read(self) -> np.ndarray | None:
         try:
