@@ -16,13 +16,13 @@ from depthlm_ros.nodes.camera_node import main
 
 
 class RampWalk:
-    """Shot ``i`` is red i, green u, blue v; z-depth i + 1 + v / 8 + u / 64 m, row 0 the sky."""
+    """Frame ``i`` is red i, green u, blue v; z-depth i + 1 + v / 8 + u / 64 m, row 0 the sky."""
 
     def __init__(self, camera, seed, kinds, shots_per_scene, rate_hz, seconds=0.0, fails_at=-1):
         self.camera, self.seconds, self.fails_at = camera, seconds, fails_at
 
-    def shot(self, index):
-        """Return the shot, or fail as told."""
+    def frame(self, index):
+        """Return the frame, or fail as told."""
         if self.seconds:
             print("rendering", flush=True)
             time.sleep(self.seconds)

@@ -99,8 +99,8 @@ class Transforms:
         if not self.listen():
             raise StatusError(
                 Code.NO_TF,
-                f"a transform {names} is needed and {NOT_INSTALLED}: leave frame_id empty for the "
-                "camera's own frame, or install it",
+                f"a transform {names} is needed and {NOT_INSTALLED}: install it (the camera's own "
+                "frame, an empty frame_id, needs no transform)",
             )
         if carried:
             given = await self._lookup(carried, source, source_ns, until)
