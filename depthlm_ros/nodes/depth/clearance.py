@@ -96,7 +96,13 @@ class ClearanceServices(RequestHandler):
             return SweptBox.floating(start, direction, *size, up=up).grown(request.margin)
         if ground is None:
             return None
-        lowest = float(obstacles.rules.over(ground)[0])
+        lowest = obstacles.rules.min_height_m
+        if not request.height > lowest:
+            raise StatusError(
+                Code.BAD_QUESTION,
+                f"height = {request.height:g} m: must be greater than obstacle_min_height_m = "
+                f"{lowest:g} m, over which a thing drives",
+            )
         if request.to_target:  # the way is measured on the ground
             length = float(np.linalg.norm(ground.level_axes()[:2] @ (direction * length)))
             size = (length, *size[1:])
@@ -108,8 +114,11 @@ class ClearanceServices(RequestHandler):
         if request.to_target:
             way = into(_xyz(request.target)) - start
             length = float(np.linalg.norm(way))
-            if not length > 0:
-                raise StatusError(Code.BAD_QUESTION, "target and start are one point: give a way")
+            if not 0 < length <= MOST_M:
+                raise StatusError(
+                    Code.BAD_QUESTION,
+                    f"target is {length:g} m from start: must be positive and at most {MOST_M:g}",
+                )
             return way / length, length
         direction = _xyz(request.direction)
         if not np.any(direction):
@@ -260,10 +269,15 @@ def _check_request(request) -> None:
                 "{width: 0.6, height: 1.0, length: 2.0, begin: 0.8}",
             )
     points = (request.start, request.direction, request.target)
-    numbers = [request.begin, *request.headings, *(x for p in points for x in (p.x, p.y, p.z))]
+    numbers = [*request.headings, *(x for p in points for x in (p.x, p.y, p.z))]
     if not all(map(math.isfinite, numbers)) or len(request.headings) > MOST_HEADINGS:
         raise StatusError(
             Code.BAD_QUESTION,
-            f"begin, headings, start, direction and target must be finite numbers, and headings "
-            f"at most {MOST_HEADINGS}",
+            f"headings, start, direction and target must be finite numbers, and headings at most "
+            f"{MOST_HEADINGS}",
+        )
+    if not abs(request.begin) <= MOST_M:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            f"begin = {request.begin:g} m: must be from -{MOST_M:g} to {MOST_M:g} m",
         )
