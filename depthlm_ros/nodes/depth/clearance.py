@@ -24,8 +24,9 @@ from depthlm_ros.geometry.clearance import (
 )
 from depthlm_ros.geometry.swept_box import SweptBox
 from depthlm_ros.nodes.common import conversions
+from depthlm_ros.nodes.common.conversions import requested_stamp_ns
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
-from depthlm_ros.nodes.depth import responses
+from depthlm_ros.nodes.depth import clicks, responses
 from depthlm_ros.nodes.depth.applied_scale import named_source
 from depthlm_ros.nodes.depth.clearance_markers import clearance_markers
 from depthlm_ros.nodes.depth.requests import RequestHandler
@@ -62,14 +63,13 @@ class ClearanceServices(RequestHandler):
             _check_request(request)
             until = self._until(begin, request.deadline)
             frame_depth = await self._scheduler.fresh_depth(until)
-            obstacles = self._surroundings.obstacles(frame_depth.depth_map)
+            obstacles = await self._surroundings.obstacles_for(frame_depth.depth_map, until)
             into = await self._transform("", request.frame_id, frame_depth, until)
             back = await self._transform(request.frame_id, "", frame_depth, until)
             self._scheduler.check_active()
             box = self._box(obstacles, request, into)
-            found, rules = self._checked(obstacles, box), self._rules()
-            if box is not None:
-                response.free_headings = free_distances(obstacles, box, request.headings, rules)
+            found = self._checked(obstacles, box, request.begin)
+            response.free_headings = self._free_headings(obstacles, box, request)
             self._fill(response, found, obstacles, back)
             response.source = named_source("dense", frame_depth.scale)
             self._show(frame_depth, box, found)
@@ -134,10 +134,17 @@ class ClearanceServices(RequestHandler):
             max_unseen=values.clearance_max_unseen,
         )
 
-    def _checked(self, obstacles, box: SweptBox | None) -> Clearance:
+    def _checked(self, obstacles, box: SweptBox | None, begin_m: float) -> Clearance:
         if box is None:
-            return Clearance(Verdict.UNKNOWN, self._surroundings.why_no_ground())
+            why = self._surroundings.why_no_ground()
+            return Clearance(Verdict.UNKNOWN, why, free_m=begin_m)
         return check_clearance(obstacles, box, self._rules())
+
+    def _free_headings(self, obstacles, box: SweptBox | None, request) -> list[float]:
+        """Return how far it is free for each heading; the begin itself without a ground."""
+        if box is None:
+            return [request.begin] * len(request.headings)
+        return free_distances(obstacles, box, request.headings, self._rules())
 
     def _fill(self, message, found: Clearance, obstacles, back) -> None:
         """Put what was found into a reply or a message; ``back``: optical to its frame."""
@@ -172,7 +179,7 @@ class ClearanceServices(RequestHandler):
         obstacles = self._surroundings.obstacles(frame_depth.depth_map)
         message = self._corridor(values)
         box = self._box(obstacles, _Corridor(message), np.asarray)
-        found = self._checked(obstacles, box)
+        found = self._checked(obstacles, box, message.begin)
         self._show(frame_depth, box, found)
         try:
             self._send(message, found, obstacles, frame_depth)
@@ -222,11 +229,15 @@ class ClearanceServices(RequestHandler):
         try:
             until = time.monotonic() + self._node.parameters.values.deadline
             frame_depth = await self._scheduler.fresh_depth(until)
-            obstacles = self._surroundings.obstacles(frame_depth.depth_map)
-            into = await self._transform("", target.header.frame_id, frame_depth, until)
+            obstacles = await self._surroundings.obstacles_for(frame_depth.depth_map, until)
+            clicks.check_finite(_xyz(target.point))
+            clicked_ns = requested_stamp_ns(target.header.stamp)
+            into = await self._transform(
+                "", target.header.frame_id, frame_depth, until, clicked_ns
+            )
             corridor = _Corridor(message, target=into(_xyz(target.point)))
             box = self._box(obstacles, corridor, np.asarray)
-            found = self._checked(obstacles, box)
+            found = self._checked(obstacles, box, message.begin)
             if box is not None:
                 message.length = box.end_m - message.margin
             self._show(frame_depth, box, found)

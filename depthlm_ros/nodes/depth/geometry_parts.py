@@ -1,7 +1,5 @@
 """What the node does with the geometry of a frame, wired together."""
 
-import time
-
 from depthlm_ros.nodes.depth.clearance import ClearanceServices
 from depthlm_ros.nodes.depth.obstacle_streams import ObstacleStreams
 from depthlm_ros.nodes.depth.regions import RegionServices
@@ -13,7 +11,6 @@ class GeometryParts:
     """Clearance, obstacles, scan, regions and scale, on one ground and one labelled depth map."""
 
     def __init__(self, node, scheduler, depth_publishers, guard):
-        self._node = node
         self.surroundings = Surroundings(node)
         parts = (node, scheduler, depth_publishers, guard, self.surroundings)
         self._scale = ScaleCalibration(*parts)
@@ -31,9 +28,6 @@ class GeometryParts:
 
     def publish(self, frame_depth) -> None:
         """Publish what is wanted of a result; on the worker."""
-        if self._node.parameters.values.ground_source == "tf":
-            follow = self.surroundings.follow_tf
-            self._node.executor.create_task(follow, frame_depth, time.monotonic())
         for stream in self._streams:
             stream.publish(frame_depth)
 
