@@ -1,7 +1,9 @@
 """Which versions of transformers serve the models here; checked before it is imported."""
 
+import inspect
 import logging
 import re
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from depthlm_ros.status import Code, StatusError
@@ -31,6 +33,15 @@ def check_transformers(found: str | None = None) -> None:
     if numbers > NEWEST_TRIED:
         newest = ".".join(map(str, NEWEST_TRIED))
         _log.warning("transformers %s is newer than %s, the newest tried here", installed, newest)
+
+
+def cache_argument(forward: Callable, cache) -> dict:
+    """Return ``cache`` by the name that a forward pass of the stock models takes it by.
+
+    ``cache`` from transformers 5.24 on, where ``past_key_values`` ends with 5.40; that one before.
+    """
+    takes = inspect.signature(forward).parameters
+    return {"cache" if "cache" in takes else "past_key_values": cache}
 
 
 def _refusal(what: str) -> StatusError:

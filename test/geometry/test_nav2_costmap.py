@@ -282,7 +282,7 @@ def test_the_configured_ranges_are_consistent():
 def test_random_scenes_have_no_phantom_wall_and_no_false_free_space(seed):
     """LETHAL only where a shape is (or a cell beside); FREE never where a shape fills the cell."""
     view = true_view(seed)
-    ground = known_ground(view)
+    ground = known_ground(view, view.depth_map)
     assert ground is not None
     found = DepthPublishers(view.depth_map, ground).voxels()
     start = SweptBox.standing(ground, (0, 0, 0), (0, 0, 1), 1.0, 1.0, 1.0)

@@ -15,6 +15,7 @@ from transformers import Qwen3Config, Qwen3Model
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.head import DepthHead
 from depthlm_ros.models.compact.tower import Tower
+from depthlm_ros.models.versions import cache_argument
 
 STRIDE = 32
 """Side of an image token in pixels: views are multiples of it."""
@@ -83,9 +84,8 @@ class CompactModule(nn.Module):
 
     def states(self, inputs: torch.Tensor, cache=None) -> torch.Tensor:
         """Return the language model's last hidden states (B, n, W) for inputs (B, n, W)."""
-        out = self.language(
-            inputs_embeds=inputs, past_key_values=cache, use_cache=cache is not None
-        )
+        kept = cache_argument(self.language.forward, cache)
+        out = self.language(inputs_embeds=inputs, use_cache=cache is not None, **kept)
         return out.last_hidden_state
 
     def forward(

@@ -25,6 +25,7 @@ from depthlm_ros.models.runtime.fused_layers import (
     rotary_tables,
 )
 from depthlm_ros.models.runtime.rotary import axial_frequencies, axial_tables
+from depthlm_ros.models.versions import cache_argument
 from depthlm_ros.status import Code, StatusError
 
 PREFIX = (
@@ -232,12 +233,8 @@ class DepthVLMModule(nn.Module):
             if self._frozen:
                 x = self._frozen.layers[index](x, tables.text_rotary, cache)
             else:
-                x = layer(
-                    x,
-                    position_embeddings=tables.text_rotary,
-                    attention_mask=None,
-                    past_key_values=cache,
-                )
+                kept = cache_argument(layer.forward, cache)
+                x = layer(x, position_embeddings=tables.text_rotary, attention_mask=None, **kept)
             if index < len(deepstack):
                 after = x.shape[1] - start - deepstack[index].shape[1]
                 x = x + F.pad(deepstack[index].to(x.dtype), (0, 0, start, after))

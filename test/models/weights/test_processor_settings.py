@@ -8,7 +8,7 @@ import pytest
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
-from depthlm_ros.models.versions import check_transformers
+from depthlm_ros.models.versions import cache_argument, check_transformers
 from depthlm_ros.models.weights.processor_settings import mean_and_std
 from depthlm_ros.status import Code, StatusError
 
@@ -140,3 +140,12 @@ def test_the_installed_one_serves_and_a_newer_one_is_told(caplog):
     assert not caplog.records
     check_transformers("5.99.1")
     assert "newer than 5.24" in caplog.text
+
+
+def test_the_cache_goes_by_the_name_that_a_version_takes_it_by():
+    def older(x, past_key_values=None): ...
+
+    def newer(x, cache=None, **kwargs): ...
+
+    assert cache_argument(older, 1) == {"past_key_values": 1}
+    assert cache_argument(newer, 1) == {"cache": 1}
