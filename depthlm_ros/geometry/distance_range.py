@@ -19,14 +19,14 @@ def range_of_distance(
     convex, so the greatest is at a corner of the box, and the least on an edge (where a = bc or
     b = ac, clipped to it).
     """
-    points = [np.asarray(point, dtype=np.float64) for point in points]
-    lengths = [float(np.linalg.norm(point)) for point in points]
+    rays = [np.asarray(point, dtype=np.float64) for point in points]
+    lengths = [float(np.linalg.norm(ray)) for ray in rays]
     boxes = [
         (length * low, length * high) for length, (low, high) in zip(lengths, scales, strict=True)
     ]
     if not all(math.isfinite(end) for box in boxes for end in box) or not all(lengths):
         return math.nan, math.nan
-    c = float(np.clip(points[0] @ points[1] / (lengths[0] * lengths[1]), -1.0, 1.0))
+    c = float(np.clip(rays[0] @ rays[1] / (lengths[0] * lengths[1]), -1.0, 1.0))
 
     def apart(a: float, b: float) -> float:
         return math.sqrt(max(0.0, a * a + b * b - 2 * a * b * c))

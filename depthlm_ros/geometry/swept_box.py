@@ -183,11 +183,11 @@ class SweptBox:
         low, high = self.limits()
         cell = _cell_size(high - low, cell_m, most)
         counts = np.maximum(np.ceil((high - low) / cell - 1e-9), 1).astype(int)
-        middles = (
+        x, y, z = (
             (np.arange(n) + 0.5) / n * (b - a) + a
             for n, a, b in zip(counts, low, high, strict=True)
         )
-        return self._grid(*middles, reach_m=float(high[0] - low[0]) / counts[0] / 2)
+        return self._grid(x, y, z, reach_m=float(high[0] - low[0]) / counts[0] / 2)
 
     def footprint(self, cell_m: float, most: int) -> Cells:
         """Return a grid of the ground below the box, rims included; as ``samples``."""
