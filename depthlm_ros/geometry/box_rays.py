@@ -163,10 +163,10 @@ class _Part:
 
     def _is_low(self) -> np.ndarray | bool:
         """Tell where some part of a pixel's interval is as low as the box, bool (H, W)."""
-        height = self._obstacles.height_m
-        if not self._box.on_ground or height is None:
+        height, ground = self._obstacles.height_m, self._obstacles.ground_plane
+        if not self._box.on_ground or height is None or ground is None:
             return True
-        camera_m, top_m = self._obstacles.ground_plane.height_m, self._box.top_m
+        camera_m, top_m = ground.height_m, self._box.top_m
         top = max(top_m, camera_m + (top_m - camera_m) * float(self._ratio))
         with np.errstate(invalid="ignore"):
             return height[self._window] <= np.float32(top + 2 * self._far / self._camera.fy)
