@@ -70,6 +70,8 @@ def pytest_collection_modifyitems(items) -> None:
 def pytest_sessionfinish(session) -> None:
     """Hold every file of a whole run with ``--cov`` to ``coverage_floor.FLOOR``."""
     config = session.config
+    if hasattr(config, "workerinput"):
+        return  # the process that gave out the work sees the whole
     plugin = config.pluginmanager.getplugin("_cov")
     controller = getattr(plugin, "cov_controller", None)
     chosen = config.option.markexpr or config.option.keyword
@@ -126,7 +128,7 @@ def _claim_domain() -> tuple[int, socket.socket]:
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs behind it
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if "ROS_DOMAIN_ID" not in os.environ:
+if "ROS_DOMAIN_ID" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
     _domain, _claim = _claim_domain()
     os.environ["ROS_DOMAIN_ID"] = str(_domain)
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")

@@ -54,7 +54,7 @@ HEAVY = {  # what must not be there after importing every module of a top-level 
 ALL = set(HEAVY)
 PURE = {"status", "tasks", "sanitize", "interval", "point_depth", "frame", "geometry"}
 CONTRACTS = {"models.base", "models.options", "models.option_types"}
-CONTRACTS |= {"models.device", "models.device_memory", "models.import_logging"}
+CONTRACTS |= {"models.device", "models.device_memory", "models.import_logging", "models.versions"}
 METHOD = PURE | CONTRACTS | {"prompting", "models.weights", "models.runtime"}
 LOWER = ALL - {"training", "evaluation", "benchmarks", "nodes", "demo", "web", "cli"}
 LOWER -= {"client", "client_geometry", "interfaces", "executables"}
@@ -78,6 +78,7 @@ WALLS = {  # which rooms a room may import, even inside a function; the longest 
     "models.device": {"status"},
     "models.device_memory": {"status"},
     "models.import_logging": set(),
+    "models.versions": {"status"},
     "models": METHOD
     | {"models", "models.depthlm", "models.depthvlm", "models.compact", "models.adapters"},
     "models.weights": PURE | CONTRACTS | {"image_io.atomic_write"},  # knows no network
