@@ -72,7 +72,7 @@ class ClearanceServices(RequestHandler):
             response.free_headings = self._free_headings(obstacles, box, request)
             self._fill(response, found, obstacles, back)
             response.source = named_source("dense", frame_depth.scale)
-            self._show(frame_depth, box, found)
+            self._show(frame_depth, box, found, obstacles)
             status = StatusError(Code.OK, "")
             age_s = self._scheduler.check_fresh(frame_depth)
         except Exception as error:  # every request gets a reply
@@ -180,7 +180,7 @@ class ClearanceServices(RequestHandler):
         message = self._corridor(values)
         box = self._box(obstacles, _Corridor(message), np.asarray)
         found = self._checked(obstacles, box, message.begin)
-        self._show(frame_depth, box, found)
+        self._show(frame_depth, box, found, obstacles)
         try:
             self._send(message, found, obstacles, frame_depth)
         except StatusError as refusal:
@@ -212,10 +212,10 @@ class ClearanceServices(RequestHandler):
         message.age = responses.duration(self._age_s(frame_depth))
         self._guard.wrap("publishing ~/clearance", self._publisher.publish)(message)
 
-    def _show(self, frame_depth, box: SweptBox | None, found: Clearance) -> None:
-        if box is not None and self._depth_publishers.has_subscriber("markers"):
+    def _show(self, frame_depth, box: SweptBox | None, found: Clearance, obstacles) -> None:
+        if self._depth_publishers.has_subscriber("markers"):
             header = conversions.header_of(frame_depth.frame)
-            markers = clearance_markers(box, found, header)
+            markers = clearance_markers(box, found, obstacles.ground_plane, header)
             self._depth_publishers.publish_message("markers", markers)
 
     # -- clicked target -----------------------------------------------------------------------
@@ -240,7 +240,7 @@ class ClearanceServices(RequestHandler):
             found = self._checked(obstacles, box, message.begin)
             if box is not None:
                 message.length = box.end_m - message.margin
-            self._show(frame_depth, box, found)
+            self._show(frame_depth, box, found, obstacles)
             self._send(message, found, obstacles, frame_depth)
         except Exception as error:  # every target gets an answer
             self._send_refusal(message, self._status_of("~/clearance_target", error), frame_depth)

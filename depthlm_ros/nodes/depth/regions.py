@@ -15,6 +15,7 @@ from depthlm_ros.geometry import regions
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.applied_scale import named_source
+from depthlm_ros.nodes.depth.region_markers import region_markers
 from depthlm_ros.nodes.depth.requests import RequestHandler
 from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
@@ -29,6 +30,7 @@ class RegionServices(RequestHandler):
 
     def __init__(self, node, scheduler, depth_publishers, guard, surroundings):
         super().__init__(node, scheduler, guard)
+        self._depth_publishers = depth_publishers
         self._recent: deque = deque(maxlen=KEPT)
         self._serve(MeasureRegions, "~/measure_regions", self._on_measure)
 
@@ -73,8 +75,14 @@ class RegionServices(RequestHandler):
             age_s = self._age_s(frame_depth)
         response.status = conversions.status_msg(status.code, status.text)
         response.header = responses.header_in(frame_depth, request.frame_id)
+        self._show(response)
         self._stamp(response, age_s, begin, status.code)
         return response
+
+    def _show(self, response) -> None:
+        if self._depth_publishers.has_subscriber("markers"):
+            markers = region_markers(response.regions, response.gaps, response.header)
+            self._depth_publishers.publish_message("markers", markers)
 
     async def _frame(self, stamp, until: float):
         """Return the result of the picture with this stamp; the newest for zero."""
