@@ -1,6 +1,7 @@
 """What the node does with the geometry of a frame, wired together."""
 
 from depthlm_ros.nodes.depth.clearance import ClearanceServices
+from depthlm_ros.nodes.depth.detections import offer_detections
 from depthlm_ros.nodes.depth.obstacle_streams import ObstacleStreams
 from depthlm_ros.nodes.depth.regions import RegionServices
 from depthlm_ros.nodes.depth.scale_calibration import ScaleCalibration
@@ -18,8 +19,9 @@ class GeometryParts:
             self._scale,
             ObstacleStreams(*parts),
             ClearanceServices(*parts),
-            RegionServices(*parts),
         )
+        regions = RegionServices(node, scheduler, depth_publishers, guard)
+        self._detections = offer_detections(node, scheduler, regions, guard)
         depth_publishers.add_stream(self)
 
     def wanted(self) -> bool:
