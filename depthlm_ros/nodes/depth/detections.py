@@ -40,7 +40,7 @@ class Detections(RequestHandler):
     def __init__(self, node, scheduler, regions: RegionServices, guard, vision_msgs):
         super().__init__(node, scheduler, guard)
         self._regions, self._messages = regions, vision_msgs
-        self._warned_at_s = -math.inf
+        self._warned_at_s: dict = {}
         self._publisher = create_publisher(
             node, guard, vision_msgs.Detection3DArray, "~/detections_3d"
         )
@@ -63,7 +63,7 @@ class Detections(RequestHandler):
         except Exception as error:  # the next array may be measured
             refusal = self._status_of("~/detections", error)
             code = refusal.code
-            self._warn(f"no ~/detections_3d: {refusal.text or code.name}")
+            self._warn(code, f"no ~/detections_3d: {refusal.text or code.name}")
         self._scheduler.statistics.answers[Code(code).name] += 1
 
     async def _measured(self, message):
@@ -90,10 +90,11 @@ class Detections(RequestHandler):
         ]
         return self._messages.Detection3DArray(header=header, detections=good)
 
-    def _warn(self, sentence: str) -> None:
+    def _warn(self, code: Code, sentence: str) -> None:
+        """Warn, of each code once a minute at most."""
         now = time.monotonic()
-        if now - self._warned_at_s >= WARN_AGAIN_S:
-            self._warned_at_s = now
+        if now - self._warned_at_s.get(code, -math.inf) >= WARN_AGAIN_S:
+            self._warned_at_s[code] = now
             self._node.get_logger().warning(sentence)
 
 

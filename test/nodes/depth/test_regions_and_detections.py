@@ -155,7 +155,7 @@ class Pair(detections.Detections):
             statistics=SimpleNamespace(answers=dict.fromkeys([c.name for c in Code], 0)),
         )
         self._regions = SimpleNamespace(measure=self._measure, show=lambda *_: None)
-        self._messages, self._warned_at_s, self._seen = MESSAGES, -math.inf, seen
+        self._messages, self._warned_at_s, self._seen = MESSAGES, {}, seen
 
     async def _depth(self, until, stamp):
         self.asked_stamps.append(stamp)
