@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD
+from depthlm_ros.language.question_checks import UnclearError
 from depthlm_ros.status import Code, StatusError
 
 ONE, ALL = "one", "all"
@@ -295,7 +296,7 @@ def _check_name(name: str, text: str) -> None:
         )
     first = name.split(" ", 1)[0]
     if first in PREPOSITIONS or _VERBS.search(name) or len(name) > MAX_NAME:
-        raise StatusError(
+        raise UnclearError(
             Code.BAD_QUESTION,
             f"{shown!r} is not understood as the name of one thing: ask in plain words, as in "
             "'How far is the chair?'",

@@ -32,6 +32,7 @@ class Services(RequestHandler):
         super().__init__(node, scheduler, guard)
         self._depth_publishers, self.transforms = depth_publishers, node.transforms
         self._asker = Asker(node, scheduler)
+        self.server_statistics = self._asker.statistics
         self._serve(QueryPoints, "~/query_points", self._on_query)
         self._serve(Ask, "~/ask", self._on_ask)
         self._action = AskAction(node, self, guard, self._group)
