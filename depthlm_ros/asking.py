@@ -11,8 +11,10 @@ import numpy as np
 
 from depthlm_ros.estimator import FrameDepth, FrameEstimator, source_camera
 from depthlm_ros.frame import Frame
+from depthlm_ros.geometry.regions import rectified_bounds
 from depthlm_ros.language.answer import Answer, refused
 from depthlm_ros.language.answer_scene import answer_scene
+from depthlm_ros.language.boxes import Box
 from depthlm_ros.language.free_distance import Body
 from depthlm_ros.language.model_reading import READING_TOKENS, ReadByModel, read_by_model
 from depthlm_ros.language.question import MAX_QUESTION, Able, Question
@@ -24,6 +26,7 @@ from depthlm_ros.models.base import (
     grounding_of,
     speaks,
 )
+from depthlm_ros.status import Code, StatusError
 
 BOX_TOKENS = 512
 """Tokens that a list of boxes may take: one box takes about 30."""
@@ -65,6 +68,26 @@ class FrameScene:
     def read(self, pixels: Sequence) -> list:
         """Return one PointDepth a pixel (N, 2) of the image as taken, in order."""
         return self._estimator.sample(self._frame_depth, pixels)
+
+    def rectified(self, box: Box) -> Box:
+        """Return the box, rectified, that is around a box of the image as taken.
+
+        Raises StatusError(OUT_OF_IMAGE) for one that is not inside the image, or not seen.
+        """
+        camera = self.camera
+        edges, last = (box.left, box.top), (camera.width - 0.5, camera.height - 0.5)
+        if min(edges) < -0.5 or box.right > last[0] or box.bottom > last[1]:
+            raise StatusError(
+                Code.OUT_OF_IMAGE,
+                f"the region of pixels {edges[0] + 0.5:g} to {box.right - 0.5:g}, "
+                f"{edges[1] + 0.5:g} to {box.bottom - 0.5:g} leaves the image of {camera.width} x "
+                f"{camera.height}",
+            )
+        sides = box.left, box.top, box.right, box.bottom
+        bounds = rectified_bounds(self._frame_depth.rectifier, sides)
+        if bounds is None:
+            raise StatusError(Code.OUT_OF_IMAGE, "the rectified image shows nothing of the region")
+        return Box(*bounds)
 
     def as_taken(self, pixel: Sequence) -> tuple[float, float]:
         """Return the pixel as taken of a pixel of the rectified image."""

@@ -43,10 +43,13 @@ def _answer(options):
     from depthlm_ros.language.answer import answer_freely
     from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
     from depthlm_ros.language.question_checks import UnclearError
+    from depthlm_ros.language.things import region_thing
     from depthlm_ros.models.base import speaks
 
     _check_order(options.image, options.question)
     pixels = [tuple(pixel) for pixel in options.at]
+    if options.region:
+        pixels.append(region_thing(*options.region))
     with contextlib.suppress(UnclearError):  # which the model may read
         read_any_question(options.question, pixels, able=Able.THINGS | Able.WAYS)  # before loading
     frame, rectifier, photo = frame_of(options.image, options)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 MAX_REPLY = 20_000
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
@@ -15,7 +16,7 @@ class NoJsonError(ValueError):
         self.body = body
 
 
-def first_json(reply: str, opens: str = "[{") -> object:
+def first_json(reply: str, opens: str = "[{") -> Any:
     """Return the first list or object of a reply, of which MAX_REPLY characters are read.
 
     ``opens``: the signs that it may begin with. Raises NoJsonError without one, ValueError where

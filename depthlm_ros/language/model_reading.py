@@ -9,6 +9,7 @@ the question, never from the model; a form that would leave one out is refused.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from depthlm_ros.language.grounding import singular
 from depthlm_ros.language.json_reply import first_json
@@ -52,7 +53,7 @@ _DIRECTIONS = {
     "right": r"\bright\b",
     "ahead": r"\b(?:ahead|forwards?|front|straight)\b",
 }
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "task": {"type": "string", "enum": [*(task.value for task in FORMS), NONE]},

@@ -7,7 +7,7 @@ question's text reaches a prompt (but the name of a thing), a path or a format s
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 
 from depthlm_ros.geometry.camera import PinholeCamera
@@ -140,7 +140,8 @@ class FreeQuestion:
         if self.has_pixels:
             raise StatusError(
                 Code.BAD_QUESTION,
-                "a question in free words is about the whole image: leave the pixels out, or ask "
+                "a question in free words is about the whole image: leave the pixels out, and a "
+                f"region, or ask "
                 f"for example {phrases.EXAMPLES}",
             )
 
@@ -174,6 +175,8 @@ def read_question(
 ) -> Question:
     """Read a question; ``pixels`` (u, v) came beside it and go before those in the text.
 
+    Among them may be one ``things.region_thing``: what a part of the image shows.
+
     "This point" with no pixel anywhere is the centre of the image; a named thing, a superlative or
     a free way never is.
 
@@ -194,7 +197,7 @@ def read_question(
 def _read(text: str, pixels, max_length: int, able: Able) -> Question:
     plain = normalise_text(text, max_length)
     declared, plain = phrases.read_declared(plain)
-    given = [tuple(p) for p in pixels]
+    given = [p if isinstance(p, Thing) else tuple(p) for p in pixels]
     found, plain = read_points(plain)
     unit = wanted_length_unit(plain)
     quantities = read_quantities(plain)
@@ -210,13 +213,19 @@ def _read(text: str, pixels, max_length: int, able: Able) -> Question:
     common = {"unit": unit, "declared": declared, "direction": kind.direction}
     if kind.task in OF_WAYS:
         return _way(kind, given + found, able, common)
+    within = None
+    if kind.task in (Task.COUNT, Task.EXISTS):  # of a name, in the region where there is one
+        within = next((thing.within for thing in given if isinstance(thing, Thing)), None)
+        given = [p for p in given if not isinstance(p, Thing)]
     task, points, assumed = points_of(kind, given, found)
     _check_able(task, points, able)
     if len(points) != task.points:
         raise _wrong_number(task, len(points))
     width = quantities.lengths_m[0] if quantities.lengths_m else math.nan
     amount = amount_of(task, quantities)
-    points = tuple(thing_of(p) if isinstance(p, Phrase) else p for p in points)
+    points = tuple(
+        replace(thing_of(p), within=within) if isinstance(p, Phrase) else p for p in points
+    )
     return Question(task, points, amount, assumed=assumed, width_m=width, **common)
 
 
@@ -241,8 +250,9 @@ def _way(kind: Kind, points: list, able: Able, common: dict) -> Question:
 
 def _check_able(task: Task, points: list, able: Able) -> None:
     """Refuse what nobody here can have answered."""
-    named = [point for point in points if isinstance(point, Phrase | Thing)]
-    if task in OF_THINGS and (Able.THINGS not in able or not named):
+    given = [point for point in points if isinstance(point, Thing) and point.is_given]
+    named = [p for p in points if isinstance(p, Phrase | Thing) and p not in given]
+    if task in OF_THINGS and not given and (Able.THINGS not in able or not named):
         raise StatusError(Code.UNSUPPORTED, unsupported.SIZES)
     for phrase in named:
         try:

@@ -106,13 +106,9 @@ def _mask(region: Region, frame_depth) -> np.ndarray:
     if region.kind == Region.POINT:
         return regions.point_mask(rectifier.source_to_rectified(pixel), region.radius, shape)
     if region.kind == Region.BOX:
-        u, v = (region.pixel.u, region.corner.u), (region.pixel.v, region.corner.v)
-        rim = [(a, b) for a in np.linspace(*u, 9) for b in np.linspace(*v, 9)]
-        rectified = rectifier.source_to_rectified(rim)
-        rectified = rectified[np.isfinite(rectified).all(axis=1)]
-        if not len(rectified):
-            return np.zeros(shape, bool)
-        return regions.box_mask((*rectified.min(axis=0), *rectified.max(axis=0)), shape)
+        box = (region.pixel.u, region.pixel.v, region.corner.u, region.corner.v)
+        bounds = regions.rectified_bounds(rectifier, box)
+        return np.zeros(shape, bool) if bounds is None else regions.box_mask(bounds, shape)
     if region.kind not in (Region.RLE, Region.MASK):
         raise ValueError(f"kind = {region.kind}: must be POINT 0, BOX 1, RLE 2 or MASK 3")
     source = _source_mask(region, shape)

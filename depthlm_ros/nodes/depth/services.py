@@ -122,6 +122,7 @@ class Services(RequestHandler):
             requested_stamp_ns(request.stamp)
             self._scheduler.check_active()
             given = responses.pixels_of(request.pixels, at_least=0)
+            given += responses.region_of(request.region)
             frame_depth, answer = await self._asker.answer(request.question, given, progress)
             progress.stage("answering")
             wanted = request.frame_id if answer.evidence else ""
