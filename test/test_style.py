@@ -29,7 +29,7 @@ ROSDEP_KEYS = {
     "transformers": "python3-transformers-pip",
     "yaml": "python3-yaml",
 }
-OPTIONAL = {"bondpy", "fastapi", "nicegui"}
+OPTIONAL = {"bondpy", "fastapi", "nicegui", "vision_msgs"}
 """Of the extra ``web`` in setup.py: rosdep does not know them."""
 
 

@@ -6,15 +6,14 @@ and where a thing drives, the ground below each cell must be there, neither lowe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
 
-from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.geometry.depth_map import ray_axes
+from depthlm_ros.geometry.box_rays import BoxRays, Obstacle
 from depthlm_ros.geometry.obstacles import ObstacleMap
-from depthlm_ros.geometry.swept_box import NEAR_M, SweptBox
+from depthlm_ros.geometry.swept_box import NEAR_M, Cells, SweptBox
 
 NAN = float("nan")
 _TOUCH = 0.01
@@ -56,23 +55,6 @@ class ClearanceRules:
             )
         if not 0 <= self.max_unseen < 1:
             raise ValueError(f"max_unseen = {self.max_unseen}: must lie in [0, 1)")
-
-
-@dataclass(frozen=True)
-class Obstacle:
-    """What stands in a box: distances along its way from its origin [m], NaN without obstacle.
-
-    ``distance_m``: of the nearest point as measured; ``low_m``: the near end of its interval;
-    ``p10_m``: 10th percentile over the pixels. ``point_m``: nearest point, optical frame.
-    ``pixel``: (u, v) in the depth map. ``pixels``: how many show it.
-    """
-
-    distance_m: float = NAN
-    low_m: float = NAN
-    p10_m: float = NAN
-    point_m: tuple = (NAN, NAN, NAN)
-    pixel: tuple = (NAN, NAN)
-    pixels: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,15 +106,16 @@ def check_clearance(
             free_m=box.begin_m,
         )
     ratio = _ratio(obstacles, rules)
-    obstacle = _nearest(obstacles, box, ratio)
-    volume = _CellVisibility.of(
-        obstacles, *box.samples(rules.cell_m, rules.max_cells), ratio, rules, box.on_ground
-    )
+    rays = BoxRays.of(obstacles, box, ratio)
+    rough_m = obstacles.unseen_below_m() if box.on_ground else 0.0
+    cells = box.samples(rules.cell_m, rules.max_cells)
+    volume = _CellVisibility.of(obstacles, cells, ratio, rules, box.on_ground)
     floor = None
     if box.on_ground:
         cells = box.footprint(rules.cell_m, rules.max_cells // 8)
-        floor = _CellVisibility.of(obstacles, *cells, ratio, rules, True)
-    return _judge(box, rules, obstacle, volume, floor)
+        floor = _CellVisibility.of(obstacles, cells, ratio, rules, True)
+    found = _judge(box, rules, rays, volume, floor)
+    return _over_rough_ground(found, box, rough_m) if rough_m else found
 
 
 def free_distances(
@@ -150,85 +133,16 @@ def _ratio(obstacles: ObstacleMap, rules: ClearanceRules) -> float:
     return float(ratio) if ratio >= 1 else rules.assumed_ratio_90
 
 
-def _nearest(obstacles: ObstacleMap, box: SweptBox, ratio: float) -> Obstacle:
-    """Return what may stand in the box: obstacles whose interval reaches into it."""
-    camera = obstacles.depth_map.camera
-    window = box.window(camera)
-    if window is None:
-        return Obstacle()
-    corners = box.corners()[:, 2]
-    depth = obstacles.depth_m[window]
-    chosen = obstacles.obstacle[window] if box.on_ground else np.isfinite(depth)
-    with np.errstate(invalid="ignore"):
-        chosen = chosen & (depth >= np.float32(max(corners.min(), 0.0) / ratio))
-        chosen &= depth <= np.float32(max(corners.max(), 0.0) * ratio)
-    if box.on_ground and obstacles.height_m is not None:  # no part of its interval is so low
-        camera_m = obstacles.ground_plane.height_m
-        top = (
-            max(box.top_m, camera_m + (box.top_m - camera_m) * ratio)
-            + 2 * corners.max() / camera.fy
-        )
-        chosen &= obstacles.height_m[window] <= np.float32(top)
-    x, y = (
-        part[axis]
-        for part, axis in zip(ray_axes(camera), ((..., window[1]), window[0]), strict=True)
-    )
-    x, y = (np.broadcast_to(part, chosen.shape)[chosen] for part in (x, y))
-    return _obstacle_of(box, camera, x, y, depth[chosen], ratio)
-
-
-def _obstacle_of(
-    box: SweptBox, camera: PinholeCamera, x: np.ndarray, y: np.ndarray, z: np.ndarray, ratio: float
-) -> Obstacle:
-    """Return the nearest of points (rays x, y and z-depth (N,)) whose interval meets the box.
-
-    On the ray ``origin + t direction`` in the box's frame t is the z-depth. The interval is cut
-    by the three slabs of the box in turn. To the sides and above the box is grown by the pixel's
-    own size, for what lies between two rays.
-    """
-    origin, (low, high) = box.from_camera(np.zeros(3)), box.limits()
-    pixel = np.float32(1.0 / min(camera.fx, camera.fy))
-    enter, leave = z / np.float32(ratio), z * np.float32(ratio)
-    index = np.arange(len(z))
-    for axis in (1, 0, 2):
-        ax, ay, az = (np.float32(part) for part in box.axes[axis])
-        direction = x[index] * ax + y[index] * ay + az
-        grown = z[index] * pixel if axis else np.float32(0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            a = (np.float32(low[axis] - origin[axis]) - grown) / direction
-            b = (np.float32(high[axis] - origin[axis]) + grown) / direction
-        enter = np.maximum(enter, np.fmin(a, b))
-        leave = np.minimum(leave, np.fmax(a, b))
-        meets = enter <= leave
-        index, enter, leave = index[meets], enter[meets], leave[meets]
-    if not len(index):
-        return Obstacle()
-    ax, ay, az = (np.float32(part) for part in box.axes[0])
-    ahead = x[index] * ax + y[index] * ay + az
-    along = origin[0] + z[index] * ahead
-    entry = float((origin[0] + enter * ahead).min())
-    k = index[np.argmin(along)]
-    point = (float(x[k] * z[k]), float(y[k] * z[k]), float(z[k]))
-    u, v = (float(np.rint(part)) for part in camera.project(point))
-    return Obstacle(
-        float(along.min()),
-        max(entry, box.begin_m),
-        float(np.percentile(along, 10)),
-        point,
-        (u, v),
-        len(index),
-    )
-
-
 @dataclass(frozen=True)
 class _CellVisibility:
     """Which of the cells (N,) the camera saw, and why not the others.
 
-    ``along_m``: x in the box. ``outside``, ``invalid``, ``hidden``, ``drop`` (missing or lower
-    ground): bool, at most one of them True.
+    ``along_m``: x in the box. ``reach_m``: how far before it a cell begins. ``outside``,
+    ``invalid``, ``hidden``, ``drop`` (missing or lower ground): bool, at most one of them True.
     """
 
     along_m: np.ndarray
+    reach_m: float
     outside: np.ndarray
     invalid: np.ndarray
     hidden: np.ndarray
@@ -238,16 +152,15 @@ class _CellVisibility:
     def of(
         cls,
         obstacles: ObstacleMap,
-        points: np.ndarray,
-        along_m: np.ndarray,
+        cells: Cells,
         ratio: float,
         rules: ClearanceRules,
         on_ground: bool,
     ) -> "_CellVisibility":
-        """Look the cells (N, 3) up in the labelled map."""
+        """Look the cells up in the labelled map."""
         camera = obstacles.depth_map.camera
-        z = points[:, 2]
-        pixels = camera.project(np.where(z[:, None] > NEAR_M, points, np.nan))
+        z = cells.points[:, 2]
+        pixels = camera.project(np.where(z[:, None] > NEAR_M, cells.points, np.nan))
         outside = ~camera.contains(pixels)
         at = np.where(outside[:, None], 0.0, np.rint(pixels)).astype(int)
         at = np.clip(at, 0, (camera.width - 1, camera.height - 1))
@@ -259,12 +172,16 @@ class _CellVisibility:
             reach[~(beyond | obstacles.obstacle[row, column])] = np.inf
         with np.errstate(invalid="ignore"):
             hidden = (reach < z * (1 - _TOUCH)) & ~outside & ~invalid
-        lower = obstacles.drop[row, column] | beyond
-        return cls(along_m, outside, invalid, hidden, lower & ~outside & ~invalid & ~hidden)
+        lower = (obstacles.drop[row, column] | beyond) & ~outside & ~invalid & ~hidden
+        return cls(cells.along_m, cells.reach_m, outside, invalid, hidden, lower)
 
     def unseen(self) -> np.ndarray:
         """Tell which cells were not seen."""
         return self.outside | self.invalid | self.hidden
+
+    def first(self, chosen: np.ndarray) -> float:
+        """Return where the first of chosen cells begins [m]; NaN for none."""
+        return float(self.along_m[chosen].min() - self.reach_m) if chosen.any() else NAN
 
     def visible_from(self, begin_m: float) -> float:
         """Return from where on all cells lie in the view [m]; NaN for nowhere."""
@@ -277,16 +194,19 @@ class _CellVisibility:
 def _judge(
     box: SweptBox,
     rules: ClearanceRules,
-    obstacle: Obstacle,
+    rays: BoxRays,
     volume: _CellVisibility,
     floor: _CellVisibility | None,
 ) -> Clearance:
     """Join what is known of obstacles, volume and floor into one verdict."""
     parts = [volume] if floor is None else [volume, floor]
-    unseen = max(float(part.unseen().mean()) for part in parts)
-    drop_m = _first(floor.along_m, floor.drop) if floor is not None else NAN
-    first = [_first(part.along_m, part.unseen()) for part in parts]
-    free = np.nanmin([box.end_m, obstacle.low_m, drop_m, *first])
+    by_rays = {name: getattr(rays, name).share(rays.rays) for name in ("hidden", "invalid")}
+    unseen = max(sum(by_rays.values()), *(float(part.unseen().mean()) for part in parts))
+    dropped = [] if floor is None else floor.along_m[floor.drop].tolist()
+    drop_m = _least([rays.drop_m, *dropped])
+    first = [part.first(part.unseen()) for part in parts]
+    first += [rays.hidden.first_m, rays.invalid.first_m]
+    free = _least([box.end_m, rays.obstacle.low_m, drop_m, *first])
     in_view = ~volume.outside
     shares = {
         name: float(getattr(volume, name).mean()) for name in ("outside", "hidden", "invalid")
@@ -294,23 +214,35 @@ def _judge(
     result = Clearance(
         Verdict.UNKNOWN,
         "",
-        obstacle,
+        rays.obstacle,
         float(max(free, box.begin_m)),
         max(part.visible_from(box.begin_m) for part in parts),
         shares["outside"],
-        shares["hidden"],
-        shares["invalid"],
+        max(shares["hidden"], by_rays["hidden"]),
+        max(shares["invalid"], by_rays["invalid"]),
         float((~volume.invalid[in_view]).mean()) if in_view.any() else 0.0,
         drop_m,
     )
-    verdict = _verdict(obstacle, drop_m, unseen > rules.max_unseen)
-    return Clearance(
-        **{**vars(result), "verdict": verdict, "text": _sentence(verdict, box, result, unseen)}
+    verdict = _verdict(rays.obstacle, drop_m, unseen > rules.max_unseen)
+    return replace(result, verdict=verdict, text=_sentence(verdict, box, result, unseen))
+
+
+def _over_rough_ground(found: Clearance, box: SweptBox, rough_m: float) -> Clearance:
+    """Return what is known of a box of which nobody can tell what low things stand in it."""
+    if not found.clear:
+        return replace(found, free_m=box.begin_m)
+    text = (
+        "not known to be free: over ground that is, or is estimated, so rough, nothing lower than "
+        f"{rough_m:.2f} m can be told from it; say by obstacle_min_height_m what may be driven "
+        "over"
     )
+    return replace(found, verdict=Verdict.UNKNOWN, text=text, free_m=box.begin_m)
 
 
-def _first(along_m: np.ndarray, chosen: np.ndarray) -> float:
-    return float(along_m[chosen].min()) if chosen.any() else NAN
+def _least(values: list) -> float:
+    """Return the least of numbers that may be NaN; NaN where all are."""
+    known = [value for value in values if not np.isnan(value)]
+    return min(known, default=NAN)
 
 
 def _verdict(obstacle: Obstacle, drop_m: float, is_unseen: bool) -> Verdict:

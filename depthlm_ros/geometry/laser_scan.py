@@ -3,7 +3,8 @@
 The scan lies in the level frame of the camera: at the camera, x along its axis laid onto the
 ground, y left, z up. REP-117: +Inf is free beyond range, -Inf nearer than the range, NaN unknown;
 a beam is free only if rays were seen to stay between the lowest and highest obstacle out to the
-full range, and none of its rays through that band is unknown or stopped outside of it.
+full range, none of its rays through that band is unknown or stopped outside of it, and nothing
+beyond the range may, by its depth's interval, stand within.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ class ScanRules:
 
     Obstacles up to ``max_height_m`` over the ground, from ``range_min_m`` to ``range_max_m``.
     ``columns_per_beam``: image columns that a beam covers at the horizon. ``mark_drops``: where
-    ground is missing or lower a beam ends as at an obstacle.
+    ground is missing or lower a beam ends as at an obstacle. ``assumed_ratio_90``: interval of a
+    depth map that states none.
     """
 
     max_height_m: float = 1.5
@@ -28,6 +30,7 @@ class ScanRules:
     range_max_m: float = 10.0
     columns_per_beam: int = 2
     mark_drops: bool = True
+    assumed_ratio_90: float = 1.25
 
     def __post_init__(self) -> None:
         """Refuse a scan that can show nothing."""
@@ -41,6 +44,8 @@ class ScanRules:
                 f"max_height_m = {self.max_height_m}, columns_per_beam = "
                 f"{self.columns_per_beam}: must be positive"
             )
+        if not self.assumed_ratio_90 >= 1:
+            raise ValueError(f"assumed_ratio_90 = {self.assumed_ratio_90}: must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,21 @@ def scan_of(obstacles: ObstacleMap, rules: ScanRules | None = None) -> Scan:
         raise ValueError("a scan needs the ground: give the camera's height, or fit it")
     fan = _Fan.of(obstacles, rules)
     nearest = np.full(fan.beams, np.inf, np.float32)
+    ratio = obstacles.depth_map.ratio_90
+    farthest = rules.range_max_m * (ratio if ratio >= 1 else rules.assumed_ratio_90)
     x, y = ray_axes(obstacles.depth_map.camera)
     x, y = np.broadcast_to(x, obstacles.depth_m.shape), np.broadcast_to(y, obstacles.depth_m.shape)
     # Every second row will do: ObstacleMap has spread the rim of each obstacle by a pixel.
     band = obstacles.in_band(rules.max_height_m)[::2]
     z = obstacles.depth_m[::2][band]
-    fan.take(nearest, x[::2][band] * z, y[::2][band] * z, z)
+    fan.take(nearest, x[::2][band] * z, y[::2][band] * z, z, farthest)
     if rules.mark_drops and obstacles.drop.any():
-        fan.take(nearest, *obstacles.drop_points(0.0).T)
+        rims = obstacles.drop_points(0.0)
+        fan.take(nearest, rims[:, 0], rims[:, 1], rims[:, 2], farthest)
     empty = nearest == np.inf
+    nearest[nearest > np.float32(rules.range_max_m)] = np.nan  # free, or perhaps within range
     if empty.any():
-        nearest[empty & ~fan.known_free(obstacles, x, y)] = np.nan
+        nearest[empty] = np.where(fan.known_free(obstacles, x, y)[empty], np.inf, np.nan)
     return Scan(
         nearest, fan.first_rad, fan.step_rad, rules.range_min_m, rules.range_max_m, fan.axes
     )
@@ -112,13 +121,20 @@ class _Fan:
         step = float((left - right) / beams)
         return cls(axes, float(right) + step / 2, step, beams, rules)
 
-    def take(self, nearest: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> None:
-        """Put optical points (N,) into the beams' nearest ranges."""
+    def take(
+        self,
+        nearest: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        z: np.ndarray,
+        farthest_m: float,
+    ) -> None:
+        """Put optical points (N,), up to ``farthest_m``, into the beams' nearest ranges."""
         ahead, left = self._level(0, x, y, z), self._level(1, x, y, z)
         reach = np.sqrt(ahead * ahead + left * left)
         beam = self._beam(ahead, left)
         reach[reach < np.float32(self.rules.range_min_m)] = -np.inf
-        good = (reach <= np.float32(self.rules.range_max_m)) & (beam >= 0) & (beam < self.beams)
+        good = (reach <= np.float32(farthest_m)) & (beam >= 0) & (beam < self.beams)
         np.minimum.at(nearest, beam[good], reach[good])
 
     def _beam(self, ahead: np.ndarray, left: np.ndarray) -> np.ndarray:

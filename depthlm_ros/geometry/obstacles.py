@@ -85,6 +85,16 @@ class ObstacleMap:
             depth_map, ground, rules, front, height, obstacle, finite & ~obstacle & ~drop, drop
         )
 
+    def unseen_below_m(self) -> float:
+        """Return below which height [m] things cannot be told from rough ground.
+
+        0 where all can that the rules do not let be driven over.
+        """
+        if self.ground_plane is None:
+            return 0.0
+        lowest = float(self.rules.over(self.ground_plane)[0])
+        return lowest if lowest > self.rules.min_height_m + 1e-6 else 0.0
+
     def in_band(self, max_height_m: float) -> np.ndarray:
         """Tell which pixels are obstacles not higher than ``max_height_m``, bool (H, W)."""
         if self.height_m is None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.depth_map import EDGE_RATIO, DepthMap, ray_axes
+from depthlm_ros.geometry.distance_range import range_of_distance
 from depthlm_ros.geometry.rectify import Rectifier
 from depthlm_ros.status import Code
 
@@ -52,7 +53,8 @@ class Gap:
     """The gap between two things; NaN unless ``code`` is OK.
 
     ``distance_m``: between the nearest points ``a_m`` and ``b_m`` (3,) of their facing surfaces.
-    ``low_m``, ``high_m``: 90 % interval.
+    ``low_m``, ``high_m``: least and greatest distance where both keep to their depth's 90 %
+    interval, whatever the other does.
     """
 
     code: Code
@@ -206,7 +208,7 @@ def gap_between_masks(
         if not front.any():
             code = Code.NO_DEPTH if mask.any() else Code.OUT_OF_IMAGE
             return Gap(code, f"the {name} region has no valid depth: ask elsewhere")
-        points.append(_points(depth_map, _rim(front)))
+        points.append(_points(depth_map, _rim(_with_border(depth_map, front, mask))))
     p, q = points
     squared = np.square(p).sum(1)[:, None] + np.square(q).sum(1)[None] - 2 * p @ q.T
     i, j = np.unravel_index(np.argmin(squared), squared.shape)
@@ -240,15 +242,29 @@ def gap_between_points(
 
 def _gap(p: np.ndarray, q: np.ndarray, ratio: float) -> Gap:
     distance = float(np.linalg.norm(p - q))
+    low, high = range_of_distance((p, q), ((1 / ratio, ratio),) * 2)
     return Gap(
         Code.OK,
         "",
         distance,
-        distance / ratio,
-        distance * ratio,
+        low,
+        high,
         tuple(float(x) for x in p),
         tuple(float(x) for x in q),
     )
+
+
+def _with_border(depth_map: DepthMap, front: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return a foreground with its pixels at the depth step, bool (H, W).
+
+    They were left out, since their depth may be mixed with the background's; without them a gap
+    would seem wider than it is.
+    """
+    kernel = np.ones((2 * depth_map.edge_radius_px + 1,) * 2, np.uint8)
+    inside = np.where(front, depth_map.depth_m, np.float32(0.0))
+    near = cv2.dilate(inside, kernel) * np.float32(EDGE_RATIO)
+    with np.errstate(invalid="ignore"):
+        return front | (mask & (depth_map.depth_m < near))
 
 
 def _rim(mask: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ from depthlm_ros.status import Code, StatusError
 LOWEST, HIGHEST = 0.5, 2.0
 """Bounds of a scale: a model that is wrong by more is not corrected by a factor."""
 
+_REPETITIONS = 6
+
 
 @dataclass(frozen=True)
 class ScaleEstimate:
@@ -113,6 +115,29 @@ def cone_depth(
         inside = (offset @ axis) / distance >= np.cos(half_angle_rad)
     inside &= np.isfinite(distance)
     return float(np.percentile(distance[inside], 2)) if inside.sum() >= 4 else float("nan")
+
+
+def range_scale(
+    depth_map: DepthMap,
+    origin_m: ArrayLike,
+    axis: Sequence[float] | np.ndarray,
+    half_angle_rad: float,
+    range_m: float,
+) -> float:
+    """Return the scale of the depth at which ``cone_depth`` is ``range_m``; NaN for none.
+
+    The sensor is not where the camera is, so that its range does not grow as the depth does: the
+    scale is found by repetition, which closes in by the share that lies between the two.
+    """
+    scale = 1.0
+    for _ in range(_REPETITIONS):
+        seen = cone_depth(scaled(depth_map, scale), origin_m, axis, half_angle_rad)
+        if not seen > 0:
+            return float("nan")
+        scale *= range_m / seen
+        if not LOWEST / 2 <= scale <= HIGHEST * 2:  # out of bounds anyway
+            break
+    return scale
 
 
 class SlowScale:

@@ -17,6 +17,19 @@ _EDGES = [(a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a & bit]
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Points that stand for a box's volume or its ground.
+
+    ``points`` (N, 3): optical frame. ``along_m`` (N,): x in the box. ``reach_m``: so far before
+    its x each stands for.
+    """
+
+    points: np.ndarray
+    along_m: np.ndarray
+    reach_m: float
+
+
+@dataclass(frozen=True)
 class SweptBox:
     """``begin_m`` to ``end_m`` along x, ``+-half_width_m`` in y, ``bottom_m`` to ``top_m`` in z.
 
@@ -162,29 +175,41 @@ class SweptBox:
         y0, y1 = np.clip((low[1], high[1]), 0, camera.height).astype(int)
         return (slice(y0, y1), slice(x0, x1)) if x0 < x1 and y0 < y1 else None
 
-    def samples(self, cell_m: float, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the middles of cells that fill the box: optical frame (N, 3), and x (N,) [m].
+    def samples(self, cell_m: float, most: int) -> Cells:
+        """Return the middles of cells that fill the box.
 
         Cells of ``cell_m`` or, so that there are not more than about ``most``, larger ones.
         """
         low, high = self.limits()
-        cell = max(cell_m, float(np.prod(high - low) / most) ** (1 / 3))
+        cell = _cell_size(high - low, cell_m, most)
         counts = np.maximum(np.ceil((high - low) / cell - 1e-9), 1).astype(int)
-        middles = (
+        x, y, z = (
             (np.arange(n) + 0.5) / n * (b - a) + a
             for n, a, b in zip(counts, low, high, strict=True)
         )
-        return self._grid(*middles)
+        return self._grid(x, y, z, reach_m=float(high[0] - low[0]) / counts[0] / 2)
 
-    def footprint(self, cell_m: float, most: int) -> tuple[np.ndarray, np.ndarray]:
+    def footprint(self, cell_m: float, most: int) -> Cells:
         """Return a grid of the ground below the box, rims included; as ``samples``."""
         low, high = self.limits()
-        cell = max(cell_m, float(np.prod(high[:2] - low[:2]) / most) ** 0.5)
+        cell = _cell_size((high - low)[:2], cell_m, most)
         nx, ny = np.maximum(np.ceil((high - low)[:2] / cell - 1e-9), 1).astype(int) + 1
-        return self._grid(
-            np.linspace(low[0], high[0], nx), np.linspace(low[1], high[1], ny), np.zeros(1)
-        )
+        x, y = np.linspace(low[0], high[0], nx), np.linspace(low[1], high[1], ny)
+        return self._grid(x, y, np.zeros(1), reach_m=float(high[0] - low[0]) / (nx - 1))
 
-    def _grid(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple:
+    def _grid(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, reach_m: float) -> Cells:
         points = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).reshape(-1, 3)
-        return self.to_camera(points), points[:, 0]
+        return Cells(self.to_camera(points), points[:, 0], reach_m)
+
+
+def _cell_size(sizes_m: np.ndarray, cell_m: float, most: int) -> float:
+    """Return a size of cells that fill a box by not more than about ``most``, however flat it is.
+
+    Along what is shorter than a cell there is one.
+    """
+    cell = cell_m
+    for _ in sizes_m:  # each time those shorter than the cell, one more or none, fall out
+        long = sizes_m[sizes_m > cell]
+        if len(long):
+            cell = max(cell, float(np.prod(long) / most) ** (1 / len(long)))
+    return cell

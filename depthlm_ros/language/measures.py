@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from depthlm_ros.geometry.distance_range import range_of_distance
 from depthlm_ros.language.question import Question
 from depthlm_ros.tasks import Task
 
@@ -113,33 +114,9 @@ def _apart(first, second, flat: bool) -> tuple[float, float, float]:
     if flat:
         points = [point * (1.0, 0.0, 1.0) for point in points]
     value = float(np.linalg.norm(points[0] - points[1]))
-    return value, *_range_of_distance(points, [_scales(first), _scales(second)])
+    return value, *range_of_distance(points, [_scales(first), _scales(second)])
 
 
 def two_point_interval(first, second) -> tuple[float, float]:
     """Return least and greatest distance of two points whose ranges vary over their intervals."""
     return _apart(first, second, flat=False)[1:]
-
-
-def _range_of_distance(points, scales) -> tuple[float, float]:
-    """Return least and greatest distance of points that move by ``scales`` along their rays.
-
-    With lengths a, b on rays at an angle of cosine c the squared distance is a2 + b2 - 2abc:
-    convex, so the greatest is at a corner of the box, and the least on an edge (where a = bc or
-    b = ac, clipped to it).
-    """
-    lengths = [float(np.linalg.norm(point)) for point in points]
-    boxes = [
-        (length * low, length * high) for length, (low, high) in zip(lengths, scales, strict=True)
-    ]
-    if not all(math.isfinite(end) for box in boxes for end in box) or not all(lengths):
-        return math.nan, math.nan
-    c = float(np.clip(points[0] @ points[1] / (lengths[0] * lengths[1]), -1.0, 1.0))
-
-    def apart(a, b):
-        return math.sqrt(max(0.0, a * a + b * b - 2 * a * b * c))
-
-    corners = [apart(a, b) for a in boxes[0] for b in boxes[1]]
-    edges = [apart(a, min(max(a * c, boxes[1][0]), boxes[1][1])) for a in boxes[0]]
-    edges += [apart(min(max(b * c, boxes[0][0]), boxes[0][1]), b) for b in boxes[1]]
-    return min(corners + edges), max(corners)

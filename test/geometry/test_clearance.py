@@ -226,6 +226,66 @@ def test_a_box_behind_the_camera_is_unknown(world):
     assert found.valid_fraction == 0.0 and np.isnan(found.visible_from_m)
 
 
+@pytest.mark.parametrize("aside", [0.0, 0.013, 0.027, 0.041])
+def test_the_narrowest_shadow_in_a_wide_box_is_unknown(world, aside):
+    """A pole of 4 cm before a box whose cells, 5 cm wide, may miss its shadow."""
+    pole = world.but(boxes=(((1.9, 1.94), (aside - 0.02, aside + 0.02), (0.0, 1.5)),))
+    found = ask(pole, begin=2.0, length=2.4, width=1.8, height=0.4)
+    assert found.verdict is Verdict.UNKNOWN and found.hidden > 0.0, found.text
+    assert found.free_m == pytest.approx(2.0, abs=0.01)
+    without = ask(world, begin=2.0, length=2.4, width=1.8, height=0.4)
+    assert without.clear, without.text
+
+
+@pytest.mark.parametrize("column", range(155, 165))
+def test_a_single_column_without_depth_or_with_a_hole_is_not_clear(world, column):
+    def blind(depth):
+        depth[:, column] = np.nan
+
+    def hole(depth):
+        depth[60:, column] *= 1.1
+
+    found = ask(world, change=blind)
+    assert found.verdict is Verdict.UNKNOWN and found.invalid > 0.0
+    found = ask(world, change=hole)
+    assert found.verdict is Verdict.DROP
+    assert 1.5 <= found.drop_m == found.free_m < 1.55
+
+
+def test_nothing_stands_before_what_is_called_free(world):
+    """The view of a box that begins too near ends between two of its cells of 5 cm."""
+    for begin in np.linspace(0.3, 0.7, 5):
+        assert ask(world, begin=float(begin), length=2.0).free_m == begin
+    shelf = world.but(height=1.6, pitch=0.5, boxes=(((1.2, 1.4), (-0.5, 0.5), (0.9, 1.0)),))
+    found = ask(shelf, begin=1.4, length=6.0)
+    # The sight over the shelf's far upper rim, 1.4 m away and 0.6 m below the camera, is back on
+    # the ground at 1.6 / 0.6 * 1.4 = 3.73 m; under its near lower rim at 1.6 / 0.7 * 1.2 = 2.74 m
+    # and on the box's top, 0.5 m high, at 1.1 / 0.7 * 1.2 = 1.89 m.
+    assert found.free_m == pytest.approx(1.886, abs=0.02)
+
+
+def test_over_rough_ground_nothing_low_is_known(world):
+    """Ground with a deviation of 4 cm hides what is lower than 12 cm."""
+    rough = replace(world.ground, residual_m=0.04)
+    box = SweptBox.standing(rough, (0, 0, 0), AHEAD, 4.0, 0.6, 0.5, 1.5)
+    found = check_clearance(ObstacleMap.of(world.depth_map(), rough), box)
+    assert found.verdict is Verdict.UNKNOWN and found.free_m == 1.5
+    assert "nothing lower than 0.12 m" in found.text
+    allowed = ObstacleMap.of(world.depth_map(), rough, ObstacleRules(min_height_m=0.12))
+    assert check_clearance(allowed, box).clear
+    wall = world.but(boxes=(((2.5, 2.7), (-1, 1), (0.0, 0.4)),)).depth_map()
+    found = check_clearance(ObstacleMap.of(wall, rough), box)
+    assert found.verdict is Verdict.BLOCKED and found.free_m == 1.5
+
+
+def test_a_flat_box_has_no_more_cells_than_another():
+    box = SweptBox.floating((0, 0, 0), AHEAD, 200.0, 200.0, 1e-4)
+    assert len(box.samples(0.05, 12_000).points) <= 2 * 12_000
+    assert len(box.footprint(0.05, 1_500).points) <= 2 * 1_500
+    needle = SweptBox.floating((0, 0, 0), AHEAD, 200.0, 0.01, 0.01)
+    assert len(needle.samples(0.05, 12_000).points) == 4_000
+
+
 def test_random_scenes():
     """A part of ``depthlm bench geometry``, whose 500 scenes are its figure."""
     counts = bench_clearance(8).counts

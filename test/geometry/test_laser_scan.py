@@ -148,6 +148,20 @@ def test_the_column_rule_of_depthimage_to_laserscan_agrees(world):
     assert np.median(difference) < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("wall_m", "ratio_90", "range_m"),
+    [(8.5, 1.0, np.inf), (8.5, 1.1, np.nan), (9.0, 1.1, np.inf), (9.0, np.nan, np.nan)],
+)
+def test_what_may_stand_within_range_leaves_a_beam_unknown(world, wall_m, ratio_90, range_m):
+    """A range of 8 m: 8.5 / 1.1 is less, 9 / 1.1 is not; without an interval 1.25 counts."""
+    there = world.but(
+        pitch=0.0, height=0.5, ratio_90=ratio_90, boxes=(((wall_m, wall_m + 1), (-9, 9), (0, 9)),)
+    )
+    found = scan(there, ScanRules(range_max_m=8.0, columns_per_beam=4))
+    assert len(found.ranges_m) == 80
+    np.testing.assert_array_equal(beam(found, 0.0), np.float32(range_m))
+
+
 def test_an_impossible_scan_is_refused(world):
     with pytest.raises(ValueError, match="range_min_m"):
         ScanRules(range_min_m=5.0, range_max_m=1.0)

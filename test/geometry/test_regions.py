@@ -96,7 +96,10 @@ def test_the_gap_between_two_points_is_that_of_their_surfaces():
     """Column 40 to column 60 at 2 m: 20 / 100 * 2 = 0.4 m."""
     gap = regions.gap_between_points(scene(), (30, 40), (70, 40))
     assert gap.code is Code.OK and gap.distance_m == pytest.approx(0.4)
-    assert gap.low_m == pytest.approx(0.4 / 1.1) and gap.high_m == pytest.approx(0.44)
+    # Nearest when both are at 2 / 1.1 m; farthest when one is there, the other at 2 * 1.1 m:
+    # 0.1 * (1.818 + 2.2) = 0.402 m apart to the side, 0.382 m in depth.
+    assert gap.low_m == pytest.approx(0.4 / 1.1)
+    assert gap.high_m == pytest.approx(0.5543, abs=1e-4)
     assert gap.a_m == pytest.approx((-0.2, 0.0, 2.0)) and gap.b_m == pytest.approx((0.2, 0.0, 2.0))
 
 
@@ -112,9 +115,9 @@ def test_one_surface_has_no_gap():
 
 
 def test_the_gap_between_two_boxes():
-    """Rims at the step are left out: columns 39 and 61, 22 / 100 * 2 = 0.44 m."""
+    """From column 40 to column 60, 20 / 100 * 2 = 0.4 m."""
     a, b = (regions.box_mask(box, (81, 101)) for box in ((10, 10, 45, 70), (55, 10, 90, 70)))
     gap = regions.gap_between_masks(scene(), a, b)
-    assert gap.distance_m == pytest.approx(0.44, abs=1e-6)
+    assert gap.distance_m == pytest.approx(0.4, abs=1e-6)
     nothing = regions.gap_between_masks(scene(), a, np.zeros_like(b))
     assert nothing.code is Code.OUT_OF_IMAGE and np.isnan(nothing.distance_m)

@@ -87,6 +87,18 @@ def test_a_range_sensor_reads_the_nearest_in_its_cone():
     assert np.isnan(scale.cone_depth(depth_map, (0, 0, 0), (0, 0, -1), 0.1))
 
 
+def test_the_scale_by_a_range_sensor_that_is_not_at_the_camera():
+    """A wall truly at 3.6 m, shown at 3.0: a sonar 0.5 m behind the camera reads 4.1."""
+    depth_map = DepthMap(np.full((81, 101), 3.0, np.float32), CAMERA)
+    cone = ((0, 0, -0.5), (0, 0, 1), 0.05)
+    assert scale.range_scale(depth_map, *cone, 4.1) == pytest.approx(1.2, rel=1e-3)
+    assert scale.range_scale(depth_map, (0, 0, 0.5), (0, 0, 1), 0.05, 3.1) == pytest.approx(
+        1.2, rel=1e-3
+    )
+    assert np.isnan(scale.range_scale(depth_map, (0, 0, 0), (0, 0, -1), 0.1, 4.1))
+    assert scale.range_scale(depth_map, *cone, 90.0) > scale.HIGHEST  # refused by its bounds
+
+
 def test_the_slow_mode_never_jumps():
     slow = scale.SlowScale(1.0, gain=0.5, per_step=0.01)
     target = scale.ScaleEstimate(1.5, 0.01, 50)

@@ -191,8 +191,8 @@ def test_a_gap_is_between_the_facing_sides():
     answer = ask("How wide is the gap between the left chair and the table?")
     assert answer.value == pytest.approx(math.hypot(0.6025 - 0.52125, 1.0), rel=0.02)
     assert ask(
-        "Can I pass between the left chair and the table with a width of 0.5 m?"
-    ).sentence.startswith("Yes, 0.50 m fit")
+        "Can I pass between the left chair and the table with a width of 0.25 m?"
+    ).sentence.startswith("Yes, 0.25 m fit")
     assert ask(
         "Can I pass between the left chair and the table if I am 2 m wide?"
     ).sentence.startswith("No, 2.00 m do not fit")

@@ -24,8 +24,9 @@ from depthlm_ros.geometry.clearance import (
 )
 from depthlm_ros.geometry.swept_box import SweptBox
 from depthlm_ros.nodes.common import conversions
+from depthlm_ros.nodes.common.conversions import requested_stamp_ns
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
-from depthlm_ros.nodes.depth import responses
+from depthlm_ros.nodes.depth import clicks, responses
 from depthlm_ros.nodes.depth.applied_scale import named_source
 from depthlm_ros.nodes.depth.clearance_markers import clearance_markers
 from depthlm_ros.nodes.depth.requests import RequestHandler
@@ -62,17 +63,16 @@ class ClearanceServices(RequestHandler):
             _check_request(request)
             until = self._until(begin, request.deadline)
             frame_depth = await self._scheduler.fresh_depth(until)
-            obstacles = self._surroundings.obstacles(frame_depth.depth_map)
+            obstacles = await self._surroundings.obstacles_for(frame_depth.depth_map, until)
             into = await self._transform("", request.frame_id, frame_depth, until)
             back = await self._transform(request.frame_id, "", frame_depth, until)
             self._scheduler.check_active()
             box = self._box(obstacles, request, into)
-            found, rules = self._checked(obstacles, box), self._rules()
-            if box is not None:
-                response.free_headings = free_distances(obstacles, box, request.headings, rules)
+            found = self._checked(obstacles, box, request.begin)
+            response.free_headings = self._free_headings(obstacles, box, request)
             self._fill(response, found, obstacles, back)
             response.source = named_source("dense", frame_depth.scale)
-            self._show(frame_depth, box, found)
+            self._show(frame_depth, box, found, obstacles)
             status = StatusError(Code.OK, "")
             age_s = self._scheduler.check_fresh(frame_depth)
         except Exception as error:  # every request gets a reply
@@ -96,7 +96,13 @@ class ClearanceServices(RequestHandler):
             return SweptBox.floating(start, direction, *size, up=up).grown(request.margin)
         if ground is None:
             return None
-        lowest = float(obstacles.rules.over(ground)[0])
+        lowest = obstacles.rules.min_height_m
+        if not request.height > lowest:
+            raise StatusError(
+                Code.BAD_QUESTION,
+                f"height = {request.height:g} m: must be greater than obstacle_min_height_m = "
+                f"{lowest:g} m, over which a thing drives",
+            )
         if request.to_target:  # the way is measured on the ground
             length = float(np.linalg.norm(ground.level_axes()[:2] @ (direction * length)))
             size = (length, *size[1:])
@@ -108,8 +114,11 @@ class ClearanceServices(RequestHandler):
         if request.to_target:
             way = into(_xyz(request.target)) - start
             length = float(np.linalg.norm(way))
-            if not length > 0:
-                raise StatusError(Code.BAD_QUESTION, "target and start are one point: give a way")
+            if not 0 < length <= MOST_M:
+                raise StatusError(
+                    Code.BAD_QUESTION,
+                    f"target is {length:g} m from start: must be positive and at most {MOST_M:g}",
+                )
             return way / length, length
         direction = _xyz(request.direction)
         if not np.any(direction):
@@ -125,10 +134,17 @@ class ClearanceServices(RequestHandler):
             max_unseen=values.clearance_max_unseen,
         )
 
-    def _checked(self, obstacles, box: SweptBox | None) -> Clearance:
+    def _checked(self, obstacles, box: SweptBox | None, begin_m: float) -> Clearance:
         if box is None:
-            return Clearance(Verdict.UNKNOWN, self._surroundings.why_no_ground())
+            why = self._surroundings.why_no_ground()
+            return Clearance(Verdict.UNKNOWN, why, free_m=begin_m)
         return check_clearance(obstacles, box, self._rules())
+
+    def _free_headings(self, obstacles, box: SweptBox | None, request) -> list[float]:
+        """Return how far it is free for each heading; the begin itself without a ground."""
+        if box is None:
+            return [request.begin] * len(request.headings)
+        return free_distances(obstacles, box, request.headings, self._rules())
 
     def _fill(self, message, found: Clearance, obstacles, back) -> None:
         """Put what was found into a reply or a message; ``back``: optical to its frame."""
@@ -163,8 +179,8 @@ class ClearanceServices(RequestHandler):
         obstacles = self._surroundings.obstacles(frame_depth.depth_map)
         message = self._corridor(values)
         box = self._box(obstacles, _Corridor(message), np.asarray)
-        found = self._checked(obstacles, box)
-        self._show(frame_depth, box, found)
+        found = self._checked(obstacles, box, message.begin)
+        self._show(frame_depth, box, found, obstacles)
         try:
             self._send(message, found, obstacles, frame_depth)
         except StatusError as refusal:
@@ -196,10 +212,10 @@ class ClearanceServices(RequestHandler):
         message.age = responses.duration(self._age_s(frame_depth))
         self._guard.wrap("publishing ~/clearance", self._publisher.publish)(message)
 
-    def _show(self, frame_depth, box: SweptBox | None, found: Clearance) -> None:
-        if box is not None and self._depth_publishers.has_subscriber("markers"):
+    def _show(self, frame_depth, box: SweptBox | None, found: Clearance, obstacles) -> None:
+        if self._depth_publishers.has_subscriber("markers"):
             header = conversions.header_of(frame_depth.frame)
-            markers = clearance_markers(box, found, header)
+            markers = clearance_markers(box, found, obstacles.ground_plane, header)
             self._depth_publishers.publish_message("markers", markers)
 
     # -- clicked target -----------------------------------------------------------------------
@@ -213,14 +229,18 @@ class ClearanceServices(RequestHandler):
         try:
             until = time.monotonic() + self._node.parameters.values.deadline
             frame_depth = await self._scheduler.fresh_depth(until)
-            obstacles = self._surroundings.obstacles(frame_depth.depth_map)
-            into = await self._transform("", target.header.frame_id, frame_depth, until)
+            obstacles = await self._surroundings.obstacles_for(frame_depth.depth_map, until)
+            clicks.check_finite(_xyz(target.point))
+            clicked_ns = requested_stamp_ns(target.header.stamp)
+            into = await self._transform(
+                "", target.header.frame_id, frame_depth, until, clicked_ns
+            )
             corridor = _Corridor(message, target=into(_xyz(target.point)))
             box = self._box(obstacles, corridor, np.asarray)
-            found = self._checked(obstacles, box)
+            found = self._checked(obstacles, box, message.begin)
             if box is not None:
                 message.length = box.end_m - message.margin
-            self._show(frame_depth, box, found)
+            self._show(frame_depth, box, found, obstacles)
             self._send(message, found, obstacles, frame_depth)
         except Exception as error:  # every target gets an answer
             self._send_refusal(message, self._status_of("~/clearance_target", error), frame_depth)
@@ -260,10 +280,15 @@ def _check_request(request) -> None:
                 "{width: 0.6, height: 1.0, length: 2.0, begin: 0.8}",
             )
     points = (request.start, request.direction, request.target)
-    numbers = [request.begin, *request.headings, *(x for p in points for x in (p.x, p.y, p.z))]
+    numbers = [*request.headings, *(x for p in points for x in (p.x, p.y, p.z))]
     if not all(map(math.isfinite, numbers)) or len(request.headings) > MOST_HEADINGS:
         raise StatusError(
             Code.BAD_QUESTION,
-            f"begin, headings, start, direction and target must be finite numbers, and headings "
-            f"at most {MOST_HEADINGS}",
+            f"headings, start, direction and target must be finite numbers, and headings at most "
+            f"{MOST_HEADINGS}",
+        )
+    if not abs(request.begin) <= MOST_M:
+        raise StatusError(
+            Code.BAD_QUESTION,
+            f"begin = {request.begin:g} m: must be from -{MOST_M:g} to {MOST_M:g} m",
         )

@@ -83,6 +83,13 @@ GEOMETRY_PARAMETERS = (
     Parameter(
         "scan_rate_hz", 0.0, "[Hz] Most scans a second on ~/scan; 0: every one.", 0.0, 240.0
     ),
+    Parameter(
+        "scan_columns_per_beam",
+        2,
+        "Columns of the image that a beam of ~/scan covers: more make fewer beams.",
+        1,
+        64,
+    ),
     Parameter("scan_range_min_m", 0.1, "[m] Nearest range of ~/scan.", 0.0, 100.0),
     Parameter(
         "scan_range_max_m",

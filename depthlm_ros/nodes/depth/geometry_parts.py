@@ -1,8 +1,7 @@
 """What the node does with the geometry of a frame, wired together."""
 
-import time
-
 from depthlm_ros.nodes.depth.clearance import ClearanceServices
+from depthlm_ros.nodes.depth.detections import offer_detections
 from depthlm_ros.nodes.depth.obstacle_streams import ObstacleStreams
 from depthlm_ros.nodes.depth.regions import RegionServices
 from depthlm_ros.nodes.depth.scale_calibration import ScaleCalibration
@@ -13,7 +12,6 @@ class GeometryParts:
     """Clearance, obstacles, scan, regions and scale, on one ground and one labelled depth map."""
 
     def __init__(self, node, scheduler, depth_publishers, guard):
-        self._node = node
         self.surroundings = Surroundings(node)
         parts = (node, scheduler, depth_publishers, guard, self.surroundings)
         self._scale = ScaleCalibration(*parts)
@@ -21,8 +19,9 @@ class GeometryParts:
             self._scale,
             ObstacleStreams(*parts),
             ClearanceServices(*parts),
-            RegionServices(*parts),
         )
+        regions = RegionServices(node, scheduler, depth_publishers, guard)
+        self._detections = offer_detections(node, scheduler, regions, guard)
         depth_publishers.add_stream(self)
 
     def wanted(self) -> bool:
@@ -31,9 +30,6 @@ class GeometryParts:
 
     def publish(self, frame_depth) -> None:
         """Publish what is wanted of a result; on the worker."""
-        if self._node.parameters.values.ground_source == "tf":
-            follow = self.surroundings.follow_tf
-            self._node.executor.create_task(follow, frame_depth, time.monotonic())
         for stream in self._streams:
             stream.publish(frame_depth)
 

@@ -73,7 +73,9 @@ class ObstacleStreams:
             max_height_m=values.obstacle_max_height_m,
             range_min_m=values.scan_range_min_m,
             range_max_m=values.scan_range_max_m,
+            columns_per_beam=values.scan_columns_per_beam,
             mark_drops=values.mark_drops,
+            assumed_ratio_90=values.assumed_ratio_90,
         )
         scan = scan_of(obstacles, rules)
         self._broadcast(scan, header)

@@ -62,10 +62,13 @@ class RequestHandler:
     def _age_s(self, frame_depth) -> float:
         return 0.0 if frame_depth is None else self._scheduler.age_s(frame_depth.frame.stamp_ns)
 
-    async def _transform(self, target: str, source: str, frame_depth, until: float):
+    async def _transform(
+        self, target: str, source: str, frame_depth, until: float, source_ns: int = 0
+    ):
         """Return the function that takes points of ``source`` to ``target`` at the image's time.
 
-        "" stands for the camera's own frame.
+        "" stands for the camera's own frame. ``source_ns``: when they were given, if not then.
         """
         own, stamp = frame_depth.frame.frame_id, frame_depth.frame.stamp_ns
-        return await self._node.transforms.into(target or own, source or own, stamp, until)
+        into = self._node.transforms.into
+        return await into(target or own, source or own, stamp, until, source_ns)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import LaserScan, Range
 
@@ -16,6 +17,7 @@ from depthlm_ros.image_io.atomic_write import write_atomically
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.nodes.depth import responses
 from depthlm_ros.nodes.depth.requests import RequestHandler
+from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
 FRAMES = 10
@@ -91,6 +93,8 @@ class ScaleCalibration(RequestHandler):
         sensor = self._listen(request)
         true, measured = [], []
         try:
+            if sensor is not None:
+                await self._hear(sensor, until)
             for _ in range(request.frames or FRAMES):
                 frame_depth = await self._scheduler.next_depth(until)
                 pairs = await measure(request, frame_depth, sensor, until)
@@ -100,6 +104,16 @@ class ScaleCalibration(RequestHandler):
             if sensor is not None:
                 self._node.destroy_subscription(sensor.subscription)
         return scales.estimate_scale(true, measured), float(np.median(true)) if true else math.nan
+
+    async def _hear(self, sensor, until: float) -> None:
+        """Wait for the first message of a range sensor: it must be found first."""
+        try:
+            while sensor.newest is None:
+                await self._scheduler.next_depth(until)
+        except StatusError as refusal:
+            if refusal.code != Code.DEADLINE or sensor.newest is not None:
+                raise
+            raise StatusError(Code.DEADLINE, sensor.silence()) from refusal
 
     async def _point(self, request, frame_depth, sensor, until: float) -> tuple:
         pixel = (request.pixel.u, request.pixel.v)
@@ -114,8 +128,6 @@ class ScaleCalibration(RequestHandler):
         return [pair[0]], [pair[1]]
 
     async def _range_sensor(self, request, frame_depth, sensor, until: float) -> tuple:
-        if sensor.newest is None:
-            return [], []
         message, frame = sensor.newest, frame_depth.frame
         into = await self._node.transforms.into(
             frame.frame_id, message.header.frame_id, frame.stamp_ns, until
@@ -128,10 +140,9 @@ class ScaleCalibration(RequestHandler):
         if not message.min_range <= message.range <= message.max_range:
             return [], []
         origin, ahead = into([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)])
-        measured = scales.cone_depth(
-            frame_depth.depth_map, origin, ahead - origin, message.field_of_view / 2
-        )
-        return [message.range], [measured]
+        cone = (origin, ahead - origin, message.field_of_view / 2)
+        scale = scales.range_scale(frame_depth.depth_map, *cone, message.range)
+        return [message.range], [message.range / scale]
 
     def _listen(self, request):
         kinds = {_KINDS.LASER_SCAN: LaserScan, _KINDS.RANGE: Range}
@@ -186,12 +197,23 @@ class _Newest:
     """The newest message of a topic."""
 
     def __init__(self, node, kind, topic: str, guard):
-        self.newest = None
-        self.subscription = node.create_subscription(
-            kind,
-            topic,
-            guard.wrap(f"receiving {topic}", self._take),
-            QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+        self.newest, self._kind, self._topic = None, kind.__name__, topic
+        try:
+            self.subscription = node.create_subscription(
+                kind,
+                topic,
+                guard.wrap(f"receiving {topic}", self._take),
+                QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+            )
+        except InvalidTopicNameException as error:
+            said = clean(str(error), 200)
+            raise StatusError(Code.BAD_QUESTION, f"topic is no name of a topic: {said}") from error
+
+    def silence(self) -> str:
+        """Say that nothing has come, with the remedy."""
+        return (
+            f"no sensor_msgs/{self._kind} came on {self._topic!r} within the deadline: compare "
+            "`ros2 topic info` (a name without / is in the node's namespace), or allow more time"
         )
 
     def _take(self, message) -> None:

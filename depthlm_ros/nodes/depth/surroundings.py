@@ -4,6 +4,7 @@ The worker (streams, standing corridor) and the executor (services) share them.
 """
 
 import threading
+import time
 
 import numpy as np
 
@@ -19,7 +20,52 @@ from depthlm_ros.status import StatusError
 
 HEIGHT_TOLERANCE = 0.25
 """A fitted ground must lie so near (share) to the camera height that is known."""
-TF_EVERY_S = 1.0
+TF_WAIT_S = 0.3
+"""How long a request waits for /tf: longer, and its image would be too old when it comes."""
+TF_LATE_S = 0.5
+"""Where /tf is behind an image, the ground of one so little older stands in for it."""
+
+
+class TfGround:
+    """The plane z = 0 of ``base_frame`` at the time of each image."""
+
+    def __init__(self, node):
+        self._node = node
+        self._newest: tuple | None = None
+        self.error = ""
+
+    def forget(self) -> None:
+        """Forget what was heard, as after a jump of the clock."""
+        self._newest, self.error = None, ""
+
+    def at(self, depth_map: DepthMap) -> GroundPlane | None:
+        """Return the ground of a depth map, None where TF does not tell it; from any thread."""
+        base, stamp = self._node.parameters.values.base_frame, depth_map.stamp_ns
+        try:
+            mapping = self._node.transforms.now(depth_map.frame_id, base, stamp)
+            return self._take(depth_map, base, mapping)
+        except (StatusError, ValueError) as error:
+            self.error = str(error)
+        kept = self._newest
+        if kept and kept[0] == (base, depth_map.frame_id):
+            return kept[2] if abs(stamp - kept[1]) <= TF_LATE_S * 1e9 else None
+        return None
+
+    async def wait(self, depth_map: DepthMap, until: float) -> None:
+        """Wait a little for what ``at`` needs, not later than ``until`` [monotonic s]."""
+        until = min(until, time.monotonic() + TF_WAIT_S)
+        base = self._node.parameters.values.base_frame
+        try:
+            await self._node.transforms.into(depth_map.frame_id, base, depth_map.stamp_ns, until)
+        except StatusError as error:
+            self.error = str(error)  # ``at`` will not find it either
+
+    def _take(self, depth_map: DepthMap, base: str, mapping) -> GroundPlane:
+        origin, above = mapping([(0.0, 0.0, 0.0), (0.0, 0.0, 1.0)])
+        up = above - origin
+        ground = GroundPlane.from_camera(float(-up @ origin), tuple(up))
+        self._newest = ((base, depth_map.frame_id), depth_map.stamp_ns, ground)
+        return ground
 
 
 class Surroundings:
@@ -29,31 +75,39 @@ class Surroundings:
         self._node = node
         self._lock = threading.Lock()
         self._key, self._map = None, None
-        self._from_tf: GroundPlane | None = None
-        self._tf_error, self._tf_next = "", 0.0
+        self._tf = TfGround(node)
+
+    async def obstacles_for(self, depth_map: DepthMap, until: float) -> ObstacleMap:
+        """Return ``obstacles`` for a request, which waits for TF where it tells the ground."""
+        if self._node.parameters.values.ground_source == "tf":
+            await self._tf.wait(depth_map, until)
+        return self.obstacles(depth_map)
 
     def obstacles(self, depth_map: DepthMap) -> ObstacleMap:
         """Return the labelled depth map; its ``ground_plane`` is None where there is no ground."""
         values = self._node.parameters.values
         rules = ObstacleRules(values.obstacle_min_height_m, values.max_drop_m)
+        from_tf = self._tf.at(depth_map) if values.ground_source == "tf" else None
         key = (
             id(depth_map),
             rules,
             values.ground_source,
             values.camera_height_m,
             values.camera_pitch_rad,
-            self._from_tf,
+            from_tf,
         )
         with self._lock:
             if key != self._key or self._map.depth_map is not depth_map:
-                self._map = ObstacleMap.of(depth_map, self._ground(depth_map, values), rules)
+                self._map = ObstacleMap.of(
+                    depth_map, self._ground(depth_map, values, from_tf), rules
+                )
                 self._key = key
             return self._map
 
     def why_no_ground(self) -> str:
         """Say why there is no ground, in a sentence with its remedy."""
         if self._node.parameters.values.ground_source == "tf":
-            return self._tf_error or "TF has not told the camera's pose yet"
+            return self._tf.error or "TF has not told the camera's pose yet"
         return (
             "no ground in view: tell the camera's height (ground_source given or tf), or ask "
             "with airborne"
@@ -61,32 +115,15 @@ class Surroundings:
 
     def forget(self) -> None:
         """Forget what TF has told, as after a jump of the clock."""
-        self._from_tf, self._tf_next = None, 0.0
+        self._tf.forget()
 
-    async def follow_tf(self, frame_depth, now: float) -> None:
-        """Take the ground from TF, at most once every TF_EVERY_S; on the executor."""
-        values = self._node.parameters.values
-        if values.ground_source != "tf" or now < self._tf_next:
-            return
-        self._tf_next, frame = now + TF_EVERY_S, frame_depth.frame
-        try:
-            into = await self._node.transforms.into(
-                frame.frame_id, values.base_frame, frame.stamp_ns, now + 0.5
-            )
-            origin, above = into([(0.0, 0.0, 0.0), (0.0, 0.0, 1.0)])
-            up = above - origin
-            self._from_tf = GroundPlane.from_camera(float(-up @ origin), tuple(up))
-            self._tf_error = ""
-        except (StatusError, ValueError) as error:
-            self._from_tf, self._tf_error = None, str(error)
-
-    def _ground(self, depth_map: DepthMap, values) -> GroundPlane | None:
+    def _ground(self, depth_map: DepthMap, values, from_tf) -> GroundPlane | None:
         if values.ground_source == "given":
             pitch = values.camera_pitch_rad
             up = (0.0, -float(np.cos(pitch)), float(np.sin(pitch)))
             return measured(GroundPlane.from_camera(values.camera_height_m, up), depth_map)
         if values.ground_source == "tf":
-            return self._from_tf and measured(self._from_tf, depth_map)
+            return from_tf and measured(from_tf, depth_map)
         height, near = values.camera_height_m, HEIGHT_TOLERANCE
         if not height:
             return fit_ground(depth_map)

@@ -55,19 +55,32 @@ class Transforms:
         if self._buffer is not None:
             self._buffer.clear()
 
-    def pose_now(self, frame_id: str, stamp_ns: int) -> np.ndarray | None:
-        """Return the pose (4, 4) of a frame in ``tf_fixed_frame`` at a time, without waiting.
+    def now(self, target: str, source: str, stamp_ns: int):
+        """Return ``into``'s function without waiting, from any thread: the buffer has a lock.
 
-        None where tf2 does not know it now. From any thread: tf2's buffer has its own lock.
+        Raises StatusError(NO_TF) when tf2 does not know it now.
+        """
+        if self._buffer is None:
+            raise StatusError(Code.NO_TF, f"{NOT_INSTALLED}, or the node has not been configured")
+        try:
+            found = self._buffer.lookup_transform(target, source, self._time(stamp_ns))
+        except (self._tf2.TransformException, TypeError, ValueError) as error:
+            names = clean(f"from {source!r} to {target!r}", 200)
+            raise StatusError(Code.NO_TF, self._why(names, error)) from error
+        return _mapping(found.transform)
+
+    def pose_now(self, frame_id: str, stamp_ns: int) -> np.ndarray | None:
+        """Return the pose (4, 4) of a frame in ``tf_fixed_frame`` at a time, as ``now`` does.
+
+        None where tf2 does not know it now.
         """
         fixed = self._node.parameters.values.tf_fixed_frame
-        if self._buffer is None or not fixed:
+        if not fixed:
             return None
         try:
-            found = self._buffer.lookup_transform(fixed, frame_id, self._time(stamp_ns)).transform
-        except (self._tf2.TransformException, TypeError, ValueError):
+            return _matrix(self.now(fixed, frame_id, stamp_ns))
+        except StatusError:
             return None  # which is an answer: nobody knows
-        return _matrix(_mapping(found))
 
     async def pose(self, frame_id: str, stamp_ns: int, until: float) -> np.ndarray:
         """Return the pose (4, 4) of a frame in ``tf_fixed_frame`` at a time.

@@ -227,9 +227,12 @@ def test_annotated_and_markers_show_the_points_asked_for(start_node, tools):
         tools.wait_until(lambda: drawn, "an annotated image")
         before = bytes(drawn[-1].data)
         assert robot.query((40.0, 30.0)).status.code == 0
-        tools.wait_until(lambda: markers, "markers")
+        named = ("points", "distances")
+        tools.wait_until(
+            lambda: [m for array in markers for m in array.markers if m.ns in named], "markers"
+        )
         tools.wait_until(lambda: bytes(drawn[-1].data) != before, "the point on the image")
-    sphere, label = markers[0].markers
+    sphere, label = [m for array in markers for m in array.markers if m.ns in named][:2]
     assert (sphere.type, label.type) == (Marker.SPHERE, Marker.TEXT_VIEW_FACING)
     # (40 - 31.5) / 50 * 2 m, (30 - 23.5) / 50 * 2 m
     at = sphere.pose.position

@@ -12,13 +12,11 @@ from sensor_msgs.msg import CameraInfo, Image
 from depthlm_ros.models.oom_retry import call_model, is_out_of_memory
 from depthlm_ros.nodes.common.callback_guard import CallbackGuard
 from depthlm_ros.nodes.common.service_reply_retry import SENT_AGAIN_FOR_S, ServiceReplyRetrier
-from depthlm_ros.nodes.depth.markers import point_markers
 from depthlm_ros.nodes.depth.pending_requests import PendingRequests
 from depthlm_ros.nodes.depth.responses import duration
 from depthlm_ros.nodes.depth.statistics import Latencies, Statistics
 from depthlm_ros.nodes.depth.time_sync import CameraInfoSynchronizer, age_s, check_age
 from depthlm_ros.nodes.depth.transforms import rotation_matrix
-from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.status import Code, StatusError
 
 S = 1_000_000_000
@@ -256,11 +254,3 @@ def test_percentiles():
     assert (latencies.percentile(50), latencies.percentile(95)) == (50, 95)
     assert Statistics().images.hertz() == 0.0
     assert Statistics().images.silence_s(time.monotonic() - 3.0) == pytest.approx(3.0, abs=1.0)
-
-
-def test_markers_lie_at_the_point_and_name_its_distance():
-    point = PointDepth((1.0, 2.0), Code.OK, "", 5.0, 4.0, 4.5, 5.5, (0.0, 3.0, 4.0))
-    sphere, label = point_markers([point], Image().header, 2.5).markers
-    assert (sphere.pose.position.y, sphere.pose.position.z) == (3.0, 4.0)
-    assert sphere.scale.x == pytest.approx(0.1) and label.text == "5.00 m"
-    assert (sphere.lifetime.sec, sphere.lifetime.nanosec) == (2, 500_000_000)
