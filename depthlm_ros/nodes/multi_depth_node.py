@@ -29,10 +29,10 @@ class FairTurn:
 
     Start-time fair queueing (Goyal, Vin, Cheng 1996): each turn of a user starts, by a virtual
     clock, one over its weight after its last one, and never before the turn that is served now.
-    The least start is served, of equal ones the first that asked. Who always has a frame waiting
-    gets turns in proportion to its weight; a camera at most about every other one, since it asks
-    again only when it has published, and the next turn has begun then. Who was idle has saved
-    nothing up.
+    The least start is served, of equal ones the least end, then who asked first. Who always has a
+    frame waiting gets turns in proportion to its weight; a camera at most about every other one,
+    since it asks again only when it has published, and the next turn has begun then. Who was idle
+    has saved nothing up.
     """
 
     def __init__(self):
@@ -53,12 +53,13 @@ class FairTurn:
         """Wait for a turn that starts at ``earliest`` or later; return where it ends."""
         with self._change:
             start = max(self._clock, earliest)
-            ticket = (start, next(self._count))
+            end = start + 1.0 / weight
+            ticket = (start, end, next(self._count))
             heappush(self._waiting, ticket)
             self._change.wait_for(lambda: not self._held and self._waiting[0] == ticket)
             heappop(self._waiting)
             self._held, self._clock = True, max(self._clock, start)
-            return start + 1.0 / weight
+            return end
 
     def give(self) -> None:
         """Let the next one have its turn."""

@@ -68,16 +68,19 @@ def test_turns_are_given_in_the_order_of_asking():
 def test_turns_follow_the_weights_of_those_who_always_wait(weights, expected):
     turn, order, done = FairTurn(), [], threading.Event()
 
+    def infer_and_publish(share, name):
+        with share:
+            order.append(name)
+            mine = len(order)
+            # As an inference: whoever had the last turn asks again while this one runs.
+            wait_for(lambda: turn.waiting == len(weights) - 1 or done.is_set())
+        # As publishing: the next one's turn has begun when this one asks again.
+        wait_for(lambda: len(order) > mine or done.is_set())
+
     def camera(name):
         share = turn.share(lambda: weights[name])
         while not done.is_set():
-            with share:
-                order.append(name)
-                mine = len(order)
-                # As an inference: whoever had the last turn asks again while this one runs.
-                wait_for(lambda: turn.waiting == len(weights) - 1 or done.is_set())
-            # As publishing: the next one's turn has begun when this one asks again.
-            wait_for(lambda: len(order) > mine or done.is_set())
+            infer_and_publish(share, name)
 
     threads = [threading.Thread(target=camera, args=(name,)) for name in weights]
     for thread in threads:
