@@ -10,16 +10,23 @@ from dataclasses import replace
 import numpy as np
 
 from depthlm_ros.estimator import FrameDepth, FrameEstimator, source_camera
-from depthlm_ros.language.answer import Answer
+from depthlm_ros.frame import Frame
+from depthlm_ros.geometry.regions import rectified_bounds
+from depthlm_ros.language.answer import Answer, refused
 from depthlm_ros.language.answer_scene import answer_scene
+from depthlm_ros.language.boxes import Box
 from depthlm_ros.language.free_distance import Body
-from depthlm_ros.language.question import Able, Question
+from depthlm_ros.language.model_reading import READING_TOKENS, ReadByModel, read_by_model
+from depthlm_ros.language.question import MAX_QUESTION, Able, Question
+from depthlm_ros.language.question_checks import UnclearError, is_english
 from depthlm_ros.models.base import (
     DenseDepthModel,
     LanguageModel,
     PointDepthModel,
     grounding_of,
+    speaks,
 )
+from depthlm_ros.status import Code, StatusError
 
 BOX_TOKENS = 512
 """Tokens that a list of boxes may take: one box takes about 30."""
@@ -62,6 +69,26 @@ class FrameScene:
         """Return one PointDepth a pixel (N, 2) of the image as taken, in order."""
         return self._estimator.sample(self._frame_depth, pixels)
 
+    def rectified(self, box: Box) -> Box:
+        """Return the box, rectified, that is around a box of the image as taken.
+
+        Raises StatusError(OUT_OF_IMAGE) for one that is not inside the image, or not seen.
+        """
+        camera = self.camera
+        edges, last = (box.left, box.top), (camera.width - 0.5, camera.height - 0.5)
+        if min(edges) < -0.5 or box.right > last[0] or box.bottom > last[1]:
+            raise StatusError(
+                Code.OUT_OF_IMAGE,
+                f"the region of pixels {edges[0] + 0.5:g} to {box.right - 0.5:g}, "
+                f"{edges[1] + 0.5:g} to {box.bottom - 0.5:g} leaves the image of {camera.width} x "
+                f"{camera.height}",
+            )
+        sides = box.left, box.top, box.right, box.bottom
+        bounds = rectified_bounds(self._frame_depth.rectifier, sides)
+        if bounds is None:
+            raise StatusError(Code.OUT_OF_IMAGE, "the rectified image shows nothing of the region")
+        return Box(*bounds)
+
     def as_taken(self, pixel: Sequence) -> tuple[float, float]:
         """Return the pixel as taken of a pixel of the rectified image."""
         u, v = self._frame_depth.rectifier.rectified_to_source(np.asarray(pixel, dtype=float))
@@ -82,3 +109,44 @@ def needs_scene(question: Question) -> bool:
 def answer_frame(question: Question, scene: FrameScene, verify: bool = False) -> Answer:
     """Answer a typed question from an image: ``language.answering.answer_scene``."""
     return answer_scene(question, scene, verify)
+
+
+def may_read(model: object, can: Able, text: str, pixels: Sequence) -> bool:
+    """Tell whether a model may read a question that the grammar could not.
+
+    It must write, and things must be found; the question must be in English and come without
+    pixels, which the words of a form cannot point at.
+    """
+    return speaks(model) and Able.THINGS in can and len(pixels) == 0 and is_english(text)
+
+
+def read_unclear(
+    text: str,
+    refusal: UnclearError,
+    frame: Frame,
+    model: LanguageModel,
+    can: Able,
+    max_length: int = MAX_QUESTION,
+) -> ReadByModel:
+    """Let a language model read what the grammar could not: ``language.model_reading``.
+
+    One that can be held to a schema (``write_json``) is given the words alone, another the image
+    as well. Raises ``refusal``, and what the model raises.
+    """
+
+    def write(prompt: str, schema: dict) -> str:
+        if hasattr(model, "write_json"):
+            return model.write_json(prompt, schema, READING_TOKENS)
+        return model.reply(frame.rgb, frame.camera, prompt, READING_TOKENS)
+
+    return read_by_model(text, refusal, write, can, max_length)
+
+
+def told_as_read(answer: Answer, read: ReadByModel) -> Answer:
+    """Return an answer that says as what its question was read."""
+    begin = f"Read as '{read.sentence}'"
+    if not answer.success:
+        return refused(
+            answer.code, f"{begin}: {answer.text}", answer.task, answer.unit, answer.evidence
+        )
+    return replace(answer, sentence=f"{begin} {answer.sentence}")

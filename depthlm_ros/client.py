@@ -23,6 +23,7 @@ from builtin_interfaces.msg import Duration, Time
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
+from sensor_msgs.msg import RegionOfInterest
 
 from depthlm_msgs.msg import Pixel
 from depthlm_msgs.srv import Ask, QueryPoints
@@ -165,6 +166,7 @@ class DepthClient(GeometryCalls):
         frame_id: str = "",
         deadline_s: float = 5.0,
         stamp_ns: int = 0,
+        region: tuple[int, int, int, int] | None = None,
     ) -> Reply:
         """Ask a question about pixels, or about points or things in its text.
 
@@ -174,16 +176,21 @@ class DepthClient(GeometryCalls):
             frame_id: Frame that the evidence's points are wanted in; "": the camera's optical one.
             deadline_s: How long the node may take [s].
             stamp_ns: Stamp of the image it is about [ns]; 0: the newest.
+            region: x, y, width, height of the part of the image it is about [px], as a detector's
+                box: "this" is the thing in it, things are counted in it. None: all of it.
 
         Returns:
             The answer in SI units with its 90 % interval and evidence; NaN unless OK.
 
         Raises:
             ServiceTimeoutError: when no reply comes within the deadline and a margin.
+            ValueError: for a region that is not four whole numbers from 0 on.
         """
         request = Ask.Request(
             question=question, pixels=_pixels(pixels), frame_id=frame_id, stamp=_time(stamp_ns)
         )
+        if region is not None:
+            request.region = _region(region)
         r = self._call(self._ask, request, deadline_s)
         return Reply(
             Code(r.status.code),
@@ -256,6 +263,14 @@ class DepthClient(GeometryCalls):
     def _spin(self) -> None:
         while not self._closing.is_set():
             self._executor.spin_once()
+
+
+def _region(region: tuple) -> RegionOfInterest:
+    whole = len(region) == 4 and all(side == int(side) and 0 <= side < 2**32 for side in region)
+    if not whole:
+        raise ValueError(f"region {region}: must be x, y, width, height, whole pixels from 0 on")
+    x, y, width, height = map(int, region)
+    return RegionOfInterest(x_offset=x, y_offset=y, width=width, height=height)
 
 
 def _pixels(pixels) -> list:

@@ -1,5 +1,6 @@
 """``depthlm ask``: a question about points of one picture, answered or refused as in the node."""
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,14 +42,27 @@ def _answer(options):
     from depthlm_ros.estimator import FrameDepth
     from depthlm_ros.language.answer import answer_freely
     from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
+    from depthlm_ros.language.question_checks import UnclearError
+    from depthlm_ros.language.things import region_thing
     from depthlm_ros.models.base import speaks
 
     _check_order(options.image, options.question)
     pixels = [tuple(pixel) for pixel in options.at]
-    read_any_question(options.question, pixels, able=Able.THINGS | Able.WAYS)  # before loading
+    if options.region:
+        pixels.append(region_thing(*options.region))
+    with contextlib.suppress(UnclearError):  # which the model may read
+        read_any_question(options.question, pixels, able=Able.THINGS | Able.WAYS)  # before loading
     frame, rectifier, photo = frame_of(options.image, options)
     model = load_model(options)
-    question = read_any_question(options.question, pixels, able=asking.able(model))
+    read, can = None, asking.able(model)
+    try:
+        question = read_any_question(options.question, pixels, able=can)
+    except UnclearError as refusal:
+        if not asking.may_read(model, can, options.question, pixels):
+            raise
+        arguments = options.question, refusal, frame, model, can
+        read = call_with_retry(model, lambda: asking.read_unclear(*arguments))
+        question = read.question
     if isinstance(question, FreeQuestion):
         question.check(speaks(model))
         reply = call_with_retry(
@@ -59,7 +73,7 @@ def _answer(options):
     frame_depth = estimate_frame(estimator, frame, rectifier)
     scene = asking.FrameScene(estimator, frame_depth)
     answer = call_with_retry(model, lambda: asking.answer_frame(question, scene, options.verify))
-    return answer, frame_depth, photo
+    return asking.told_as_read(answer, read) if read else answer, frame_depth, photo
 
 
 def _check_order(image: str, question: str) -> None:

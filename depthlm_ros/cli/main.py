@@ -208,6 +208,14 @@ def _add_ask(commands) -> None:
         "pixel; repeat for a second point",
     )
     command.add_argument(
+        "--region",
+        nargs=4,
+        type=finite,
+        metavar=("X", "Y", "WIDTH", "HEIGHT"),
+        help="[px] the part of the picture it is about, as a detector's box: 'this' is the thing "
+        "in it, things are counted in it",
+    )
+    command.add_argument(
         "-o", "--output", metavar="FILE.png", help="write the picture with the points marked"
     )
     _add_camera(command)

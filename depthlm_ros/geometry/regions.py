@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from depthlm_ros.geometry.depth_map import EDGE_RATIO, DepthMap, ray_axes
 from depthlm_ros.geometry.distance_range import range_of_distance
+from depthlm_ros.geometry.rectify import Rectifier
 from depthlm_ros.status import Code
 
 NAN = float("nan")
@@ -83,6 +84,20 @@ def box_mask(box: Sequence, shape: tuple) -> np.ndarray:
     )
     mask[rows, columns] = True
     return mask
+
+
+def rectified_bounds(rectifier: Rectifier, box: Sequence) -> tuple | None:
+    """Return the (left, top, right, bottom) around a box of the image as taken, rectified [px].
+
+    None where the rectified image shows nothing of it.
+    """
+    left, top, right, bottom = box
+    rim = [(u, v) for u in np.linspace(left, right, 9) for v in np.linspace(top, bottom, 9)]
+    rectified = rectifier.source_to_rectified(rim)
+    rectified = rectified[np.isfinite(rectified).all(axis=1)]
+    if not len(rectified):
+        return None
+    return (*rectified.min(axis=0).tolist(), *rectified.max(axis=0).tolist())
 
 
 def point_mask(pixel: Sequence, radius_px: float, shape: tuple) -> np.ndarray:

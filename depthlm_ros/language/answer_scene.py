@@ -131,7 +131,7 @@ def _locate_all(question: Question, scene: Scene, verify: bool) -> list[_Located
         if not isinstance(point, Thing):
             located.append(_Located(pixel))
             continue
-        key = (point.name, point.region)
+        key = (point.name, point.region, point.within)
         if key not in found:
             found[key] = find(scene, point, verify)
         chosen = choose(point, found[key], lambda box: _distance(scene, box))

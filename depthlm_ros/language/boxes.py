@@ -5,15 +5,14 @@ that the model was given), in code fences or bare. Nothing else of a reply is re
 what it likes.
 """
 
-import json
 import math
 import re
 from dataclasses import dataclass
 
+from depthlm_ros.language.json_reply import NoJsonError, first_json
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
-MAX_REPLY = 20_000
 MAX_BOXES = 64
 OVERSHOOT = 0.03
 """Share of the image by which a coordinate may leave it: it is cut; farther out it is nonsense."""
@@ -24,7 +23,6 @@ SAME_IOU = 0.8
 _NONE = re.compile(
     r"\b(?:no|not|none|nothing|absent|cannot|can't|isn't|aren't|unable)\b", re.IGNORECASE
 )
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -90,18 +88,14 @@ def read_boxes(reply: str, width: int, height: int, scale: tuple[float, float]) 
 
 def _entries(reply: str) -> list:
     """Return the list of a reply; StatusError(NO_ANSWER) where there is none."""
-    text = reply[:MAX_REPLY].strip()
-    shown = clean(text, 80)
-    fenced = _FENCE.search(text)
-    body = fenced[1] if fenced else text
-    begin = min((i for i in (body.find("["), body.find("{")) if i >= 0), default=-1)
-    if begin < 0:
-        if _NONE.search(body) and not re.search(r"\d", body):
-            return []
-        raise StatusError(Code.NO_ANSWER, f"the model named no boxes: {shown!r}")
+    shown = clean(reply.strip(), 80)
     try:
-        value, _ = json.JSONDecoder().raw_decode(body[begin:])
-    except (ValueError, RecursionError) as error:
+        value = first_json(reply)
+    except NoJsonError as error:
+        if _NONE.search(error.body) and not re.search(r"\d", error.body):
+            return []
+        raise StatusError(Code.NO_ANSWER, f"the model named no boxes: {shown!r}") from error
+    except ValueError as error:
         raise StatusError(
             Code.NO_ANSWER, f"the model's list of boxes is broken or was cut off: {shown!r}"
         ) from error

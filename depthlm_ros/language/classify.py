@@ -189,7 +189,7 @@ def _comparison(rest: str, quantities, given: int) -> Kind | None:
             choice = re.search(r"\b(?:or|than)\b|<g> and <g>|<[pg]>.*<[pg]>|\band\b", rest)
             if choice or given == 2:
                 return Kind(task, phrases.COMPARING.sub(" ", rest), two=True, ordered=True)
-            raise StatusError(Code.UNSUPPORTED, unsupported.NOT_FREELY[1][1])
+            raise StatusError(Code.UNSUPPORTED, unsupported.MEASURE_REASON)
     return None
 
 

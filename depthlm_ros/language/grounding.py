@@ -36,6 +36,12 @@ class View(Protocol):
     def ask(self, prompt: str, mirrored: bool = False) -> str:
         """Return what the model writes about the image, or about its mirror image."""
 
+    def rectified(self, box: Box) -> Box:
+        """Return the box in pixels of the image that is around one in those of the image as taken.
+
+        Raises StatusError(OUT_OF_IMAGE) for one that is not inside the image.
+        """
+
 
 @dataclass(frozen=True)
 class Found:
@@ -55,6 +61,8 @@ def find(view: View, thing: Thing, verify: bool = False) -> list[Box]:
     Raises StatusError: UNSUPPORTED where the model cannot find things, NOT_FOUND, and what
     ``read_boxes`` raises.
     """
+    if thing.is_given:
+        return [view.rectified(thing.within)]
     if view.form is None:
         raise StatusError(
             Code.UNSUPPORTED,
@@ -79,6 +87,21 @@ def find(view: View, thing: Thing, verify: bool = False) -> list[Box]:
         raise StatusError(
             Code.NOT_FOUND,
             f"{len(boxes)} of {thing.name!r} found, none of them {_WHERE[thing.region]}",
+        )
+    return inside if thing.within is None else _inside(view, thing, inside)
+
+
+def _inside(view: View, thing: Thing, boxes: list[Box]) -> list[Box]:
+    """Return the boxes with their middle in the part of the image that the question is about."""
+    part = view.rectified(thing.within)
+    inside = [
+        box
+        for box in boxes
+        if part.left <= box.centre[0] <= part.right and part.top <= box.centre[1] <= part.bottom
+    ]
+    if not inside:
+        raise StatusError(
+            Code.NOT_FOUND, f"{len(boxes)} of {thing.name!r} found, none of them in the region"
         )
     return inside
 

@@ -7,12 +7,12 @@ question's text reaches a prompt (but the name of a thing), a path or a format s
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.language import phrases, unsupported
-from depthlm_ros.language.classify import FreeKindError, Kind, classify, with_two
+from depthlm_ros.language.classify import FreeKindError, Kind, classify
 from depthlm_ros.language.normalise import prepare
 from depthlm_ros.language.pixel_references import (
     CENTRE,
@@ -25,23 +25,22 @@ from depthlm_ros.language.quantities import (
     wanted_length_unit,
 )
 from depthlm_ros.language.question_checks import (
+    UnclearError,
     amount_of,
     in_english,
     normalise_text,
     refuse_left_over,
 )
+from depthlm_ros.language.question_points import points_of
 from depthlm_ros.language.things import (
-    GIVEN,
     NoThingError,
     Phrase,
     Thing,
-    pair_of,
-    read_targets,
     thing_of,
 )
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
-from depthlm_ros.tasks import OF_THINGS, OF_WAYS, ONE_POINT, Task
+from depthlm_ros.tasks import OF_THINGS, OF_WAYS, Task
 
 MAX_QUESTION = 1000
 """Characters a question may have."""
@@ -141,7 +140,8 @@ class FreeQuestion:
         if self.has_pixels:
             raise StatusError(
                 Code.BAD_QUESTION,
-                "a question in free words is about the whole image: leave the pixels out, or ask "
+                "a question in free words is about the whole image: leave the pixels out, and a "
+                f"region, or ask "
                 f"for example {phrases.EXAMPLES}",
             )
 
@@ -159,9 +159,12 @@ def read_any_question(
     except InFreeWords as refusal:
         plain = normalise_text(text, max_length)
         found, tagged = read_points(plain)
-        for pattern, reason in unsupported.NOT_FREELY:
+        for pattern, reason, error in (
+            (unsupported.ABOUT_THE_WAY, unsupported.WAY_REASON, StatusError),
+            (unsupported.ABOUT_A_MEASURE, unsupported.MEASURE_REASON, UnclearError),
+        ):
             if pattern.search(plain) or pattern.search(tagged):
-                raise in_english(text, StatusError(Code.UNSUPPORTED, reason)) from refusal
+                raise in_english(text, error(Code.UNSUPPORTED, reason)) from refusal
         ahead_only = all(point in (STRAIGHT_AHEAD, CENTRE) for point in found)
         has_pixels = len(pixels) > 0 or not ahead_only
         return FreeQuestion(clean(text, max_length), refusal, has_pixels)
@@ -171,6 +174,8 @@ def read_question(
     text: str, pixels=(), max_length: int = MAX_QUESTION, able: Able = Able.POINTS
 ) -> Question:
     """Read a question; ``pixels`` (u, v) came beside it and go before those in the text.
+
+    Among them may be one ``things.region_thing``: what a part of the image shows.
 
     "This point" with no pixel anywhere is the centre of the image; a named thing, a superlative or
     a free way never is.
@@ -183,13 +188,16 @@ def read_question(
     try:
         return _read(text, pixels, max_length, able)
     except StatusError as refusal:
-        raise in_english(text, refusal) from refusal
+        told = in_english(text, refusal)
+        if told is refusal:  # raised from itself it would be its own cause
+            raise
+        raise told from refusal
 
 
 def _read(text: str, pixels, max_length: int, able: Able) -> Question:
     plain = normalise_text(text, max_length)
     declared, plain = phrases.read_declared(plain)
-    given = [tuple(p) for p in pixels]
+    given = [p if isinstance(p, Thing) else tuple(p) for p in pixels]
     found, plain = read_points(plain)
     unit = wanted_length_unit(plain)
     quantities = read_quantities(plain)
@@ -205,13 +213,19 @@ def _read(text: str, pixels, max_length: int, able: Able) -> Question:
     common = {"unit": unit, "declared": declared, "direction": kind.direction}
     if kind.task in OF_WAYS:
         return _way(kind, given + found, able, common)
-    task, points, assumed = _points_of(kind, given, found)
+    within = None
+    if kind.task in (Task.COUNT, Task.EXISTS):  # of a name, in the region where there is one
+        within = next((thing.within for thing in given if isinstance(thing, Thing)), None)
+        given = [p for p in given if not isinstance(p, Thing)]
+    task, points, assumed = points_of(kind, given, found)
     _check_able(task, points, able)
     if len(points) != task.points:
         raise _wrong_number(task, len(points))
     width = quantities.lengths_m[0] if quantities.lengths_m else math.nan
     amount = amount_of(task, quantities)
-    points = tuple(thing_of(p) if isinstance(p, Phrase) else p for p in points)
+    points = tuple(
+        replace(thing_of(p), within=within) if isinstance(p, Phrase) else p for p in points
+    )
     return Question(task, points, amount, assumed=assumed, width_m=width, **common)
 
 
@@ -234,81 +248,11 @@ def _way(kind: Kind, points: list, able: Able, common: dict) -> Question:
     return Question(kind.task, (), **common)
 
 
-def _points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
-    """Return the task, its points and phrases in order, and whether a point was assumed.
-
-    What came beside the question goes where the text points at it, else before the rest. Where
-    there are pixels enough, the words are their labels.
-    """
-    targets = [t for t in read_targets(kind.rest, found)]
-    others = [t for t in targets if not (isinstance(t.item, Phrase) and t.item.is_ourselves)]
-    two = kind.two
-    if others and len(others) < len(targets):  # "the camera and this point"
-        targets, two = others, two and len(others) > 1
-    if len(targets) > 1 or given:  # "ahead" counts only where nothing else is meant
-        targets = [t for t in targets if t.item is not STRAIGHT_AHEAD] or targets
-    two = two or _joined(targets, kind)
-    if two and len(targets) == 2 and targets[1].joint == "is":  # "how far above A is B"
-        targets = targets[::-1]
-    task = with_two(kind) if two else kind.task
-    if (
-        task.points == 2
-        and len(targets) == 1
-        and isinstance(targets[0].item, Phrase)
-        and not given
-    ):
-        pair = pair_of(targets[0].item)
-        if pair:
-            return task, list(pair), False
-    items = [t.item for t in targets]
-    pointed = items.count(GIVEN)
-    if not given and items == [GIVEN] and task.points == 1 and targets[0].alone:
-        return task, [CENTRE], True
-    waiting = iter(given[len(given) - min(pointed, len(given)) :])
-    placed = [next(waiting, None) if item is GIVEN else item for item in items]
-    spare = given[: len(given) - min(pointed, len(given))]
-    points = spare + [p for p in placed if p is not None]
-    if not kind.ordered:
-        points = given + [p for p in items if p is not GIVEN]
-    if len(points) == 2 and (kind.swapped or _second_first(kind.rest, given)):
-        points = points[::-1]
-    pixels = [p for p in points if not isinstance(p, Phrase)]
-    if len(pixels) >= task.points or pointed > len(given):
-        points = pixels
-    return task, points, False
-
-
-def _second_first(rest: str, given: list) -> bool:
-    """Tell whether of two given points the text names the second one first."""
-    second = re.search(
-        r"\b(?:second|other)\b.*\b(?:than|from|of|to|below|above)\b.*\bfirst\b", rest
-    )
-    return len(given) == 2 and second is not None
-
-
-def _joined(targets: list, kind: Kind) -> bool:
-    """Tell whether the second target is what the first is measured from."""
-    if len(targets) != 2 or kind.task not in ONE_POINT.values():
-        return False
-    first, second = (target.joint for target in targets)
-    item = targets[0].item
-    if second in ("to", "from") and isinstance(item, Phrase) and item.is_going:
-        raise StatusError(
-            Code.BAD_QUESTION,
-            f"{' '.join(item.words)[:40]!r} ... {second!r} is not understood as the name of one "
-            "thing: ask in plain words, as in 'How far is the chair?'",
-        )
-    if second == "is":
-        return first == "from" or kind.component in ("lateral", "vertical")
-    if second in ("above", "below", "over", "under", "beneath", "left-of", "right-of"):
-        return kind.component in ("lateral", "vertical")
-    return second in ("from", "to", "than")
-
-
 def _check_able(task: Task, points: list, able: Able) -> None:
     """Refuse what nobody here can have answered."""
-    named = [point for point in points if isinstance(point, Phrase | Thing)]
-    if task in OF_THINGS and (Able.THINGS not in able or not named):
+    given = [point for point in points if isinstance(point, Thing) and point.is_given]
+    named = [p for p in points if isinstance(p, Phrase | Thing) and p not in given]
+    if task in OF_THINGS and not given and (Able.THINGS not in able or not named):
         raise StatusError(Code.UNSUPPORTED, unsupported.SIZES)
     for phrase in named:
         try:

@@ -17,6 +17,10 @@ MAX_AMOUNT = 1e6
 """Seconds or metres a second above which a number is taken for a slip."""
 
 
+class UnclearError(StatusError):
+    """A question in words that the grammar does not know: a language model may read it."""
+
+
 def normalise_text(text: str, max_length: int) -> str:
     """Return the text in lower case with plain signs.
 

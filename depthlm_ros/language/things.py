@@ -8,7 +8,9 @@ dropped.
 import re
 from dataclasses import dataclass
 
+from depthlm_ros.language.boxes import Box
 from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD
+from depthlm_ros.language.question_checks import UnclearError
 from depthlm_ros.status import Code, StatusError
 
 ONE, ALL = "one", "all"
@@ -18,6 +20,8 @@ LARGEST, SMALLEST = "largest", "smallest"
 PAIR = ("left of two", "right of two")
 """The two of "the two chairs": there must be two and no more."""
 MAX_NAME = 80
+REGION = "region"
+"""The name of what a given part of the image shows."""
 
 
 class _Given:
@@ -36,15 +40,36 @@ class Thing:
 
     ``name``: the words that say what it is. ``select``: which one when there are several (ONE:
     there must be one only). ``region``: where in the image, "left", "right", "centre", or "" for
-    anywhere.
+    anywhere. ``within``: a part of the image, in its pixels, that came beside the question.
     """
 
     name: str
     select: str = ONE
     region: str = ""
+    within: Box | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is what the given part of the image shows, and need not be found."""
+        return self.within is not None and self.name == REGION
 
     def __str__(self):
         return " ".join(filter(None, (self.select.replace(ONE, ""), self.name, self.region)))
+
+
+def region_thing(x: int, y: int, width: int, height: int) -> Thing:
+    """Return what a part of the image shows, as a thing that came beside a question.
+
+    ``x``, ``y``: its first column and row in the image as taken [px]. It goes among the pixels of
+    ``read_question``. Raises StatusError(BAD_QUESTION) for one without a width or a height.
+    """
+    if not (width > 0 and height > 0):
+        raise StatusError(
+            Code.BAD_QUESTION,
+            f"region of {width:g} x {height:g} px at ({x:g}, {y:g}): must have a width and a "
+            "height, or be left out",
+        )
+    return Thing(REGION, within=Box(x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5))
 
 
 _SELECT = {
@@ -295,7 +320,7 @@ def _check_name(name: str, text: str) -> None:
         )
     first = name.split(" ", 1)[0]
     if first in PREPOSITIONS or _VERBS.search(name) or len(name) > MAX_NAME:
-        raise StatusError(
+        raise UnclearError(
             Code.BAD_QUESTION,
             f"{shown!r} is not understood as the name of one thing: ask in plain words, as in "
             "'How far is the chair?'",

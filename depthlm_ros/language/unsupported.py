@@ -25,14 +25,9 @@ WAY_REASON = (
     "whether a way is free is for geometry to say, not for a model's words: ask for distances, or "
     "the service check_clearance"
 )
-NOT_FREELY = (
-    (ABOUT_THE_WAY, WAY_REASON),
-    (
-        ABOUT_A_MEASURE,
-        "a measure is for geometry to take, not for a model's words: ask how far a point is",
-    ),
+MEASURE_REASON = (
+    "a measure is for geometry to take, not for a model's words: ask how far a point is"
 )
-"""What a robot might act on by moving: no model's words may settle it."""
 BEHIND_REASON = "the camera does not see what is behind it: ask about what is ahead, left or right"
 MOTION = re.compile(
     r"\bhow (?:far|much) (?:did|has|have) (?:the |this |my |our )?(?:camera|robot|i|we|you|it) "

@@ -136,7 +136,9 @@ def release_device_memory() -> None:
 
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Return whether an exception, or what caused it, is a lack of memory (host or device)."""
-    while error is not None:
+    seen = []  # an error may be its own cause
+    while error is not None and error not in seen:
+        seen.append(error)
         names = {kind.__name__ for kind in type(error).__mro__}
         if names & {"OutOfMemoryError", "MemoryError"}:
             return True

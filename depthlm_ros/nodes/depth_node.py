@@ -108,7 +108,13 @@ class DepthNode(LifecycleNode):
         )
         self.services_offered = Services(self, self.scheduler, self.depth_publishers, self.guard)
         self.geometry = GeometryParts(self, self.scheduler, self.depth_publishers, self.guard)
-        self._diagnostics = Diagnostics(self, self.scheduler, self.subscriber, self.guard)
+        self._diagnostics = Diagnostics(
+            self,
+            self.scheduler,
+            self.subscriber,
+            self.guard,
+            self.services_offered.server_statistics,
+        )
         self._replies = ServiceReplyRetrier(self.guard, on_unsent=self._begin_ticks)
         LifecycleServices(self, lambda: self._state_machine, self._on_change_state)
         for service in self.services:

@@ -97,6 +97,21 @@ def test_points_are_of_the_picture_as_taken(use, photo, tmp_path, capsys):
     assert point["pixel"] == [6.0, 4.0]
 
 
+def test_a_region_of_the_picture_as_taken(use, photo, tmp_path, capsys):
+    use(Plane())
+    info = calibration(tmp_path, d=0.2)
+    argv = ["ask", photo, "--camera-info", info, "What is the depth of this?", "--json"]
+    code, out, _ = run(capsys, *argv, "--region", 2, 1, 4, 3)
+    answer = json.loads(out)
+    assert code == 0, answer
+    assert answer["value"] == pytest.approx(2.0)  # the plane of the fake model
+    u, v = answer["evidence"][0]["pixel"]
+    assert 1.5 <= u <= 5.5 and 0.5 <= v <= 3.5
+    for sides, refusal in (((2, 1, 4, 0), "BAD_QUESTION"), ((2, 1, 40, 3), "OUT_OF_IMAGE")):
+        code, out, _ = run(capsys, *argv, "--region", *sides)
+        assert (code, json.loads(out)["code"]) == (1, refusal)
+
+
 def test_ask_draws_the_points(use, photo, tmp_path, capsys):
     use(Plane())
     big = tmp_path / "big.png"

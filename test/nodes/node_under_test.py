@@ -113,12 +113,16 @@ class Speaking(Picture):
 
 
 class Finding(Picture):
-    """Answers with the boxes of a name, else [], or writes ``tokens`` words, one each token_s."""
+    """Answers with the boxes of a name, else [], or writes ``tokens`` words, one each token_s.
+
+    ``form``: what it makes of a question that it is to read.
+    """
 
     name, speaks = "finding", True
 
-    def __init__(self, boxes=None, tokens=1, token_s=0.0, **picture):
+    def __init__(self, boxes=None, tokens=1, token_s=0.0, form="", **picture):
         super().__init__(**picture)
+        self.form = form
         self.boxes, self.tokens, self.token_s = boxes or {}, tokens, token_s
         self.grounding, self.on_token = QWEN3_VL_BOXES, None
 
@@ -128,6 +132,8 @@ class Finding(Picture):
             self.spend(self.token_s)
             if self.on_token is not None:
                 self.on_token()
+        if prompt.startswith("Do not answer"):
+            return self.form
         name = prompt.removeprefix("Locate every ").partition(",")[0]
         return self.boxes.get(name, "[]") if "bbox" in prompt else "word " * self.tokens
 

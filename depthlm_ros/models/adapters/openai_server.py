@@ -76,6 +76,7 @@ class OpenAIServer:
         self._concurrency = int(concurrency)
         self._marker, self._question = Marker.for_untrained(), prompt()
         self._lock, self._seconds = threading.Lock(), deque(maxlen=KEPT)
+        self._holds_to_schema = True
         self.calls = self.failures = 0
         self.last_error = ""
 
@@ -108,6 +109,23 @@ class OpenAIServer:
         MODEL_ERROR, after the retries.
         """
         return self._ask(self._resized(rgb, camera), prompt, max_tokens)
+
+    def write_json(self, prompt: str, schema: dict, max_tokens: int = 128) -> str:
+        """Answer a prompt without an image by JSON of a schema, where the server can hold to one.
+
+        One that refuses ``response_format`` is asked without it: whoever asks checks the reply.
+        Raises what ``reply`` raises.
+        """
+        messages = [{"role": "user", "content": prompt}]
+        form = {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
+        if self._holds_to_schema:
+            try:
+                return self._complete(messages, max_tokens, response_format=form)
+            except StatusError as refusal:
+                if refusal.code is not Code.UNSUPPORTED:
+                    raise
+                self._holds_to_schema = False
+        return self._complete(messages, max_tokens)
 
     def distances(
         self, rgb: np.ndarray, camera: PinholeCamera, pixels: Sequence
@@ -148,10 +166,18 @@ class OpenAIServer:
                 ],
             }
         ]
+        return self._complete(messages, max_tokens)
+
+    def _complete(self, messages: list, max_tokens: int, **options) -> str:
+        """Return what the model writes; counts the call, and how long it took."""
         begin = time.monotonic()
         try:
             completion = self._client.chat.completions.create(
-                model=self._model, messages=messages, max_tokens=max_tokens, temperature=0.0
+                model=self._model,
+                messages=messages,
+                max_tokens=max_tokens,
+                temperature=0.0,
+                **options,
             )
             text = completion.choices[0].message.content
         except Exception as error:  # the client tells a server's faults in many ways
@@ -183,6 +209,7 @@ class OpenAIServer:
             (openai.AuthenticationError, Code.MODEL_NOT_READY, f"refuses the key: set {KEYS[0]}"),
             (openai.PermissionDeniedError, Code.MODEL_NOT_READY, "refuses the key's rights"),
             (openai.NotFoundError, Code.MODEL_NOT_READY, "has no such model or address"),
+            (openai.BadRequestError, Code.UNSUPPORTED, "refuses the request"),
             (openai.APIConnectionError, Code.MODEL_NOT_READY, "cannot be reached"),
         )
         code, problem = next(

@@ -7,12 +7,23 @@ writes, frames that come are looked at between its tokens.
 
 import time
 
-from depthlm_ros.asking import BOX_TOKENS, FrameScene, able, answer_frame, needs_scene
+from depthlm_ros.asking import (
+    BOX_TOKENS,
+    FrameScene,
+    able,
+    answer_frame,
+    may_read,
+    needs_scene,
+    read_unclear,
+    told_as_read,
+)
 from depthlm_ros.estimator import source_camera
 from depthlm_ros.language.answer import answer_freely, answer_question
 from depthlm_ros.language.free_distance import Body
+from depthlm_ros.language.model_reading import READING_TOKENS
 from depthlm_ros.language.motion import answer_motion
 from depthlm_ros.language.question import Able, FreeQuestion, Question, read_any_question
+from depthlm_ros.language.question_checks import UnclearError
 from depthlm_ros.models.adapters.openai_server import from_name
 from depthlm_ros.models.base import speaks
 from depthlm_ros.nodes.depth.deadline import Deadline
@@ -106,11 +117,31 @@ class Asker:
         progress.stage("reading")
         limit = self._node.parameters.values.max_question_length
         can = able(self._scheduler.model, self._namer()) | Able.MOTION
-        question = read_any_question(text, pixels, limit, can)
+        read = None
+        try:
+            question = read_any_question(text, pixels, limit, can)
+        except UnclearError as refusal:
+            read = await self._by_model(text, pixels, refusal, can, progress)
+            question = read.question
         progress.stage("waiting")
         frame_depth, answer = await self._answer(question, progress)
+        answer = told_as_read(answer, read) if read else answer
         self._last_asked = frame_depth.frame.frame_id, frame_depth.frame.stamp_ns
         return frame_depth, answer
+
+    async def _by_model(self, text, pixels, refusal, can: Able, progress: Progress):
+        """Let the language model read a question; raises ``refusal`` where none may or can."""
+        namer, values = self._namer(), self._node.parameters.values
+        model = namer or self._scheduler.model
+        if not (values.model_reads_questions and may_read(model, can, text, pixels)):
+            raise refusal
+
+        def read(frame_depth):
+            limit = values.max_question_length
+            return read_unclear(text, refusal, frame_depth.frame, model, can, limit)
+
+        _, question = await self._run(read, progress, READING_TOKENS, namer is not None)
+        return question
 
     async def _answer(self, question, progress: Progress):
         if isinstance(question, Question) and question.task is Task.CAMERA_MOTION:

@@ -15,9 +15,13 @@ _OK, _WARN, _ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatu
 
 
 class Diagnostics:
-    """Composes and publishes three statuses: input, model, output."""
+    """Composes and publishes the statuses input, model and output; language, of a server beside.
 
-    def __init__(self, node, scheduler, subscriber, guard):
+    ``server_statistics``: what that did so far, {} without one.
+    """
+
+    def __init__(self, node, scheduler, subscriber, guard, server_statistics=dict):
+        self._server_statistics = server_statistics
         self._node, self._scheduler, self._subscriber, self._guard = (
             node,
             scheduler,
@@ -25,14 +29,16 @@ class Diagnostics:
             guard,
         )
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._seen_faults, self._seen_refusals = 0, 0
-        self._fault_until = self._refusal_until = 0.0
+        self._seen_faults, self._seen_refusals, self._seen_failures = 0, 0, 0
+        self._fault_until = self._refusal_until = self._failure_until = 0.0
 
     def publish(self) -> None:
         """Publish now."""
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.status = [self._input(), self._model(), self._output()]
+        if server := self._server_statistics():
+            message.status.append(self._language(server))
         self._publisher.publish(message)
 
     def _status(self, part: str, level: bytes, said: str, values: dict) -> DiagnosticStatus:
@@ -101,6 +107,25 @@ class Diagnostics:
                 "failures in a row": statistics.model_failures_in_a_row,
                 "retries at a smaller size": statistics.retries,
                 **_process_values(scheduler.model),
+            },
+        )
+
+    def _language(self, server: dict) -> DiagnosticStatus:
+        """Return the status of the language model's server, from its statistics."""
+        level, said = _OK, "ready"
+        if self._recently("failure", server["failures"]):
+            level, said = _WARN, f"failed: {server['last_error']}"
+        return self._status(
+            "language",
+            level,
+            said,
+            {
+                "model": self._node.parameters.values.language_model,
+                "calls": server["calls"],
+                "failures": server["failures"],
+                "latency p50 [ms]": _ms(server["p50_s"]),
+                "latency p95 [ms]": _ms(server["p95_s"]),
+                "last error": server["last_error"],
             },
         )
 

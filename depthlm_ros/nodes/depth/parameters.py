@@ -155,6 +155,12 @@ PARAMETERS = (
         "Model that finds things and writes, beside the depth model: openai:MODEL@URL of a "
         "server. Empty: the depth model itself.",
     ),
+    Parameter(
+        "model_reads_questions",
+        True,
+        "Let a model that writes put questions that are not understood into a form that is; the "
+        "numbers stay the question's own and those of geometry.",
+    ),
     Parameter("body_width", 0.6, "[m] Width of who asks for free ways.", 0.01, 20.0),
     Parameter("body_height", 1.0, "[m] Height of who asks for free ways.", 0.01, 20.0),
     Parameter(

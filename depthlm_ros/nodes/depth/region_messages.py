@@ -71,13 +71,8 @@ def _box_mask(corners: np.ndarray, rectifier, shape: tuple) -> np.ndarray:
     ends = np.array(shape[::-1]) - 0.5
     if (corners[0] > ends).any() or (corners[1] < -0.5).any():
         return np.zeros(shape, bool)
-    (u0, v0), (u1, v1) = np.clip(corners, -0.5, ends)
-    rim = [(a, b) for a in np.linspace(u0, u1, 9) for b in np.linspace(v0, v1, 9)]
-    rectified = rectifier.source_to_rectified(rim)
-    rectified = rectified[np.isfinite(rectified).all(axis=1)]
-    if not len(rectified):
-        return np.zeros(shape, bool)
-    return regions.box_mask((*rectified.min(axis=0), *rectified.max(axis=0)), shape)
+    bounds = regions.rectified_bounds(rectifier, np.clip(corners, -0.5, ends).ravel().tolist())
+    return np.zeros(shape, bool) if bounds is None else regions.box_mask(bounds, shape)
 
 
 def _source_mask(region: Region, shape: tuple) -> np.ndarray:

@@ -8,6 +8,7 @@ from std_msgs.msg import Header
 
 from depthlm_msgs.msg import Answer as AnswerMsg
 from depthlm_ros.language.answer import Answer
+from depthlm_ros.language.things import Thing, region_thing
 from depthlm_ros.nodes.common import conversions
 from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.sanitize import encodable
@@ -30,6 +31,15 @@ def pixels_of(messages, at_least: int = 1) -> list[tuple[float, float]]:
             "pixels: [{u: 320, v: 240}]",
         )
     return [(pixel.u, pixel.v) for pixel in messages]
+
+
+def region_of(roi) -> list[Thing]:
+    """Return the region of a request as what may stand beside its pixels; none of it: [].
+
+    StatusError(BAD_QUESTION) where it has one side only.
+    """
+    region = roi.x_offset, roi.y_offset, roi.width, roi.height
+    return [region_thing(*region)] if any(region) else []
 
 
 def duration(seconds: float) -> Duration:

@@ -32,6 +32,7 @@ class Services(RequestHandler):
         super().__init__(node, scheduler, guard)
         self._depth_publishers, self.transforms = depth_publishers, node.transforms
         self._asker = Asker(node, scheduler)
+        self.server_statistics = self._asker.statistics
         self._serve(QueryPoints, "~/query_points", self._on_query)
         self._serve(Ask, "~/ask", self._on_ask)
         self._action = AskAction(node, self, guard, self._group)
@@ -121,6 +122,7 @@ class Services(RequestHandler):
             requested_stamp_ns(request.stamp)
             self._scheduler.check_active()
             given = responses.pixels_of(request.pixels, at_least=0)
+            given += responses.region_of(request.region)
             frame_depth, answer = await self._asker.answer(request.question, given, progress)
             progress.stage("answering")
             wanted = request.frame_id if answer.evidence else ""

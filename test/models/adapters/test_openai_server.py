@@ -3,13 +3,11 @@
 import base64
 import json
 import logging
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
 import pytest
+from chat_server import serving
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.language.boxes import read_boxes
@@ -21,68 +19,12 @@ CAMERA = PinholeCamera(800.0, 800.0, 799.5, 599.5, 1600, 1200)
 KEY = "sk-secret-0123456789"
 
 
-class Server(ThreadingHTTPServer):
-    """Answers chat completions by ``answers``: a text, or (status, seconds to wait)."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers, self.seen, self.keys = [], [], []
-        self.url = f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        """Note the request and answer it."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.seen.append(body)
-        self.server.keys.append(self.headers["Authorization"])
-        answers = self.server.answers
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        status, text = (200, answer) if isinstance(answer, str | None) else (answer[0], "")
-        if status == 200 and isinstance(answer, tuple):
-            time.sleep(answer[1])
-        reply = {"error": {"message": f"no: key {self.headers['Authorization']}"}}
-        if status == 200:
-            reply = {
-                "id": "1",
-                "object": "chat.completion",
-                "created": 0,
-                "model": "m",
-                "choices": [
-                    {
-                        "index": 0,
-                        "finish_reason": "stop",
-                        "message": {"role": "assistant", "content": text},
-                    }
-                ],
-            }
-        data = json.dumps(reply).encode()
-        try:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-        except BrokenPipeError:  # the client gave up: what the test is about
-            self.close_connection = True
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("DEPTHLM_OPENAI_API_KEY", KEY)
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving() as server:
+        yield server
 
 
 def rgb(width=1600, height=1200):
@@ -211,6 +153,27 @@ def test_a_server_that_is_not_there_says_so(server):
             rgb(64, 48), PinholeCamera(50, 50, 31.5, 23.5, 64, 48), "?"
         )
     assert caught.value.code == Code.MODEL_NOT_READY
+
+
+def test_json_of_a_schema_is_asked_for_without_a_picture(server):
+    schema, server.answers = {"type": "object"}, ['{"task": "none"}']
+    model = OpenAIServer("m", server.url, retries=0)
+    assert model.write_json("Which?", schema, 40) == '{"task": "none"}'
+    (asked,) = server.seen
+    assert asked["messages"] == [{"role": "user", "content": "Which?"}]
+    assert asked["response_format"]["json_schema"]["schema"] == schema
+    assert asked["max_tokens"] == 40
+
+
+def test_a_server_that_knows_no_schema_is_asked_without_one_from_then_on(server):
+    server.answers = [(400,), "{}"]
+    model = OpenAIServer("m", server.url, retries=0)
+    assert model.write_json("Which?", {}) == model.write_json("Which?", {}) == "{}"
+    assert ["response_format" in asked for asked in server.seen] == [True, False, False]
+    server.answers = [(500,)]
+    with pytest.raises(StatusError) as caught:
+        model.write_json("Which?", {})
+    assert caught.value.code == Code.MODEL_ERROR
 
 
 def test_names_and_options_that_make_no_sense_are_refused():

@@ -172,8 +172,16 @@ def test_the_typed_client(plane, tools):
         assert readings.points[0].depth_m == pytest.approx(2.0)
         assert math.isnan(readings.points[1].distance_m)
         assert client.ask("", []).code == Code.BAD_QUESTION
+        seen = client.ask("What is the depth of this?", region=(8, 4, 20, 30))
+        assert (seen.code, seen.value) == (Code.OK, pytest.approx(2.0))
+        (point,) = seen.evidence
+        assert 8 <= point.pixel[0] <= 27 and 4 <= point.pixel[1] <= 33
+        assert client.ask("How far is this?", region=(60, 4, 5, 5)).code == Code.OUT_OF_IMAGE
+        assert client.ask("How far is this?", region=(1, 1, 0, 5)).code == Code.BAD_QUESTION
         with pytest.raises(ValueError, match="deadline_s = 0"):
             client.ask("How far?", deadline_s=0)
+        with pytest.raises(ValueError, match="whole pixels from 0 on"):
+            client.ask("How far?", region=(-1, 0, 5, 5))
 
 
 def test_the_client_says_when_nobody_replies(ros):

@@ -5,6 +5,8 @@ import time
 
 import pytest
 from action_msgs.msg import GoalStatus
+from chat_server import serving
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.action import ActionClient
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
@@ -14,6 +16,7 @@ from depthlm_ros.status import Code
 
 CUP = '[{"bbox_2d": [250, 250, 750, 750], "label": "cup"}]'
 TWO = '[{"bbox_2d": [100, 250, 300, 750]}, {"bbox_2d": [600, 250, 900, 750]}]'
+FORM = '{"task": "depth", "first": "cup", "second": "", "direction": ""}'
 DEPTH_M = 1 + 2 * 200 / 255  # of the red of 200
 
 
@@ -21,6 +24,7 @@ DEPTH_M = 1 + 2 * 200 / 255  # of the red of 200
 def finding(start_node):
     """Give a node whose model finds a cup and two chairs, and writes slowly."""
     model = {"kind": "finding", "boxes": {"cup": CUP, "chair": TWO}, "tokens": 60, "token_s": 0.03}
+    model["form"] = FORM
     node, robot = start_node(model=model, max_age=60.0)
     client = ActionClient(robot.node, Ask, "depthlm/ask_action")
     return node, robot, client
@@ -51,6 +55,49 @@ def test_what_cannot_be_told_apart_or_seen_is_refused(finding, tools, question, 
         reply = robot.ask(question)
     assert (reply.status.code, said in reply.status.text) == (code, True), reply.status
     assert not reply.success and math.isnan(reply.value)
+
+
+def test_the_model_reads_what_the_grammar_cannot(finding, tools):
+    """Whatever it makes of it is said; with the parameter off it is not asked."""
+    node, robot, _ = finding
+    with robot.camera(image=tools.make_image(fill=200)):
+        reply = robot.ask("Is the cup far?")
+        assert reply.success and reply.task == "depth", reply.status
+        assert reply.value == pytest.approx(DEPTH_M, rel=1e-3)
+        assert reply.answer.startswith("Read as 'How far is the cup along the optical axis?' ")
+        other = robot.ask("Is the chair far?").status
+        assert other.code == Code.UNSUPPORTED and "'cup' is not a word" in other.text
+        robot.set_parameters(model_reads_questions=False)
+        off = robot.ask("Is the cup far?").status
+        robot.set_parameters(model_reads_questions=True)
+    assert off.code == Code.UNSUPPORTED and "not read it either" not in off.text
+
+
+def test_a_server_beside_finds_and_its_latency_is_in_the_diagnostics(start_node, tools):
+    with serving() as server:
+        server.answers = [(500,), CUP]
+        name = f"openai:m@{server.url}"
+        _, robot = start_node(max_age=60.0, language_model=name)
+        said = robot.listen(DiagnosticArray, "/diagnostics")
+
+        def told(calls):
+            statuses = [s for array in said for s in array.status if s.name.endswith("language")]
+            values = [{v.key: v.value for v in status.values} for status in statuses]
+            return [(s, v) for s, v in zip(statuses, values, strict=True) if v["calls"] == calls]
+
+        with robot.camera(image=tools.make_image(fill=200)):
+            reply = robot.ask("What is the depth of the cup?")
+            assert reply.success and len(server.seen) == 2, reply.status  # the client tried again
+            tools.wait_until(lambda: told("1"), "the first call in the diagnostics")
+            server.answers = [(401,)]
+            assert robot.ask("How far is the cup?").status.code == Code.MODEL_NOT_READY
+            tools.wait_until(lambda: told("2"), "the second call in the diagnostics")
+    status, values = told("1")[0]
+    assert status.level == DiagnosticStatus.OK and values["failures"] == "0"
+    assert values["model"] == name and 0 < float(values["latency p50 [ms]"]) < 20_000
+    status, values = told("2")[0]
+    assert status.level == DiagnosticStatus.WARN and "AuthenticationError" in status.message
+    assert values["failures"] == "1" and "AuthenticationError" in values["last error"]
 
 
 def test_depth_goes_on_while_the_model_writes(finding, tools):

@@ -207,6 +207,9 @@ def test_out_of_memory_is_recognised_through_causes():
         is_out_of_memory(cause) and is_out_of_memory(refusal) and is_out_of_memory(MemoryError())
     )
     assert not is_out_of_memory(ValueError()) and not is_out_of_memory(None)
+    own = ValueError()
+    own.__cause__ = own
+    assert not is_out_of_memory(own)  # and comes to an end
 
 
 def test_one_retry_at_a_smaller_size_and_no_second():

@@ -1,0 +1,81 @@
+"""Which points and things a question is about, in order: those in its text and those beside it."""
+
+import re
+
+from depthlm_ros.language.classify import Kind, with_two
+from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD
+from depthlm_ros.language.question_checks import UnclearError
+from depthlm_ros.language.things import GIVEN, Phrase, pair_of, read_targets
+from depthlm_ros.status import Code
+from depthlm_ros.tasks import ONE_POINT, Task
+
+
+def points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
+    """Return the task, its points and phrases in order, and whether a point was assumed.
+
+    What came beside the question goes where the text points at it, else before the rest. Where
+    there are pixels enough, the words are their labels.
+    """
+    targets = [t for t in read_targets(kind.rest, found)]
+    others = [t for t in targets if not (isinstance(t.item, Phrase) and t.item.is_ourselves)]
+    two = kind.two
+    if others and len(others) < len(targets):  # "the camera and this point"
+        targets, two = others, two and len(others) > 1
+    if len(targets) > 1 or given:  # "ahead" counts only where nothing else is meant
+        targets = [t for t in targets if t.item is not STRAIGHT_AHEAD] or targets
+    two = two or _joined(targets, kind)
+    if two and len(targets) == 2 and targets[1].joint == "is":  # "how far above A is B"
+        targets = targets[::-1]
+    task = with_two(kind) if two else kind.task
+    if (
+        task.points == 2
+        and len(targets) == 1
+        and isinstance(targets[0].item, Phrase)
+        and not given
+    ):
+        pair = pair_of(targets[0].item)
+        if pair:
+            return task, list(pair), False
+    items = [t.item for t in targets]
+    pointed = items.count(GIVEN)
+    if not given and items == [GIVEN] and task.points == 1 and targets[0].alone:
+        return task, [CENTRE], True
+    waiting = iter(given[len(given) - min(pointed, len(given)) :])
+    placed = [next(waiting, None) if item is GIVEN else item for item in items]
+    spare = given[: len(given) - min(pointed, len(given))]
+    points = spare + [p for p in placed if p is not None]
+    if not kind.ordered:
+        points = given + [p for p in items if p is not GIVEN]
+    if len(points) == 2 and (kind.swapped or _second_first(kind.rest, given)):
+        points = points[::-1]
+    pixels = [p for p in points if not isinstance(p, Phrase)]
+    if len(pixels) >= task.points or pointed > len(given):
+        points = pixels
+    return task, points, False
+
+
+def _second_first(rest: str, given: list) -> bool:
+    """Tell whether of two given points the text names the second one first."""
+    second = re.search(
+        r"\b(?:second|other)\b.*\b(?:than|from|of|to|below|above)\b.*\bfirst\b", rest
+    )
+    return len(given) == 2 and second is not None
+
+
+def _joined(targets: list, kind: Kind) -> bool:
+    """Tell whether the second target is what the first is measured from."""
+    if len(targets) != 2 or kind.task not in ONE_POINT.values():
+        return False
+    first, second = (target.joint for target in targets)
+    item = targets[0].item
+    if second in ("to", "from") and isinstance(item, Phrase) and item.is_going:
+        raise UnclearError(
+            Code.BAD_QUESTION,
+            f"{' '.join(item.words)[:40]!r} ... {second!r} is not understood as the name of one "
+            "thing: ask in plain words, as in 'How far is the chair?'",
+        )
+    if second == "is":
+        return first == "from" or kind.component in ("lateral", "vertical")
+    if second in ("above", "below", "over", "under", "beneath", "left-of", "right-of"):
+        return kind.component in ("lateral", "vertical")
+    return second in ("from", "to", "than")
