@@ -10,46 +10,24 @@ in the card alone: theirs is a camera that training saw nothing of.
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from depthlm_ros.evaluation.accuracy import SCENES_SEED, Sample, measure, photographs, scenes
-from depthlm_ros.frame import Frame
-from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.evaluation.accuracy import SCENES_SEED, measure, photographs, scenes
 from depthlm_ros.models import registry
 from depthlm_ros.training.compact.checkpoint import read_start, write_served
-from depthlm_ros.training.compact.real_frames import read_set
-from depthlm_ros.training.compact.train import LEFT_OUT
+from depthlm_ros.training.compact.evaluate import KEPT, left_out_frames
 
-KEPT = ("points", "delta1", "delta1_scaled", "abs_rel")
-POINTS = 400
 LEFT = "frames left out of"
-
-
-def left_out_frames(folder: Path, focal_px: float) -> Iterator[Sample]:
-    """Yield the frames of a set that training leaves out, with POINTS labels of each."""
-    rng = np.random.default_rng(0)
-    for name, rgb, depth, principal in read_set(folder, focal_px):
-        if name.startswith(LEFT_OUT):
-            v, u = np.nonzero(depth > 0)
-            chosen = rng.integers(len(v), size=POINTS)
-            height, width = depth.shape
-            camera = PinholeCamera(focal_px, focal_px, *map(float, principal), width, height)
-            pixels = np.stack([u[chosen], v[chosen]], axis=1).astype(float)
-            yield Sample(
-                name, Frame(rgb, camera), pixels, depth[v[chosen], u[chosen]].astype(float)
-            )
 
 
 def figures_of(model, samples) -> dict:
     """Return what the card keeps of a measurement."""
     measured = measure(model, samples)
-    kept = {name: round(measured["total"][name], 4) for name in KEPT}
-    constant = {name: round(measured["best_constant"][name], 4) for name in KEPT[1:]}
+    kept = {name: round(measured["total"][name], 4) for name in ("points", *KEPT)}
+    constant = {name: round(measured["best_constant"][name], 4) for name in KEPT}
     return {
         "pictures": len(measured["pictures"]),
         **kept,

@@ -14,16 +14,13 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
+from depthlm_ros.evaluation.accuracy import photographs
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import CompactModule
 from depthlm_ros.training.compact import real_frames
 from depthlm_ros.training.compact.batches import BatchConfig, Batches
 from depthlm_ros.training.compact.checkpoint import read_start, write_served, write_start
-from depthlm_ros.training.compact.evaluate import (
-    frame_rows,
-    labelled_photographs,
-    photograph_figures,
-)
+from depthlm_ros.training.compact.evaluate import LEFT_OUT, left_out_frames, quick_figures
 from depthlm_ros.training.compact.scene_pool import CANVASES, VIEWS, ScenePool, SceneSource
 from depthlm_ros.training.compact.texts import make_tokenizer
 from depthlm_ros.training.compact.trainer import CompactArguments, CompactTrainer
@@ -35,8 +32,6 @@ REAL_WEIGHTS = {
     "misc_clean_indoor": 0.18,
     "street_pjlab_apache": 0.05,
 }
-LEFT_OUT = ("fchen_rs",)
-"""Real frames that are kept for choosing: the ones taken by RealSense cameras."""
 
 
 class PeriodicEvaluation(TrainerCallback):
@@ -47,13 +42,15 @@ class PeriodicEvaluation(TrainerCallback):
         pools: list,
         shares: tuple,
         network: CompactModule,
+        tokenizer,
         device,
-        rows: dict,
+        samples: dict,
         every: int,
         out: Path,
     ):
         self.pools, self.shares, self.owed = pools, shares, [0.0] * len(pools)
-        self.network, self.device, self.rows = network, device, rows
+        self.network, self.tokenizer, self.device = network, tokenizer, device
+        self.samples = samples
         self.every, self.out, self.trainer = every, out, None
         self.began = time.monotonic()
 
@@ -71,12 +68,10 @@ class PeriodicEvaluation(TrainerCallback):
     def measure(self, step: int) -> dict:
         """Measure the averaged weights and write a line of log.jsonl."""
         self.trainer.average.swap()
-        self.network.eval()
         figures = {
-            name: photograph_figures(self.network, rows, self.device)
-            for name, rows in self.rows.items()
+            name: quick_figures(self.network, self.tokenizer, samples)
+            for name, samples in self.samples.items()
         }
-        self.network.train()
         self.trainer.average.swap()
         line = {
             "step": step,
@@ -122,8 +117,9 @@ def main(args: list[str] | None = None) -> None:
         pools,
         (options.scenes_per_step, options.scenes_per_step * 0.2),
         network,
+        tokenizer,
         device,
-        _rows(options, network.config.canonical_focal_px),
+        _samples(options, network.config.canonical_focal_px),
         options.measure_every,
         out,
     )
@@ -177,15 +173,15 @@ def _pools(options, device) -> list[ScenePool]:
     return pools
 
 
-def _rows(options, focal_px: float) -> dict:
-    rows = {}
+def _samples(options, focal_px: float) -> dict:
+    """Return what is measured while training runs: lists of Samples by their name."""
+    samples = {}
     if options.photographs:
-        rows["photographs"] = labelled_photographs(options.photographs, focal_px)
+        samples["photographs"] = list(photographs(options.photographs))
     if options.real_frames:
         folder = Path(options.real_frames) / "misc_clean_indoor"
-        frames = [f for f in real_frames.read_set(folder, focal_px) if f[0].startswith(LEFT_OUT)]
-        rows["left_out"] = frame_rows(frames)
-    return rows
+        samples["left_out"] = list(left_out_frames(folder, focal_px))
+    return samples
 
 
 def _arguments(options, device) -> CompactArguments:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from depthlm_ros.evaluation.accuracy import measure
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import CompactModule
 from depthlm_ros.models.registry import load
@@ -16,6 +17,7 @@ from depthlm_ros.scenes.render import Pose
 from depthlm_ros.training.compact import real_frames, train
 from depthlm_ros.training.compact.batches import IGNORE, BatchConfig, Batches
 from depthlm_ros.training.compact.checkpoint import read_start, write_start
+from depthlm_ros.training.compact.evaluate import KEPT, POINTS, left_out_frames, quick_figures
 from depthlm_ros.training.compact.scene_pool import Canvas, ScenePool, SceneSource
 from depthlm_ros.training.compact.texts import make_tokenizer
 from depthlm_ros.training.compact.trainer import freeze
@@ -35,7 +37,7 @@ def tokenizer():
     return make_tokenizer()
 
 
-def _photograph_folder(root):
+def _photograph_folder(root, names=("a0", "b0")):
     """Write one set of two frames of 64 x 48 px, f = 45 px: a wall at 2 m with a nearer box."""
     folder = root / "room"
     (folder / "rgb").mkdir(parents=True)
@@ -44,7 +46,7 @@ def _photograph_folder(root):
     depth[20:30, 20:40] = 1000
     depth[:4] = 0
     frames = {}
-    for name in ("a0", "b0"):
+    for name in names:
         noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
         cv2.imwrite(str(folder / "rgb" / f"{name}.jpg"), noise)
         cv2.imwrite(str(folder / "depth" / f"{name}.png"), depth)
@@ -155,6 +157,19 @@ def test_the_shipped_checkpoint_can_begin_a_run(tmp_path):
         trained, served = (net.eval()(image, centre)[0] for net in (network, model.module))
     torch.testing.assert_close(trained, served, rtol=1e-4, atol=1e-4)
     assert len(words) == network.config.vocab_size
+
+
+def test_a_network_in_training_is_measured_as_it_will_be_served(tmp_path):
+    folder = _photograph_folder(tmp_path, ("a0", "fchen_rs_0")) / "room"
+    network, words = read_start(EMBEDDED)
+    network.train()
+    samples = list(left_out_frames(folder, network.config.canonical_focal_px))
+    assert [sample.name for sample in samples] == ["fchen_rs_0"]
+    assert set(samples[0].depth_m) == {1.0, 2.0} and len(samples[0].pixels) == POINTS
+    figures = quick_figures(network, words, samples)
+    served = measure(load("embedded", "cpu"), samples)["total"]
+    assert figures == pytest.approx({name: served[name] for name in KEPT}, abs=5e-3)
+    assert network.training and any(p.requires_grad for p in network.parameters())
 
 
 def test_frozen_stages_have_no_gradient():
