@@ -4,6 +4,7 @@ Joins a FrameDepth, the model that gave it and the model that names things into 
 ``language/answer_scene.py``.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,22 +13,27 @@ import numpy as np
 from depthlm_ros.estimator import FrameDepth, FrameEstimator, source_camera
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.regions import rectified_bounds
-from depthlm_ros.language.answer import Answer, refused
+from depthlm_ros.language.answer import Answer, answered, refused
 from depthlm_ros.language.answer_scene import answer_scene
 from depthlm_ros.language.boxes import Box
 from depthlm_ros.language.free_distance import Body
 from depthlm_ros.language.model_reading import READING_TOKENS, ReadByModel, read_by_model
+from depthlm_ros.language.quantities import format_number
 from depthlm_ros.language.question import MAX_QUESTION, Able, Question
 from depthlm_ros.language.question_checks import UnclearError, is_english
 from depthlm_ros.models.base import (
     DenseDepthModel,
     LanguageModel,
     PointDepthModel,
+    TaskModel,
     grounding_of,
     speaks,
 )
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
+OWN_TASKS = (Task.DEPTH, Task.SPEED, Task.TIME, Task.TWO_POINT_DISTANCE)
+"""Those of DepthLM's six tasks that a model answers beside the geometry; distances it gives."""
 BOX_TOKENS = 512
 """Tokens that a list of boxes may take: one box takes about 30."""
 
@@ -150,3 +156,39 @@ def told_as_read(answer: Answer, read: ReadByModel) -> Answer:
             answer.code, f"{begin}: {answer.text}", answer.task, answer.unit, answer.evidence
         )
     return replace(answer, sentence=f"{begin} {answer.sentence}")
+
+
+def own_answer(question: Question, frame_depth: FrameDepth, model: TaskModel) -> str:
+    """Return what a model trained for the six tasks says itself, as a sentence; "" if not asked.
+
+    It stands beside the answer of geometry and changes nothing of it.
+    """
+    if question.task not in OWN_TASKS or question.things:
+        return ""
+    camera = source_camera(frame_depth)
+    pixels = frame_depth.rectifier.source_to_rectified(question.pixels(camera))
+    given = None if math.isnan(question.amount) else question.amount
+    frame = frame_depth.frame
+    try:
+        reading = model.task_reading(question.task.value, [frame.rgb], frame.camera, pixels, given)
+    except StatusError as refusal:
+        return f" The model itself was not asked: {refusal.text}."
+    if reading.code is not Code.OK:
+        return f" The model itself gives no number: {reading.reason}."
+    unit = question.task.unit
+    return f" The model itself says {format_number(reading.distance_m)} {unit}."
+
+
+def own_motion(before: Frame, after: Frame, model: TaskModel, seconds: float) -> Answer:
+    """Answer how far the camera moved between two images, by a model trained for that."""
+    task = Task.CAMERA_MOTION
+    if before.camera != after.camera:
+        raise StatusError(
+            Code.NO_FRAME, "the camera's intrinsics changed between the two images: ask again"
+        )
+    reading = model.task_reading(task.value, [before.rgb, after.rgb], after.camera)
+    if reading.code is not Code.OK:
+        return refused(reading.code, reading.reason, task.value, task.unit)
+    value = reading.distance_m
+    said = f"In {seconds:.1f} s the camera moved {format_number(value)} m, as the model sees it."
+    return answered(task, (value, math.nan, math.nan), said, source="language")

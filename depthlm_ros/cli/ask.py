@@ -1,7 +1,7 @@
 """``depthlm ask``: a question about points of one picture, answered or refused as in the node."""
 
 import contextlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from depthlm_ros.cli.console import note, print_json
@@ -44,7 +44,7 @@ def _answer(options):
     from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
     from depthlm_ros.language.question_checks import UnclearError
     from depthlm_ros.language.things import region_thing
-    from depthlm_ros.models.base import speaks
+    from depthlm_ros.models.base import asks_tasks, speaks
 
     _check_order(options.image, options.question)
     pixels = [tuple(pixel) for pixel in options.at]
@@ -73,6 +73,9 @@ def _answer(options):
     frame_depth = estimate_frame(estimator, frame, rectifier)
     scene = asking.FrameScene(estimator, frame_depth)
     answer = call_with_retry(model, lambda: asking.answer_frame(question, scene, options.verify))
+    if answer.success and asks_tasks(model):
+        said = call_with_retry(model, lambda: asking.own_answer(question, frame_depth, model))
+        answer = replace(answer, sentence=answer.sentence + said)
     return asking.told_as_read(answer, read) if read else answer, frame_depth, photo
 
 
@@ -85,8 +88,6 @@ def _check_order(image: str, question: str) -> None:
 
 def _draw(frame_depth, answer, options) -> None:
     """Write the picture with the readings; on the rectified one, where the lens was not ideal."""
-    from dataclasses import replace
-
     from depthlm_ros.image_io.depth_files import write_png
     from depthlm_ros.visualization.annotate import annotate
 

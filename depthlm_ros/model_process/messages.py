@@ -13,6 +13,7 @@ METHODS = (
     "postprocessed",
     "packed_cloud",
     "distances",
+    "task_reading",
     "reply",
     "shrink",
     "shown_size",
@@ -24,6 +25,7 @@ ATTRIBUTES = (
     "interval",
     "postprocesses",
     "speaks",
+    "asks_tasks",
     "grounding",
     "remarks",
 )

@@ -167,6 +167,39 @@ class PointDepthModel(Protocol):
         """
 
 
+@runtime_checkable
+class TaskModel(Protocol):
+    """A model that answers DepthLM's six tasks itself (section 4.4), beside the geometry."""
+
+    asks_tasks: bool
+    """Whether this one was trained for them."""
+
+    def task_reading(
+        self,
+        task: str,
+        images: Sequence[np.ndarray],
+        camera: PinholeCamera,
+        pixels: Sequence = (),
+        given: float | None = None,
+    ) -> DistanceReading:
+        """Ask a task about source images of one camera, with its points marked.
+
+        Args:
+            task: Value of a Task that the models are asked (``prompting.prompts.TASKS``).
+            images: uint8 (H, W, 3), rectified; two for camera motion, else one.
+            camera: Their pinhole camera.
+            pixels: float (N, 2), (u, v): one point, two for a distance between them.
+            given: Seconds for a speed, metres a second for a time.
+
+        Returns:
+            The model's own number in the task's unit, or the reason why there is none.
+
+        Raises:
+            StatusError: as ``PointDepthModel.distances``, and BAD_QUESTION for another number of
+                images or points.
+        """
+
+
 @dataclass(frozen=True)
 class GroundingForm:
     """How a model is asked where a thing is, and in what numbers it answers.
@@ -226,6 +259,11 @@ def grounding_of(model) -> GroundingForm | None:
 def speaks(model) -> bool:
     """Tell whether a model answers in words of its own (``LanguageModel``)."""
     return bool(getattr(model, "speaks", False))
+
+
+def asks_tasks(model: object) -> bool:
+    """Tell whether a model answers the six tasks itself (``TaskModel``)."""
+    return bool(getattr(model, "asks_tasks", False))
 
 
 def noop(stage: str) -> None:

@@ -139,13 +139,22 @@ class Finding(Picture):
 
 
 class Marker:
-    """A point model: every point is ``distance_m`` away."""
+    """A point model: every point is ``distance_m`` away.
+
+    ``asks_tasks``: it also answers the six tasks itself, by the sum of what it is given.
+    """
 
     name = "marker"
 
-    def __init__(self, distance_m=3.0, seconds=0.0, reason="", spread=1.2):
+    def __init__(self, distance_m=3.0, seconds=0.0, reason="", spread=1.2, asks_tasks=False):
         self.distance_m, self.seconds, self.reason = distance_m, seconds, reason
-        self.spread = spread
+        self.spread, self.asks_tasks = spread, asks_tasks
+
+    def task_reading(self, task, images, camera, pixels=(), given=None):
+        """Say the sum of the pixels, of what is given, and 100 for each image."""
+        total = 100.0 * len(images) + float(np.sum(pixels)) + (given or 0.0)
+        nan = float("nan")
+        return DistanceReading(total, nan, nan, f"{total}")
 
     def distances(self, rgb, camera, pixels):
         """Say the same for each pixel."""

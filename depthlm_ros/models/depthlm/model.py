@@ -24,6 +24,7 @@ from depthlm_ros.models.depthlm.batching import batch_size, equal_lengths
 from depthlm_ros.models.depthlm.loading import load_network
 from depthlm_ros.models.depthlm.network import DepthLMNetwork, check_question
 from depthlm_ros.models.depthlm.readings import DIGITS, no_number, scaled, with_factor
+from depthlm_ros.models.depthlm.six_tasks import ask_task
 from depthlm_ros.models.depthlm.training_check import check_training
 from depthlm_ros.models.runtime.checks import check_source_image, out_of_memory
 from depthlm_ros.models.runtime.host_device import to_host
@@ -217,6 +218,22 @@ class DepthLM:
         layout = self.network.layout(self.network.escape_special_tokens(prompt), grids)
         conversation = self.network.read(layout.ids[None], layout, features, None)
         return self.network.write(conversation, [0], max_tokens)[0]
+
+    @property
+    def asks_tasks(self) -> bool:
+        """Whether it is asked the six tasks in the words that it was trained for them."""
+        return self._style is Style.MULTITASK
+
+    def task_reading(
+        self,
+        task: str,
+        images: Sequence[np.ndarray],
+        camera: PinholeCamera,
+        pixels: Sequence = (),
+        given: float | None = None,
+    ) -> DistanceReading:
+        """Ask one of the six tasks: ``six_tasks.ask_task``; contract: ``TaskModel``."""
+        return ask_task(self, Task(task), images, camera, pixels, given)
 
     def resampled(self, rgb: np.ndarray, camera: PinholeCamera) -> np.ndarray:
         """Return a source image at the unified focal length: uint8 (view height, width, 3)."""

@@ -5,22 +5,39 @@ same points, never in its place.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from depthlm_ros.geometry.camera import PinholeCamera
+from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models.base import DistanceReading
-from depthlm_ros.models.depthlm.model import DepthLM
-from depthlm_ros.models.depthlm.preprocess import target_in_view
+from depthlm_ros.models.depthlm.preprocess import DepthLMPreprocessConfig, target_in_view
 from depthlm_ros.models.depthlm.readings import scaled
-from depthlm_ros.prompting.marker import draw_all
-from depthlm_ros.prompting.prompts import Style, prompt
+from depthlm_ros.prompting.marker import Marker, draw_all
+from depthlm_ros.prompting.prompts import Prompt, Style, prompt
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.tasks import Task
 
 
+class Asked(Protocol):
+    """What ``ask_task`` needs of a DepthLM."""
+
+    path: DepthLMPreprocessConfig
+    marker: Marker
+
+    def view_of(self, camera: PinholeCamera) -> CanonicalView:
+        """Return the picture, at the unified focal length, that markers are drawn into."""
+
+    def resampled(self, rgb: np.ndarray, camera: PinholeCamera) -> np.ndarray:
+        """Return a source image at the unified focal length."""
+
+    def ask(self, question: Prompt, pictures: Sequence) -> DistanceReading:
+        """Ask any task's prompt about marked pictures."""
+
+
 def ask_task(
-    model: DepthLM,
+    model: Asked,
     task: Task,
     images: Sequence[np.ndarray],
     camera: PinholeCamera,

@@ -6,6 +6,7 @@ writes, frames that come are looked at between its tokens.
 """
 
 import time
+from dataclasses import dataclass, replace
 
 from depthlm_ros.asking import (
     BOX_TOKENS,
@@ -14,10 +15,13 @@ from depthlm_ros.asking import (
     answer_frame,
     may_read,
     needs_scene,
+    own_answer,
+    own_motion,
     read_unclear,
     told_as_read,
 )
 from depthlm_ros.estimator import source_camera
+from depthlm_ros.frame import Frame
 from depthlm_ros.language.answer import answer_freely, answer_question
 from depthlm_ros.language.free_distance import Body
 from depthlm_ros.language.model_reading import READING_TOKENS
@@ -25,7 +29,7 @@ from depthlm_ros.language.motion import answer_motion
 from depthlm_ros.language.question import Able, FreeQuestion, Question, read_any_question
 from depthlm_ros.language.question_checks import UnclearError
 from depthlm_ros.models.adapters.openai_server import from_name
-from depthlm_ros.models.base import speaks
+from depthlm_ros.models.base import asks_tasks, speaks
 from depthlm_ros.nodes.depth.deadline import Deadline
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.tasks import Task
@@ -68,6 +72,15 @@ class Progress:
             )
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The image asked about last; ``frame``: itself, for a model that compares two."""
+
+    frame_id: str
+    stamp_ns: int
+    frame: Frame | None
+
+
 class Asker:
     """Answers questions from the scheduler's results, its model and the language model beside it.
 
@@ -77,7 +90,7 @@ class Asker:
 
     def __init__(self, node, scheduler):
         self._node, self._scheduler = node, scheduler
-        self._last_asked: tuple | None = None  # frame and stamp of the image asked about last
+        self._last_asked: _Asked | None = None
         self._server: tuple = ("", None)
         self._beside: LatestWorker | None = None
 
@@ -126,7 +139,7 @@ class Asker:
         progress.stage("waiting")
         frame_depth, answer = await self._answer(question, progress)
         answer = told_as_read(answer, read) if read else answer
-        self._last_asked = frame_depth.frame.frame_id, frame_depth.frame.stamp_ns
+        self._remember(frame_depth.frame)
         return frame_depth, answer
 
     async def _by_model(self, text, pixels, refusal, can: Able, progress: Progress):
@@ -155,27 +168,55 @@ class Asker:
             progress.until,
             progress.stamp_ns,
         )
-        return frame_depth, answer_question(question, readings)
+        answer = answer_question(question, readings)
+        if answer.success and asks_tasks(self._scheduler.model):
+            said = await self._own_answer(question, frame_depth, progress)
+            answer = replace(answer, sentence=answer.sentence + said)
+        return frame_depth, answer
+
+    async def _own_answer(self, question, frame_depth, progress: Progress) -> str:
+        """Return what a model trained for the six tasks says itself of the same image."""
+        model = self._scheduler.model
+        return await self._scheduler.compute(
+            lambda: own_answer(question, frame_depth, model), progress.until
+        )
 
     async def _of_motion(self, progress: Progress):
-        """Say how the camera moved since the image of the last question."""
+        """Say how the camera moved since the image of the last question.
+
+        By the poses of TF; where there are none, by a model that was trained for it.
+        """
         before = self._last_asked
         frame_depth, _ = await self._scheduler.sample(
             lambda _: [], progress.until, progress.stamp_ns
         )
-        frame_id, stamp_ns = frame_depth.frame.frame_id, frame_depth.frame.stamp_ns
-        if before is None or before[0] != frame_id:
-            self._last_asked = frame_id, stamp_ns
+        after = frame_depth.frame
+        if before is None or before.frame_id != after.frame_id:
+            self._remember(after)
             raise StatusError(
                 Code.NO_FRAME,
                 "there is no question before this one to measure the motion from: ask again after "
                 "the motion, it begins with the image of this question",
             )
-        poses = [
-            await self._node.transforms.pose(frame_id, at_ns, progress.until)
-            for at_ns in (before[1], stamp_ns)
-        ]
-        return frame_depth, answer_motion(*poses, (stamp_ns - before[1]) * 1e-9)
+        seconds = (after.stamp_ns - before.stamp_ns) * 1e-9
+        try:
+            poses = [
+                await self._node.transforms.pose(after.frame_id, at_ns, progress.until)
+                for at_ns in (before.stamp_ns, after.stamp_ns)
+            ]
+        except StatusError as refusal:
+            model, first = self._scheduler.model, before.frame
+            if refusal.code is not Code.NO_TF or not asks_tasks(model) or first is None:
+                raise
+            return frame_depth, await self._scheduler.compute(
+                lambda: own_motion(first, after, model, seconds), progress.until
+            )
+        return frame_depth, answer_motion(*poses, seconds)
+
+    def _remember(self, frame: Frame) -> None:
+        """Keep what the motion since this image is measured from."""
+        keeps = asks_tasks(self._scheduler.model)
+        self._last_asked = _Asked(frame.frame_id, frame.stamp_ns, frame if keeps else None)
 
     async def _in_words(self, question: FreeQuestion, progress: Progress):
         """Answer in the model's own words, where it has any."""

@@ -1,12 +1,14 @@
 """The six tasks by text: what is shown, asked and read, with tiny random weights."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
+from depthlm_ros.models.base import asks_tasks
 from depthlm_ros.models.depthlm.six_tasks import ask_task
 from depthlm_ros.prompting.prompts import TASKS, Style, prompt
 from depthlm_ros.status import Code, StatusError
@@ -74,3 +76,16 @@ def test_the_number_of_points_and_images_is_checked(model):
         with pytest.raises(StatusError) as caught:
             ask_task(model, task, images, camera(model), pixels)
         assert caught.value.code is Code.BAD_QUESTION
+
+
+def test_a_checkpoint_of_the_six_tasks_offers_them_and_another_does_not(
+    reference_checkpoint, monkeypatch
+):
+    folder = str(reference_checkpoint("depthlm_qwen_tiny"))
+    model = registry.load(folder, "cpu", style="multitask")
+    assert asks_tasks(model) and not asks_tasks(registry.load(folder, "cpu"))
+    reply = prompt(Task.SPEED, Style.MULTITASK, time_s=4.0).answer(2.5)
+    monkeypatch.setattr(model.network, "write", lambda *_: [reply])
+    monkeypatch.setattr(model, "answering", replace(model.answering, by_number=False))
+    reading = model.task_reading("speed", [RGB], camera(model), [(30, 20)], 4.0)
+    assert reading.distance_m == pytest.approx(2.5)

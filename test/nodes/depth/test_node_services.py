@@ -190,3 +190,18 @@ def test_the_client_says_when_nobody_replies(ros):
         pytest.raises(ServiceTimeoutError, match="no service"),
     ):
         client.ask("How far is (1, 2)?", deadline_s=0.2)
+
+
+def test_a_model_of_the_six_tasks_is_heard_beside_the_geometry(start_node, tools):
+    """And alone, where no pose is known: how the camera moved between two images."""
+    model = {"kind": "marker", "asks_tasks": True}
+    _, robot = start_node(model=model, max_age=60.0)
+    with robot.camera():
+        reply = robot.ask("How fast must I go to reach this point in 2 s?", (20.0, 10.0))
+        assert reply.success and reply.value == pytest.approx(1.5)  # 3 m in 2 s
+        assert reply.answer.endswith("The model itself says 132 m/s."), reply.answer
+        named = robot.ask("How far is the point at (20, 10)?")
+        assert named.success and "The model itself" not in named.answer  # its own already
+        moved = robot.ask("How far did the camera move?")
+        assert (moved.success, moved.value, moved.source) == (True, 200.0, "language")
+        assert moved.answer.endswith("moved 200 m, as the model sees it."), moved.answer
