@@ -115,7 +115,7 @@ class DepthNode(LifecycleNode):
             self.guard,
             self.services_offered.server_statistics,
         )
-        self._replies = ServiceReplyRetrier(self.guard)
+        self._replies = ServiceReplyRetrier(self.guard, on_unsent=self._begin_ticks)
         LifecycleServices(self, lambda: self._state_machine, self._on_change_state)
         for service in self.services:
             self._replies.attach(service)
@@ -128,17 +128,29 @@ class DepthNode(LifecycleNode):
         self.create_timer(
             1.0, self.guard.wrap("diagnostics", self._diagnostics.publish), clock=steady
         )
-        for what, function in (
-            ("deadlines", lambda: self.scheduler.expire(self.subscriber.missing)),
-            ("sending a reply", self._replies.retry),
-        ):
-            self.create_timer(TICK_S, self.guard.wrap(what, function), clock=steady)
+        self._ticks = (
+            self.guard.wrap("deadlines", lambda: self.scheduler.expire(self.subscriber.missing)),
+            self.guard.wrap("sending a reply", self._replies.retry),
+        )
+        # Runs only while somebody waits: 50 turns of the executor a second cost a tenth of a core.
+        self._ticker = self.create_timer(TICK_S, self._tick, clock=steady)
+        self.scheduler.on_waiting = self._begin_ticks
         self._jump = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=Duration(seconds=JUMP_FORWARD_S), min_backward=Duration(nanoseconds=-1)
             ),
             post_callback=self.guard.wrap("a clock jump", self._on_jump),
         )
+
+    def _tick(self) -> None:
+        for tick in self._ticks:
+            tick()
+        if not (self.scheduler.waiting or self._replies.waiting):
+            self._ticker.cancel()
+
+    def _begin_ticks(self) -> None:
+        if self._ticker.is_canceled():
+            self._ticker.reset()
 
     def _on_jump(self, jump) -> None:
         self.get_logger().warning("the clock jumped: images and results so far are forgotten")

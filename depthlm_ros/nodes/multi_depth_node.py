@@ -4,14 +4,16 @@
 
 Each camera has a lifecycle node of its own in its own namespace (``/front/depthlm``), with its own
 topics, services, parameters and diagnostics. Nodes that ask for the same model share it in memory;
-they are served in the order in which they ask, so that a fast camera cannot starve a slow one.
+they are served in the order in which they ask, so that a fast camera cannot starve a slow one, or
+by the parameter ``turn_weight`` of each.
 """
 
 import re
 import sys
 import threading
 import weakref
-from collections import deque
+from heapq import heappop, heappush
+from itertools import count
 
 from rclpy.utilities import remove_ros_args
 
@@ -23,25 +25,63 @@ MOST_CAMERAS = 16
 
 
 class FairTurn:
-    """A lock that is given in the order of asking; a context manager."""
+    """One turn at a time for several users, in the order of asking, or by their weights.
+
+    Start-time fair queueing (Goyal, Vin, Cheng 1996): each turn of a user starts, by a virtual
+    clock, one over its weight after its last one, and never before the turn that is served now.
+    The least start is served, of equal ones the least end, then who asked first. Who always has a
+    frame waiting gets turns in proportion to its weight; a camera at most about every other one,
+    since it asks again only when it has published, and the next turn has begun then. Who was idle
+    has saved nothing up.
+    """
 
     def __init__(self):
-        self._waiting: deque = deque()
+        self._waiting: list = []
+        self._clock, self._count, self._held = 0.0, count(), False
         self._change = threading.Condition()
 
-    def __enter__(self) -> "FairTurn":
-        """Wait for the turn."""
-        ticket = object()
+    def share(self, weight=lambda: 1.0) -> "Share":
+        """Return what one user takes its turns with; ``weight()``: positive, asked each time."""
+        return Share(self, weight)
+
+    @property
+    def waiting(self) -> int:
+        """Number of users that wait."""
+        return len(self._waiting)
+
+    def take(self, earliest: float, weight: float) -> float:
+        """Wait for a turn that starts at ``earliest`` or later; return where it ends."""
         with self._change:
-            self._waiting.append(ticket)
-            self._change.wait_for(lambda: self._waiting[0] is ticket)
+            start = max(self._clock, earliest)
+            end = start + 1.0 / weight
+            ticket = (start, end, next(self._count))
+            heappush(self._waiting, ticket)
+            self._change.wait_for(lambda: not self._held and self._waiting[0] == ticket)
+            heappop(self._waiting)
+            self._held, self._clock = True, max(self._clock, start)
+            return end
+
+    def give(self) -> None:
+        """Let the next one have its turn."""
+        with self._change:
+            self._held = False
+            self._change.notify_all()
+
+
+class Share:
+    """One user of a FairTurn; a context manager."""
+
+    def __init__(self, turn: FairTurn, weight):
+        self._turn, self._weight, self._end = turn, weight, 0.0
+
+    def __enter__(self) -> "Share":
+        """Wait for the turn."""
+        self._end = self._turn.take(self._end, self._weight())
         return self
 
     def __exit__(self, *_) -> None:
-        """Let the next one have its turn."""
-        with self._change:
-            self._waiting.popleft()
-            self._change.notify_all()
+        """End it."""
+        self._turn.give()
 
 
 class SharedModels:
@@ -71,7 +111,7 @@ class Cameras:
         self.nodes = []
         for name in names:
             node = DepthNode(load_model, shared, namespace=name)
-            node.scheduler.turn = turn
+            node.scheduler.turn = turn.share(_weight_of(node))
             self.nodes.append(node)
         self.guard = self.nodes[0].guard
 
@@ -93,6 +133,11 @@ class Cameras:
         """Leave the graph."""
         for node in self.nodes:
             node.destroy_node()
+
+
+def _weight_of(node):
+    """Return the function that tells a node's weight as it is now."""
+    return lambda: node.parameters.values.turn_weight
 
 
 def _check(names) -> None:

@@ -20,13 +20,22 @@ _NOT_SENT = (RuntimeWarning, SystemError, rclpy_implementation.RCLError)
 
 
 class ServiceReplyRetrier:
-    """Makes services of a node persistent; ``retry`` is to be called often, by a timer."""
+    """Makes services of a node persistent.
 
-    def __init__(self, guard, clock=time.monotonic):
+    ``retry`` is to be called often, by a timer, while any are ``waiting``; ``on_unsent()`` is
+    called when there is one more.
+    """
+
+    def __init__(self, guard, clock=time.monotonic, on_unsent=lambda: None):
         warnings.filterwarnings("error", message=_MESSAGE, category=RuntimeWarning)
-        self._guard, self._clock = guard, clock
+        self._guard, self._clock, self._on_unsent = guard, clock, on_unsent
         self._unsent: list = []
         self.sent_again = 0
+
+    @property
+    def waiting(self) -> int:
+        """Number of replies that are to be sent again."""
+        return len(self._unsent)
 
     def attach(self, service) -> None:
         """Have all replies of a service sent through here."""
@@ -41,6 +50,7 @@ class ServiceReplyRetrier:
             self._unsent.append(
                 (now + PAUSE_S, now + SENT_AGAIN_FOR_S, send, response, header, error)
             )
+            self._on_unsent()
 
     def retry(self) -> None:
         """Send the oldest reply again whose pause is over; one only, for it may take 100 ms."""

@@ -61,8 +61,11 @@ class InferenceScheduler(DepthRequests):
         self._frames = FrameMaker()
         self.filters = DepthFilters(lambda: self._values, lambda frame_id, stamp_ns: None)
         self._submitted: ImagePair | None = None
+        self.on_waiting = lambda: None  # called when a request begins to wait
         self._pending = PendingRequests(
-            lambda: self._values.max_waiting, lambda: node.executor.wake()
+            lambda: self._values.max_waiting,
+            lambda: node.executor.wake(),
+            lambda: self.on_waiting(),
         )
 
     # -- life ---------------------------------------------------------------------------------

@@ -169,6 +169,14 @@ PARAMETERS = (
         "Estimate every frame even when nobody listens, so that requests need not wait.",
     ),
     Parameter(
+        "turn_weight",
+        1.0,
+        "Where several cameras share a model: weight 2 gets twice the turns of weight 1, "
+        "at most about every other turn.",
+        0.01,
+        100.0,
+    ),
+    Parameter(
         "cloud_keeps_edges",
         False,
         "Keep the cloud's points at depth steps, which may float between two surfaces.",

@@ -19,10 +19,13 @@ class PendingRequest:
 
 
 class PendingRequests:
-    """Holds waiters; ``bound()``: how many may wait, ``wake()``: have the executor run again."""
+    """Holds waiters; ``bound()``: how many may wait, ``wake()``: have the executor run again.
 
-    def __init__(self, bound, wake):
-        self._bound, self._wake = bound, wake
+    ``begun()``: called with each wait that begins, so that its deadline is watched.
+    """
+
+    def __init__(self, bound, wake, begun=lambda: None):
+        self._bound, self._wake, self._begun = bound, wake, begun
         self._requests: list[PendingRequest] = []
 
     @property
@@ -45,6 +48,7 @@ class PendingRequests:
         until = until if isinstance(until, Deadline) else Deadline(until)
         request = PendingRequest(Future(), until, wants)
         self._requests.append(request)
+        self._begun()
         return request
 
     def remove(self, request: PendingRequest) -> None:

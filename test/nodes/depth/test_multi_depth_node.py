@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -38,23 +39,91 @@ def test_the_same_model_is_loaded_once_and_freed_with_its_last_holder():
 
 
 def test_turns_are_given_in_the_order_of_asking():
-    import threading
-
     turn, order, threads = FairTurn(), [], []
 
     def ask(name):
-        with turn:
+        with turn.share():
             order.append(name)
 
-    with turn:
+    with turn.share():
         for name in "abc":
             threads.append(threading.Thread(target=ask, args=(name,)))
             threads[-1].start()
-            while len(turn._waiting) < len(threads) + 1:
+            while turn.waiting < len(threads):
                 time.sleep(0.001)
     for thread in threads:
         thread.join(5.0)
     assert order == list("abc")
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ({"a": 1.0, "b": 1.0, "c": 1.0}, (40, 40, 40)),
+        ({"a": 2.0, "b": 1.0, "c": 1.0}, (60, 30, 30)),
+        ({"a": 1.0, "b": 1.0, "c": 0.25}, (53.3, 53.3, 13.3)),
+        ({"a": 9.0, "b": 1.0, "c": 1.0}, (60, 30, 30)),  # every other turn at most
+    ],
+)
+def test_turns_follow_the_weights_of_those_who_always_wait(weights, expected):
+    turn, order, done = FairTurn(), [], threading.Event()
+
+    def infer_and_publish(share, name):
+        with share:
+            order.append(name)
+            mine = len(order)
+            # As an inference: whoever had the last turn asks again while this one runs.
+            wait_for(lambda: turn.waiting == len(weights) - 1 or done.is_set())
+        # As publishing: the next one's turn has begun when this one asks again.
+        wait_for(lambda: len(order) > mine or done.is_set())
+
+    def camera(name):
+        share = turn.share(lambda: weights[name])
+        while not done.is_set():
+            infer_and_publish(share, name)
+
+    threads = [threading.Thread(target=camera, args=(name,)) for name in weights]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(order) >= 130)
+    done.set()
+    for thread in threads:
+        thread.join(5.0)
+    counts = [order[10:130].count(name) for name in weights]
+    assert counts == pytest.approx(expected, abs=3)
+
+
+def test_who_was_idle_has_saved_nothing_up():
+    turn = FairTurn()
+    busy, idle = turn.share(), turn.share()
+    for _ in range(50):
+        with busy:
+            pass
+    order = []
+
+    def ask(share, name):
+        with share:
+            order.append(name)
+
+    threads = []
+    with busy:
+        for share, name in ((idle, "idle"), (turn.share(), "new")):
+            threads.append(threading.Thread(target=ask, args=(share, name)))
+            threads[-1].start()
+            wait_for(lambda: turn.waiting == len(threads))
+    for thread in threads:
+        thread.join(5.0)
+    assert order == ["idle", "new"]
+    # Fifty turns of the other have not earned it fifty in a row: its second comes after one.
+    assert idle._end == pytest.approx(busy._end, abs=1.01)
+
+
+def wait_for(condition):
+    """Wait, briefly at a time, for what other threads do."""
+    end = time.monotonic() + 20.0
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.0002)
 
 
 @pytest.fixture(scope="module")

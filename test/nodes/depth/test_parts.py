@@ -157,14 +157,20 @@ class Service:
 
 def test_a_reply_given_up_by_the_middleware_is_sent_again():
     now = [0.0]
-    replies = ServiceReplyRetrier(CallbackGuard(Log()), clock=lambda: now[0])
+    told = []
+    replies = ServiceReplyRetrier(
+        CallbackGuard(Log()), clock=lambda: now[0], on_unsent=lambda: told.append(1)
+    )
     service = Service(failures=3)
     replies.attach(service)
+    assert replies.waiting == 0
     service.send_response("reply", "header")
+    assert replies.waiting == 1 and told == [1]  # so that the timer begins to run
     for _ in range(100):
         now[0] += 0.02
         replies.retry()
     assert service.sent == [("reply", "header")] and replies.sent_again == 3
+    assert replies.waiting == 0
 
 
 def test_a_reply_that_nobody_takes_is_given_up_and_counted():
