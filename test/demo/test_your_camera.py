@@ -34,7 +34,7 @@ class Nodes:
         self.started[name] = (module, arguments)
         log = self.folder / f"{name}.log"
         log.write_text(SAID)
-        return SimpleNamespace(log=log)
+        return SimpleNamespace(name=name, log=log)
 
     def check(self):
         """Fail if the test says so."""
@@ -108,3 +108,28 @@ def test_a_node_that_has_ended_ends_it(nodes, monkeypatch):
     with pytest.raises(DemoError, match="no camera"):
         your_camera.perform(your_camera.arguments(["--domain", "33"]))
     assert nodes.last.ended
+
+
+def log_of(tmp_path, text):
+    path = tmp_path / "depth_node.log"
+    path.write_text(text)
+    return your_camera._Log(SimpleNamespace(name="depth_node", log=path)), path
+
+
+def test_warnings_are_told_once_and_whole_lines_only(tmp_path, capsys):
+    log, path = log_of(
+        tmp_path, "[INFO] [1] [n]: loading\n[WARN] [1] [n]: dark\n[WARN] [2] [n]: da"
+    )
+    log.report()
+    with path.open("a") as file:
+        file.write("rk\n[ERROR] [3] [n]: no camera\n")
+    log.report()
+    said = capsys.readouterr().out
+    assert said.splitlines() == ["dark", "no camera"]
+
+
+def test_a_node_that_cannot_configure_ends_it_with_the_reason(tmp_path):
+    log, _ = log_of(tmp_path, "[ERROR] [1] [depthlm]: cannot configure: no model 'x'; fetch it\n")
+    with pytest.raises(DemoError) as caught:
+        log.report()
+    assert str(caught.value) == "depth_node: no model 'x'; fetch it"
