@@ -3,6 +3,7 @@
 No two test processes ever hear each other.
 """
 
+import itertools
 import json
 import os
 import runpy
@@ -58,13 +59,29 @@ SLOW = (
 """Files and folders whose tests take most of the time of those without nodes."""
 
 
-def pytest_collection_modifyitems(items) -> None:
+def pytest_collection_modifyitems(config, items) -> None:
     """Mark each test ``node``, ``slow`` or, as neither, ``unit``: `./run test -m unit`."""
+    kinds = {}
     for item in items:
         place = item.path.relative_to(HERE).as_posix()
         node = NODES & set(item.fixturenames) or place.startswith(PROCESSES)
         slow = place.startswith(SLOW) or item.get_closest_marker("slow")
-        item.add_marker("node" if node else "slow" if slow else "unit")
+        kind = "node" if node else "slow" if slow else "unit"
+        item.add_marker(kind)
+        kinds[item.path] = kind if kinds.get(item.path, "unit") == "unit" else kinds[item.path]
+    if hasattr(config, "workerinput"):
+        places = _long_files_first(kinds)
+        items.sort(key=lambda item: places[item.path])
+
+
+def _long_files_first(kinds: dict[Path, str]) -> dict[Path, tuple]:
+    """Return where each file stands in the row, by its kind, when cores share them.
+
+    Files that mostly wait for nodes and files that mostly compute take turns, so that a core has
+    work while another waits; the quick ones fill up what is left at the end.
+    """
+    numbers = {"node": itertools.count(), "slow": itertools.count(), "unit": itertools.count()}
+    return {path: (kind == "unit", next(numbers[kind])) for path, kind in kinds.items()}
 
 
 def pytest_sessionfinish(session) -> None:

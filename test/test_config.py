@@ -57,6 +57,7 @@ def test_fast_dds_profile_has_room_for_images():
     sizes = {node.tag.split("}")[1]: node.text for node in root.iter()}
     assert int(sizes["segment_size"]) == 64 * 2**20
     assert sizes["useBuiltinTransports"] == "false"
+    assert sizes["intraprocess_delivery"] == "OFF"  # else two participants may deadlock
 
 
 def test_rviz_view_shows_the_topics_of_the_node():

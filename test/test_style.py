@@ -1,6 +1,7 @@
 """Style of the sources, and package.xml against what the sources import."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,9 +47,10 @@ def third_party_imports() -> set[str]:
     return found - set(sys.stdlib_module_names) - {"depthlm_ros"} - OPTIONAL
 
 
-def test_ruff():
+@pytest.mark.parametrize("words", [["check", "--output-format=concise"], ["format", "--check"]])
+def test_ruff(words):
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--output-format=concise", "."],
+        [sys.executable, "-m", "ruff", *words, "."],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -56,8 +58,9 @@ def test_ruff():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_ament_flake8(tmp_path, capfd):
+def test_ament_flake8(tmp_path, capfd, monkeypatch):
     """With ament's own rules; E203 is against PEP 8's slices, as in ``data[at + 1 :]``."""
+    monkeypatch.chdir(tmp_path)  # it walks through all that lies in the working folder, .env too
     rules = tmp_path / "flake8.ini"
     ignored = "B902,C816,D,I,E203"
     rules.write_text(f"[flake8]\nmax-line-length = 99\nextend-ignore = {ignored}\n")
@@ -66,8 +69,9 @@ def test_ament_flake8(tmp_path, capfd):
     assert (code, errors) == (0, [])
 
 
-def test_ament_pep257(capfd):
+def test_ament_pep257(tmp_path, capfd, monkeypatch):
     """D1xx as in ament's rules; D40x is left to ruff, which knows that a property is a noun."""
+    monkeypatch.chdir(tmp_path)
     ignored = ["D100", "D103", "D104", "D105", "D107", "D401", "D402"]
     code = pep257(argv=["--convention", "pep257", "--add-ignore", *ignored, "--", *SOURCES])
     assert code == 0, capfd.readouterr().err
@@ -98,6 +102,12 @@ def test_every_import_is_an_exec_depend_and_every_exec_depend_is_imported():
     imported = {ROSDEP_KEYS.get(name, name) for name in third_party_imports()}
     assert imported - declared == set(), "imported, but missing in package.xml"
     assert declared - imported == set(), "in package.xml, but never imported"
+
+
+def test_a_commit_is_checked_by_the_ruff_of_the_requirements():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    (pinned,) = re.findall(r"^ruff==(.+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert re.findall(r"\[ruff==(.+)\]", hooks) == [pinned] * 2
 
 
 def test_pinned_exactly():

@@ -12,21 +12,21 @@ def run(options) -> int:
     from depthlm_ros.evaluation.accuracy import photographs
     from depthlm_ros.evaluation.interval_calibration import calibrate, scores_of
     from depthlm_ros.models import registry
-    from depthlm_ros.models.weights import interval_calibration
+    from depthlm_ros.models.weights import calibration_file
 
     opened = registry.locate(options.model, options.revision)
-    path = Path(options.output) if options.output else opened.folder / interval_calibration.FILE
+    path = Path(options.output) if options.output else opened.folder / calibration_file.FILE
     model = load_model(options, calibrated=False)
     data = Path(options.data)
     scores = scores_of(model, photographs(data, options.labels))
     found = calibrate(scores, options.held_out, options.seed)
-    result = interval_calibration.Calibration(
+    result = calibration_file.Calibration(
         data=f"{data.parent.name}/{data.name}",
         quantize=options.quantize,
-        weights=interval_calibration.fingerprint(opened.files.values()),
+        weights=calibration_file.fingerprint(opened.files.values()),
         **asdict(found),
     )
-    interval_calibration.write(result, path)
+    calibration_file.write(result, path)
     _tell(result, path, options)
     return 0
 

@@ -13,7 +13,7 @@ from depthlm_ros.client import ServiceTimeoutError
 from depthlm_ros.datasets.annotations import read_annotations
 from depthlm_ros.demo.context import CAMERA, ROOT, DemoContext, say
 from depthlm_ros.demo.node_processes import DemoError
-from depthlm_ros.evaluation.metrics import Accuracy, accuracy, constant_accuracy, pooled
+from depthlm_ros.evaluation.point_metrics import Accuracy, accuracy, constant_accuracy, pooled
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.status import Code, StatusError
 

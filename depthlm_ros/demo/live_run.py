@@ -18,7 +18,7 @@ from depthlm_ros.demo.questions import (
 )
 from depthlm_ros.demo.stream_stats import flow, without_result
 from depthlm_ros.demo.subscriber import STREAMS, TOPICS
-from depthlm_ros.evaluation.metrics import constant_accuracy, pooled
+from depthlm_ros.evaluation.point_metrics import constant_accuracy, pooled
 from depthlm_ros.status import Code
 
 START_S = 120.0

@@ -21,7 +21,7 @@ from depthlm_ros.datasets.annotations import read_annotations
 from depthlm_ros.datasets.base import LabelKind
 from depthlm_ros.estimator import FrameEstimator
 from depthlm_ros.evaluation import benchmark as published_benchmark
-from depthlm_ros.evaluation.metrics import accuracy, constant_accuracy, pooled
+from depthlm_ros.evaluation.point_metrics import accuracy, constant_accuracy, pooled
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models.arguments import add_model_arguments, load_from_arguments

@@ -27,7 +27,7 @@ TOLERANCE = 0.05
 class Conformal:
     """What a split gave.
 
-    Fields: as those of the same name in ``models/weights/interval_calibration.py``.
+    Fields: as those of the same name in ``models/weights/calibration_file.py``.
     """
 
     ratio_90: float

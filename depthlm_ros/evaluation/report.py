@@ -7,7 +7,7 @@ import numpy as np
 
 from depthlm_ros.datasets import registry
 from depthlm_ros.evaluation.depth_metrics import ALWAYS_M, bootstrap, depth_metrics
-from depthlm_ros.evaluation.metrics import best_constant
+from depthlm_ros.evaluation.point_metrics import best_constant
 from depthlm_ros.evaluation.published import COLUMNS, ROWS
 from depthlm_ros.visualization.drawing import write_text
 

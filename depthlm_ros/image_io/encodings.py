@@ -13,7 +13,7 @@ with video range, as OpenCV has it; yuv422 is UYVY, yuv422_yuy2 is YUYV. Alpha i
 import cv2
 import numpy as np
 
-from depthlm_ros.image_io.samples import to_eight_bits
+from depthlm_ros.image_io.pixel_values import to_eight_bits
 from depthlm_ros.status import Code, StatusError
 
 MAX_SIDE_PX = 16384

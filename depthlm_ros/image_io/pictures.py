@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from depthlm_ros.geometry.camera import PinholeCamera
-from depthlm_ros.image_io import samples
+from depthlm_ros.image_io import pixel_values
 from depthlm_ros.image_io.exif import exif_of
 from depthlm_ros.image_io.focal_length import Exif
 from depthlm_ros.status import Code, StatusError
@@ -114,7 +114,7 @@ def decode(data: bytes, label: str, upright: bool, max_pixels: int = MAX_PIXELS)
             f"{size[0]} x {size[1]} px are scaled down to {rgb.shape[1]} x {rgb.shape[0]}, and "
             "the focal length with them"
         )
-    samples.check_not_blank(rgb, label)
+    pixel_values.check_not_blank(rgb, label)
     plain = plain and rgb is pixels
     return Picture(np.ascontiguousarray(rgb), size, exif, tuple(remarks), plain)
 
@@ -309,7 +309,7 @@ def _deep(data: bytes, label: str) -> np.ndarray:
             Code.BAD_IMAGE,
             f"{label}: cannot be decoded (damaged, or not of 8 or 16 bit): save it anew",
         )
-    return (samples.to_eight_bits(bgr) if bgr.dtype == np.uint16 else bgr)[..., ::-1]
+    return (pixel_values.to_eight_bits(bgr) if bgr.dtype == np.uint16 else bgr)[..., ::-1]
 
 
 def _jpeg(data: bytes, label: str) -> np.ndarray:

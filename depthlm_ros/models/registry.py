@@ -12,7 +12,7 @@ from depthlm_ros.models import external
 from depthlm_ros.models.import_logging import quiet_imports
 from depthlm_ros.models.options import FAMILIES, validate
 from depthlm_ros.models.versions import check_transformers
-from depthlm_ros.models.weights import interval_calibration
+from depthlm_ros.models.weights import calibration_file
 from depthlm_ros.models.weights.hub import EMBEDDED, find
 from depthlm_ros.models.weights.hub import fetch as fetch_from_hub
 from depthlm_ros.status import Code, StatusError
@@ -170,14 +170,14 @@ def _load_external(name, device, dtype, revision, quantize: str, options: dict):
 
 def _interval(opened, quantize: str, path: str | None):
     """Return (ratio_90, Interval) that a calibration measured, else the stated one."""
-    factor = interval_calibration.find(opened.folder, opened.files.values(), quantize, path)
+    factor = calibration_file.find(opened.folder, opened.files.values(), quantize, path)
     return _stated_interval(opened) if factor is None else (factor.ratio_90, factor.interval)
 
 
 def _stated_interval(opened):
     """Return (ratio_90, Interval) as the checkpoint's config states them; None: it does not."""
     if opened.config.keys() & {"ratio_90", "measured"}:
-        return interval_calibration.stated_interval(opened.config)
+        return calibration_file.stated_interval(opened.config)
     return None
 
 

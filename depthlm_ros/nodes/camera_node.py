@@ -21,8 +21,8 @@ from std_msgs.msg import Header
 
 from depthlm_msgs.srv import QueryTruth
 from depthlm_ros.nodes.camera import parameters as camera_parameters
-from depthlm_ros.nodes.camera.pace import Pace
 from depthlm_ros.nodes.camera.playback_clock import PlaybackClock
+from depthlm_ros.nodes.camera.rate_monitor import RateMonitor
 from depthlm_ros.nodes.camera.sources.factory import open_source
 from depthlm_ros.nodes.camera.sources.ground_truth import TruthMemory
 from depthlm_ros.nodes.camera.sources.prefetch import Prefetcher
@@ -156,7 +156,7 @@ class CameraNode(Node):
         recorded = values.stamp == "recorded"
         self._playback_clock = PlaybackClock(rate_hz, recorded, time.time_ns(), live)
         pace = f"at {rate_hz:g} Hz" if rate_hz else f"at {'its' if live else 'the recorded'} pace"
-        self._pace = Pace(rate_hz)
+        self._pace = RateMonitor(rate_hz)
         self.get_logger().info(f"playing {source.title}, {pace}: {self._images.topic_name}")
         if recorded and not live and not values.publish_clock:
             self.get_logger().warning(

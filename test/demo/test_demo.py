@@ -35,6 +35,7 @@ def start(out, *options):
     """Start a demonstration; its output goes into a file beside its folder."""
     words = [sys.executable, "-m", "depthlm_ros.demo.main", "--out", str(out), *options]
     words += ["--max-age", "120"]  # however busy the machine is
+    words += ["--domain", os.environ["ROS_DOMAIN_ID"]]  # no other test process is there
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with Path(f"{out}.txt").open("wb") as said:
         return subprocess.Popen(words, stdout=said, stderr=subprocess.STDOUT, env=environment)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from chat_server import Server
 from PIL import Image
 from transformers import (
     CLIPVisionConfig,
@@ -21,7 +22,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 from depthlm_ros.cli.main import main
 
-from ..models.adapters import test_openai_server, test_transformers_depth, test_transformers_vlm
+from ..models.adapters import test_transformers_depth, test_transformers_vlm
 from ..models.test_external import PACKAGE
 
 DEPTHS = [1.5, 1.7, 2.4, 2.6, 3.0, 3.4]
@@ -107,7 +108,7 @@ def measured(name: str, file: Path, out: Path, *more) -> tuple[dict, list]:
 @pytest.fixture
 def server(monkeypatch):
     """Start an OpenAI-compatible server that always says 2 m."""
-    found = test_openai_server.Server()
+    found = Server()
     found.answers = ["<think> near </think> <answer> 2.00 </answer>"]
     thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

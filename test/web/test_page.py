@@ -31,7 +31,6 @@ from depthlm_ros.nodes.common import conversions
 from depthlm_ros.status import Code
 
 pytestmark = pytest.mark.browser
-DOMAIN = 61
 CAMERA = PinholeCamera(500.0, 500.0, 319.5, 239.5, 640, 480)
 
 
@@ -45,7 +44,7 @@ class Robot:
 
     def __init__(self, rate_hz=10.0, distortion=None):
         self._context = Context()
-        rclpy.init(context=self._context, domain_id=DOMAIN)
+        rclpy.init(context=self._context)
         self.node = rclpy.create_node("robot", context=self._context)
         make = self.node.create_publisher
         self._image, self._depth = make(Image, "image", 5), make(Image, "/depthlm/depth/image", 5)
@@ -127,7 +126,7 @@ def web():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     words = ["--ros-args", "-p", f"port:={port}"]
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)}
+    environment = dict(os.environ)
     environment.pop("PYTEST_CURRENT_TEST", None)  # NiceGUI would take the process for a test
     process = subprocess.Popen(
         [sys.executable, "-m", "depthlm_ros.web.main", *words],

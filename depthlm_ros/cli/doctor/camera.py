@@ -194,7 +194,7 @@ def _frame(heard: Heard) -> Finding:
 
 def _picture(heard: Heard) -> list[Finding]:
     """Decode the last image as the node does, which refuses one that shows nothing."""
-    from depthlm_ros.image_io.samples import blank_reason
+    from depthlm_ros.image_io.pixel_values import blank_reason
     from depthlm_ros.nodes.common.conversions import rgb_of
 
     try:

@@ -9,7 +9,7 @@ from depthlm_ros.interval import UNKNOWN, Interval
 from depthlm_ros.models.depthvlm.depth_heads import HeadConfig
 from depthlm_ros.models.runtime.image_patches import ImagePreprocessConfig, pixel_limits
 from depthlm_ros.models.weights import processor_settings
-from depthlm_ros.models.weights.interval_calibration import stated_interval
+from depthlm_ros.models.weights.calibration_file import stated_interval
 
 
 @dataclass(frozen=True)

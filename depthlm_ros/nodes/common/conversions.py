@@ -22,7 +22,7 @@ from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.rectify import CameraModel, Rectifier
 from depthlm_ros.image_io.compressed import decode_compressed
 from depthlm_ros.image_io.encodings import MAX_PIXELS, decode
-from depthlm_ros.image_io.samples import check_not_blank
+from depthlm_ros.image_io.pixel_values import check_not_blank
 from depthlm_ros.point_depth import PointDepth
 from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError

@@ -11,7 +11,7 @@ import time
 from rclpy.task import Future
 
 from depthlm_ros.estimator import FrameDepth, FrameEstimator
-from depthlm_ros.image_io.samples import check_not_blank
+from depthlm_ros.image_io.pixel_values import check_not_blank
 from depthlm_ros.models.base import DenseDepthModel
 from depthlm_ros.models.oom_retry import call_model
 from depthlm_ros.nodes.common.conversions import FrameMaker
@@ -19,7 +19,7 @@ from depthlm_ros.nodes.depth.applied_scale import scaled_frame
 from depthlm_ros.nodes.depth.depth_filters import DepthFilters
 from depthlm_ros.nodes.depth.depth_requests import DepthRequests
 from depthlm_ros.nodes.depth.pending_requests import PendingRequests
-from depthlm_ros.nodes.depth.recent import ImageAges, RecentByStamp
+from depthlm_ros.nodes.depth.recent_results import ImageAges, RecentByStamp
 from depthlm_ros.nodes.depth.statistics import Statistics
 from depthlm_ros.nodes.depth.time_sync import ImagePair, age_s
 from depthlm_ros.status import Code, StatusError

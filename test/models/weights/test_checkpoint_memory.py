@@ -17,8 +17,8 @@ from depthlm_ros.interval import IntervalKind
 from depthlm_ros.models import device_memory, registry
 from depthlm_ros.models.warmup import warm_up
 from depthlm_ros.models.weights import checkpoint
+from depthlm_ros.models.weights.calibration_file import stated_interval
 from depthlm_ros.models.weights.checkpoint import Checkpoint
-from depthlm_ros.models.weights.interval_calibration import stated_interval
 from depthlm_ros.status import Code, StatusError
 
 

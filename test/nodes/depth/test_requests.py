@@ -14,7 +14,7 @@ from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.nodes.depth.clicks import check_finite, is_pixel, pixel_of
 from depthlm_ros.nodes.depth.inference import InferenceScheduler
-from depthlm_ros.nodes.depth.recent import ImageAges, RecentByStamp
+from depthlm_ros.nodes.depth.recent_results import ImageAges, RecentByStamp
 from depthlm_ros.nodes.depth.time_sync import ImagePair
 from depthlm_ros.status import Code, StatusError
 

@@ -12,7 +12,7 @@ from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.interval import IntervalKind
 from depthlm_ros.models import registry
-from depthlm_ros.models.weights import interval_calibration
+from depthlm_ros.models.weights import calibration_file
 from depthlm_ros.models.weights.hub import EMBEDDED
 from depthlm_ros.point_readings import marker_points
 from depthlm_ros.status import Code, StatusError
@@ -99,10 +99,10 @@ def made(folder, **changes):
         "held_out_readings": 50,
         "coverage": 0.92,
         "quantize": "none",
-        "weights": interval_calibration.fingerprint(files),
+        "weights": calibration_file.fingerprint(files),
         **changes,
     }
-    (folder / interval_calibration.FILE).write_text(json.dumps(values))
+    (folder / calibration_file.FILE).write_text(json.dumps(values))
 
 
 def test_a_file_of_other_weights_or_another_way_of_loading_is_refused(folder):
@@ -131,7 +131,7 @@ def test_a_file_of_other_weights_or_another_way_of_loading_is_refused(folder):
 def test_a_broken_file_is_refused_by_name(folder, change):
     made(folder, **change)
     refusal = refusal_of(registry.load, str(folder), "cpu")
-    assert refusal.code == Code.MODEL_ERROR and interval_calibration.FILE in refusal.text
+    assert refusal.code == Code.MODEL_ERROR and calibration_file.FILE in refusal.text
 
 
 def test_a_point_models_interval_is_the_calibrated_one(follower, noise):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from depthlm_ros.evaluation.metrics import (
+from depthlm_ros.evaluation.point_metrics import (
     accuracy,
     best_constant,
     constant_accuracy,

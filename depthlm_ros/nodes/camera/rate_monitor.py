@@ -7,7 +7,7 @@ SLOW, WELL = 0.8, 0.95
 """Shares of the wanted rate below which it is told, and above which it is well again."""
 
 
-class Pace:
+class RateMonitor:
     """Compares the rate of what was published last with the one that is wanted [Hz]."""
 
     def __init__(self, wanted_hz: float):
