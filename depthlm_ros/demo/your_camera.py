@@ -15,7 +15,7 @@ from pathlib import Path
 
 from depthlm_ros.demo.context import prepare_ros, ros_arguments, say, threads
 from depthlm_ros.demo.exit_code import exit_code
-from depthlm_ros.demo.node_processes import Children
+from depthlm_ros.demo.node_processes import Children, DemoError
 from depthlm_ros.models.arguments import add_model_name
 
 CAMERA, DEPTH, WEB = "camera_node", "depth_node", "web_node"
@@ -88,19 +88,22 @@ class _Log:
     """Tells what a child says that a person must know: warnings, and the page's address."""
 
     WORTH = ("[WARN]", "[ERROR]", "open http", "playing ")
+    GIVES_UP = "cannot configure: "
 
     def __init__(self, child):
         self._child, self._at = child, 0
         self._told: dict[str, float] = {}
 
     def report(self) -> None:
-        """Tell the new lines that are worth it."""
+        """Tell the new lines that are worth it; DemoError with the reason of one that gives up."""
         with self._child.log.open("rb") as file:
             file.seek(self._at)
             said = file.read()
         whole = said[: said.rfind(b"\n") + 1]
         self._at += len(whole)
         for line in whole.decode("utf-8", "replace").splitlines():
+            if self.GIVES_UP in line:
+                raise DemoError(f"{self._child.name}: {line.partition(self.GIVES_UP)[2]}")
             if any(word in line for word in self.WORTH):
                 self._tell_once(line.partition("]: ")[2] or line)
 

@@ -26,7 +26,8 @@ from depthlm_ros.image_io.calibration_parts import (
 ACCEPTED = (
     "the YAML file of camera_calibration, a dump by `ros2 topic echo --once TOPIC` or `rostopic "
     "echo`, OpenCV's FileStorage (YAML, XML or JSON), a kalibr camchain, ORB-SLAM or VINS "
-    "settings, the JSON of a RealSense, an OAK or Open3D, ost.txt, or a ZED's SN*.conf"
+    "settings, the JSON of a RealSense, an OAK or Open3D, ost.txt, a ZED's SN*.conf, COLMAP's "
+    "cameras.txt, a transforms.json of nerfstudio, or KITTI's calibration"
 )
 _REALSENSE = (
     "none",

@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 
 import yaml
 
+from depthlm_ros.image_io.calibration_datasets import DatasetError, dataset_table, transforms_table
+
 MAX_BYTES = 1_000_000
 """Of a file; a longer one is read up to here where it is a dump of many messages."""
 MAX_DOCUMENTS = 50
@@ -54,12 +56,21 @@ def tables_of(data: bytes) -> list[dict]:
         if isinstance(found, list) and found and all(isinstance(item, dict) for item in found):
             return [{f"camera{i}": item for i, item in enumerate(found)}]
         if isinstance(found, dict):
-            return [found]
+            return [_of_dataset(transforms_table, found) or found]
     if _is_ost(stripped):
         return [_ost(stripped)]
     if re.search(r"(?m)^\[(LEFT|RIGHT)_CAM_\w+\]\s*$", text):
         return [_zed(text)]
+    if (table := _of_dataset(dataset_table, text)) is not None:
+        return [table]
     return _yaml(text)
+
+
+def _of_dataset(read, found) -> dict | None:
+    try:
+        return read(found)
+    except DatasetError as error:
+        raise TextError(str(error)) from error
 
 
 def _decoded(data: bytes) -> str:

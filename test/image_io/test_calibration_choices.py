@@ -206,7 +206,6 @@ REFUSED = [
     ("rs-enumerate-devices", ' Intrinsic of "Color" / 640x480\n  PPX: \t320\n  Width: 640\n',
      "rs-enumerate-devices"),
     ("cut JSON", '{"width": 640', "broken or cut short; what is read"),
-    ("COLMAP", "1 OPENCV 640 480 615 616 320 241 0 0 0 0\n", "holds no table; what is read"),
     ("double sphere", {"intrinsics": [{"camera_type": "ds", "intrinsics": {"fx": 349.7, "fy": 349,
      "cx": 366, "cy": 249, "xi": -0.2, "alpha": 0.6}}], "resolution": [[752, 480]]}, "xi, alpha"),
     ("k1 to k4 of who knows what", {"width": 640, "height": 480, "fx": 300, "fy": 300, "cx": 320,

@@ -28,6 +28,12 @@ PARAMETERS = (
         0.0,
         240.0,
     ),
+    _fixed(
+        "wait_for_stream",
+        True,
+        "Wait for a network stream that is away at the start, as for one that breaks off; false: "
+        "the process ends.",
+    ),
     _fixed("loop", True, "Start again at the end of the source; false: the stream ends there."),
     _fixed(
         "count",

@@ -93,7 +93,7 @@ def test_what_cannot_be_opened_says_why(tools, tmp_path):
     assert "ffplay" in refused(tools, tmp_path / "broken.mp4", fx=60.0).text
     text = refused(tools, "/dev/video97", fx=60.0).text
     assert "no such camera" in text and "--device /dev/video97" in text
-    text = refused(tools, "rtsp://u:secret@127.0.0.1:1/x", fx=60.0).text
+    text = refused(tools, "rtsp://u:secret@127.0.0.1:1/x", fx=60.0, wait_for_stream=False).text
     assert "cannot be opened" in text and "password right" in text and "secret" not in text
     text = refused(tools, "rtps://u:secret@cam/x", fx=60.0).text
     assert "no such file" in text and "rtps://cam/x" in text and "secret" not in text
@@ -181,8 +181,38 @@ def test_a_network_stream_that_ends_is_opened_again_and_told_of_once(tools, came
     assert warnings == [f"http://{camera}/short.mjpg?locked broke off: opening it again"]
     assert "secret" not in found.title
     found.close()
-    text = refused(tools, address.replace("secret", "guess"), fx=60.0).text
+    text = refused(tools, address.replace("secret", "guess"), fx=60.0, wait_for_stream=False).text
     assert "password right" in text and "guess" not in text
+
+
+def test_a_stream_that_is_away_at_the_start_is_waited_for(tools, monkeypatch):
+    monkeypatch.setattr(video, "BACK_OFF_S", (0.01,))
+    warnings, tries = [], []
+
+    def open_capture(*_):
+        tries.append(1)
+        return None if len(tries) < 4 else Device()
+
+    values = tools.camera_values(source="rtsp://u:secret@cam/x", hfov=60.0, count=3)
+    source = Video("rtsp://u:secret@cam/x", values, warnings.append, open_capture)
+    assert source.title == "rtsp://cam/x, as soon as it is there"
+    assert len(list(source.samples())) == 3 and len(tries) == 4
+    (said,) = warnings
+    assert said.startswith("rtsp://cam/x is away: cannot be opened") and "tried again" in said
+    source.close()
+
+
+def test_waiting_ends_at_once_when_it_is_closed_and_never_begins_without_intrinsics(tools):
+    values = tools.camera_values(source="rtsp://cam/x", hfov=60.0)
+    source = Video("rtsp://cam/x", values, print, lambda *_: None)
+    playing = threading.Thread(target=lambda: list(source.samples()))
+    playing.start()
+    time.sleep(0.1)
+    source.close()
+    playing.join(0.5)  # of the 1 s of the first pause
+    assert not playing.is_alive()
+    with pytest.raises(StatusError, match="focal length is not known"):
+        Video("rtsp://cam/x", tools.camera_values(source="rtsp://cam/x"), print, lambda *_: None)
 
 
 def test_closing_does_not_wait_for_a_stream_that_is_stuck(tools, camera, monkeypatch):

@@ -4,6 +4,7 @@ A live one (webcam, stream) gives its newest picture, stamped when it was taken,
 again when it breaks off; a video file plays at its own pace.
 """
 
+import itertools
 import re
 import threading
 import time
@@ -67,18 +68,32 @@ class Video:
     default_rate_hz = 0.0
 
     def __init__(self, source: str, values, warn, open_capture=None):
-        """``warn(sentence)`` logs. StatusError when it cannot be opened or has no intrinsics."""
+        """``warn(sentence)`` logs. StatusError when it cannot be opened or has no intrinsics.
+
+        A network stream that is away is waited for by ``samples`` (``values.wait_for_stream``).
+        """
         self._source, self._values, self._warn = source, values, warn
         self._open_capture = open_capture or _opened
         self.is_live = is_live(source)
         self._outgoing, self._given = Outgoing(values), calibration.GivenCamera(values)
         self._using, self._told_s = threading.Lock(), -SAYS_AGAIN_S
-        self._capture, self._infos, self._stopped = self._opened(), {}, False
-        self._first = self._read()
-        if self._first is None:
-            raise StatusError(Code.NO_FRAME, f"source {shown(source)}: {self._nothing()}")
+        self._infos, self._stopping = {}, threading.Event()
+        self._check_intrinsics()
+        may_wait = self.is_live and not DEVICE.fullmatch(source) and values.wait_for_stream
+        self._capture = None
+        try:
+            self._capture = self._opened()
+            self._first = self._read()
+            if self._first is None:
+                raise StatusError(Code.NO_FRAME, f"source {shown(source)}: {self._nothing()}")
+        except StatusError:
+            if not may_wait:
+                raise
+            self._first, self.title = None, f"{shown(source)}, as soon as it is there"
+            self._tell(f"is away: {self._why_not()}. It is tried again until it is there")
+            return
         height, width = self._first.shape[:2]
-        self._info(width, height)  # refuses what has no intrinsics
+        self._info(width, height)  # refuses what does not fit its calibration
         self.title = f"{shown(source)}, {width} x {height} px"
 
     def samples(self):
@@ -97,10 +112,14 @@ class Video:
 
     def close(self) -> None:
         """Let go of the device, from any thread; one that is stuck in a read is left to it."""
-        self._stopped = True
+        self._stopping.set()
         if self._using.acquire(timeout=CLOSE_S):
-            self._capture.release()
+            self._release()
             self._using.release()
+
+    def _release(self) -> None:
+        if self._capture is not None:
+            self._capture.release()
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -110,10 +129,10 @@ class Video:
         if not self.is_live:
             self._reopen()
         last_ns = 0
-        while not self._stopped:
+        while not self._stopping.is_set():
             rgb, taken_ns = self._read(), time.time_ns()
             if rgb is None:
-                if not self.is_live or self._stopped:
+                if not self.is_live or self._stopping.is_set():
                     return
                 self._open_again()
                 continue
@@ -141,7 +160,9 @@ class Video:
     def _read(self) -> np.ndarray | None:
         try:
             with self._using:
-                done, bgr = (False, None) if self._stopped else self._capture.read()
+                if self._capture is None or self._stopping.is_set():
+                    return None
+                done, bgr = self._capture.read()
         except cv2.error:
             return None
         if not done or bgr is None or bgr.size == 0:
@@ -158,20 +179,20 @@ class Video:
 
     def _reopen(self) -> None:
         with self._using:
-            self._capture.release()
-            if not self._stopped:
+            self._release()
+            if not self._stopping.is_set():
                 self._capture = self._opened()
 
     def _open_again(self) -> None:
         """Open a live source that broke off, again and again, less and less often."""
         began_s = time.monotonic()
-        self._tell("broke off: opening it again")
+        if self._capture is not None:
+            self._tell("broke off: opening it again")
         with self._using:
-            self._capture.release()
-        for wait_s in (*BACK_OFF_S, *[BACK_OFF_S[-1]] * 10_000):
-            if self._stopped:
+            self._release()
+        for wait_s in itertools.chain(BACK_OFF_S, itertools.repeat(BACK_OFF_S[-1])):
+            if self._stopping.wait(wait_s):
                 return
-            time.sleep(wait_s)
             try:
                 self._reopen()
             except StatusError:
@@ -221,16 +242,19 @@ class Video:
             self._infos[width, height] = self._new_info(width, height)
         return self._infos[width, height]
 
-    def _new_info(self, width: int, height: int):
-        if self._given.is_given:
-            return self._given.info(width, height)
-        if not self._values.assume_phone:
+    def _check_intrinsics(self) -> None:
+        """Refuse a source whose focal length nothing tells."""
+        if not (self._given.is_given or self._values.assume_phone):
             raise StatusError(
                 Code.NO_CAMERA_INFO,
                 f"source {shown(self._source)}: its focal length is not known, and metres need "
                 "it: set camera_info_url (a calibration), fx [px] or hfov [degrees]; or take a "
                 f"typical one by assume_phone ({WEBCAM_VIEW_DEG:g} degrees for a webcam)",
             )
+
+    def _new_info(self, width: int, height: int):
+        if self._given.is_given:
+            return self._given.info(width, height)
         if DEVICE.fullmatch(self._source):
             fx = focal_length.from_view(WEBCAM_VIEW_DEG, width).fx
             said = f"a webcam's {WEBCAM_VIEW_DEG:g} degrees"
