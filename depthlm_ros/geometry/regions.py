@@ -21,6 +21,7 @@ _NONE = (NAN, NAN, NAN)
 _LEAST_PIXELS = 4
 _LEAST_SHARE = 0.1
 _GAP_POINTS = 1500
+_AROUND_PX = 8
 
 
 @dataclass(frozen=True)
@@ -202,17 +203,32 @@ def gap_between_masks(
     depth_map: DepthMap, a: np.ndarray, b: np.ndarray, split: bool = True
 ) -> Gap:
     """Measure the gap between the foregrounds of two masks: between their nearest points."""
-    points = []
+    wholes = []
     for name, mask in (("first", a), ("second", b)):
         front = foreground(depth_map, mask, split)
         if not front.any():
             code = Code.NO_DEPTH if mask.any() else Code.OUT_OF_IMAGE
             return Gap(code, f"the {name} region has no valid depth: ask elsewhere")
-        points.append(_points(depth_map, _rim(_with_border(depth_map, front, mask))))
-    p, q = points
+        wholes.append(_with_border(depth_map, front, mask))
+    pair = _nearest(*(_points(depth_map, _rim(whole)) for whole in wholes))
+    around = (_around(depth_map, *both) for both in zip(wholes, pair, strict=True))
+    return _gap(*_nearest(*around), depth_map.ratio_90)
+
+
+def _nearest(p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest two of points (N, 3) and (M, 3)."""
     squared = np.square(p).sum(1)[:, None] + np.square(q).sum(1)[None] - 2 * p @ q.T
     i, j = np.unravel_index(np.argmin(squared), squared.shape)
-    return _gap(p[i], q[j], depth_map.ratio_90)
+    return p[i], q[j]
+
+
+def _around(depth_map: DepthMap, mask: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """Return all points (N, 3) of a mask around one of it, which was found among a few."""
+    u, v = np.rint(depth_map.camera.project(point)).astype(int)
+    rows, columns = (slice(max(0, at - _AROUND_PX), at + _AROUND_PX + 1) for at in (v, u))
+    near = np.zeros_like(mask)
+    near[rows, columns] = mask[rows, columns]
+    return _points(depth_map, near)
 
 
 def gap_between_points(

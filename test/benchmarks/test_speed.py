@@ -75,6 +75,15 @@ def test_a_checkpoint_by_table(capsys, tmp_path):
     assert "times faster" in out and "peak memory" in out
 
 
+def test_a_compact_checkpoint_with_and_without_kept_frames(capsys):
+    words = ["--model", "embedded", "--device", "cpu", "--runs", "1", "--threads", "1", "--json"]
+    code, out, _ = bench(capsys, *words, "--size", "160", "120", "--fx", "130")
+    result = json.loads(out)
+    assert code == 0 and set(result["contenders"]) == {"frame not kept", "ours"}
+    assert result["difference"] == {"difference of depth": 0.0}  # the same passes
+    assert 8.5e6 < result["parameters"] < 8.7e6  # as its card says
+
+
 def test_refusals_are_one_sentence(capsys):
     code, out, err = bench(capsys, "--model", "no such model", "--device", "cpu")
     assert (code, out) == (2, "")

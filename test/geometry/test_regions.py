@@ -114,6 +114,23 @@ def test_one_surface_has_no_gap():
     assert regions.gap_between_points(scene(), (30, 30), (300, 50)).code is Code.OUT_OF_IMAGE
 
 
+def test_the_gap_between_large_things_is_that_of_all_their_points():
+    """Two coins of 300 px: here each point of the nearer parts, there every second of a rim."""
+    camera = PinholeCamera(300.0, 300.0, 319.5, 239.5, 640, 480)
+    v, u = np.mgrid[:480, :640]
+    a, b = (np.hypot(u - at, v - 240 - off) < 150 for at, off in ((155, -30), (481.6, 30)))
+    depth = np.where(a, 2.0, np.where(b, 2.3, 5.0)).astype(np.float32)
+    depth_map = DepthMap(depth, camera)
+    p, q = (depth_map.points()[mask].astype(np.float64) for mask in (a, b))
+    p, q = (
+        part[np.argsort(np.linalg.norm(part - other.mean(axis=0), axis=1))[:3000]]
+        for part, other in ((p, q), (q, p))
+    )
+    truly = min(float(np.linalg.norm(q - point, axis=1).min()) for point in p)
+    gap = regions.gap_between_masks(depth_map, a, b, split=False)
+    assert gap.distance_m == pytest.approx(truly, abs=1e-6)
+
+
 def test_the_gap_between_two_boxes():
     """From column 40 to column 60, 20 / 100 * 2 = 0.4 m."""
     a, b = (regions.box_mask(box, (81, 101)) for box in ((10, 10, 45, 70), (55, 10, 90, 70)))

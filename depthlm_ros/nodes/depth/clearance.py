@@ -7,6 +7,7 @@ result, at most ``clearance_rate_hz``, while somebody listens; a PointStamped on
 
 import math
 import time
+from functools import partial
 
 import numpy as np
 from geometry_msgs.msg import Point, PointStamped
@@ -34,7 +35,9 @@ from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
 
 MOST_HEADINGS = 32
-MOST_M = 100.0
+FEW_HEADINGS = 4
+"""More are looked at on the worker: the executor has others to serve."""
+MOST_M, FARTHEST_M = 100.0, 1e7
 NAN = math.nan
 
 
@@ -69,7 +72,7 @@ class ClearanceServices(RequestHandler):
             self._scheduler.check_active()
             box = self._box(obstacles, request, into)
             found = self._checked(obstacles, box, request.begin)
-            response.free_headings = self._free_headings(obstacles, box, request)
+            response.free_headings = await self._free_headings(obstacles, box, request, until)
             self._fill(response, found, obstacles, back)
             response.source = named_source("dense", frame_depth.scale)
             self._show(frame_depth, box, found, obstacles)
@@ -123,6 +126,7 @@ class ClearanceServices(RequestHandler):
         direction = _xyz(request.direction)
         if not np.any(direction):
             direction = (1.0, 0.0, 0.0) if request.frame_id else (0.0, 0.0, 1.0)
+        direction = np.asarray(direction) / np.abs(direction).max()  # of any length
         direction = into(direction) - into((0.0, 0.0, 0.0))
         return direction / np.linalg.norm(direction), request.length
 
@@ -140,11 +144,17 @@ class ClearanceServices(RequestHandler):
             return Clearance(Verdict.UNKNOWN, why, free_m=begin_m)
         return check_clearance(obstacles, box, self._rules())
 
-    def _free_headings(self, obstacles, box: SweptBox | None, request) -> list[float]:
+    async def _free_headings(
+        self, obstacles, box: SweptBox | None, request, until: float
+    ) -> list[float]:
         """Return how far it is free for each heading; the begin itself without a ground."""
         if box is None:
             return [request.begin] * len(request.headings)
-        return free_distances(obstacles, box, request.headings, self._rules())
+        yaws, rules = request.headings, self._rules()
+        if len(yaws) <= FEW_HEADINGS:
+            return free_distances(obstacles, box, yaws, rules)
+        look = partial(free_distances, obstacles, box, yaws, rules)
+        return await self._scheduler.compute(look, until)
 
     def _fill(self, message, found: Clearance, obstacles, back) -> None:
         """Put what was found into a reply or a message; ``back``: optical to its frame."""
@@ -272,21 +282,27 @@ def _check_request(request) -> None:
     """Refuse sizes that make no box, with the rule."""
     sizes = {name: getattr(request, name) for name in ("width", "height", "length", "margin")}
     for name, value in sizes.items():
-        least_ok = value >= 0 if name == "margin" or request.to_target else value > 0
+        may_be_0 = name == "margin" or name == "length" and request.to_target
+        least_ok = value >= 0 if may_be_0 else value > 0
         if not (math.isfinite(value) and least_ok and value <= MOST_M):
             raise StatusError(
                 Code.BAD_QUESTION,
                 f"{name} = {value:g} m: must be positive and at most {MOST_M:g} m, as in "
                 "{width: 0.6, height: 1.0, length: 2.0, begin: 0.8}",
             )
-    points = (request.start, request.direction, request.target)
-    numbers = [*request.headings, *(x for p in points for x in (p.x, p.y, p.z))]
+    numbers = [*request.headings, *_xyz(request.direction)]
     if not all(map(math.isfinite, numbers)) or len(request.headings) > MOST_HEADINGS:
         raise StatusError(
             Code.BAD_QUESTION,
-            f"headings, start, direction and target must be finite numbers, and headings at most "
-            f"{MOST_HEADINGS}",
+            f"headings and direction must be finite numbers, and headings at most {MOST_HEADINGS}",
         )
+    for name in ("start", "target"):
+        if not (np.abs(xyz := _xyz(getattr(request, name))) <= FARTHEST_M).all():
+            raise StatusError(
+                Code.BAD_QUESTION,
+                f"{name} = {tuple(xyz.tolist())} m: must be finite, and within {FARTHEST_M:g} m "
+                "of its frame's origin",
+            )
     if not abs(request.begin) <= MOST_M:
         raise StatusError(
             Code.BAD_QUESTION,

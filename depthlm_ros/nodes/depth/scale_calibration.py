@@ -111,7 +111,7 @@ class ScaleCalibration(RequestHandler):
             while sensor.newest is None:
                 await self._scheduler.next_depth(until)
         except StatusError as refusal:
-            if refusal.code != Code.DEADLINE or sensor.newest is not None:
+            if time.monotonic() < until or sensor.newest is not None:
                 raise
             raise StatusError(Code.DEADLINE, sensor.silence()) from refusal
 

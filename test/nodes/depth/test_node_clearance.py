@@ -48,6 +48,8 @@ def check(robot, tools, **request):
 def test_the_way_to_the_wall_is_clear(room, tools):
     _, robot = room
     found = check(robot, tools, **SIZE, length=2.0, headings=[0.0, 0.2])
+    many = check(robot, tools, **SIZE, length=2.0, headings=[0.2, 0.0] * 16)
+    assert list(many.free_headings) == [found.free_headings[1], found.free_headings[0]] * 16
     assert found.status.code == Code.OK, found.status.text
     assert found.clear and found.verdict == CheckClearance.Response.CLEAR, found.text
     assert math.isnan(found.distance) and math.isnan(found.nearest.x) and math.isnan(found.drop)
@@ -70,6 +72,14 @@ def test_the_wall_blocks_by_the_near_end_of_its_interval(room, tools):
     assert 0 <= found.nearest_pixel.u < 64 and 0 <= found.nearest_pixel.v < 48
 
 
+def test_a_direction_of_any_length_is_one(room, tools):
+    _, robot = room
+    direction = CheckClearance.Request().direction
+    for length in (1e300, 1e-300):
+        direction.z = length
+        assert check(robot, tools, **SIZE, length=2.0, direction=direction).clear
+
+
 def test_below_the_view_is_not_clear(room, tools):
     _, robot = room
     found = check(robot, tools, **{**SIZE, "begin": 0.0}, length=2.0)
@@ -87,6 +97,7 @@ def test_below_the_view_is_not_clear(room, tools):
         {"margin": -0.1},
         {"begin": 3.0},
         {"headings": [math.inf]},
+        {"to_target": True, "width": 0.0},
     ],
 )
 def test_a_box_that_is_none_is_refused_and_never_clear(room, tools, wrong):

@@ -102,7 +102,8 @@ def test_a_way_in_base_to_a_target_there(on_the_floor, tools):
     [
         ({"begin": -1e9}, "begin = -1e+09 m"),
         ({"height": 0.05}, "obstacle_min_height_m"),
-        ({"to_target": True, "far": 1e12}, "1e+12 m from start"),
+        ({"to_target": True, "far": 1e6}, "1e+06 m from start"),
+        ({"to_target": True, "far": 1e12}, "within 1e+07 m of its frame's origin"),
     ],
 )
 def test_sizes_beyond_all_measure_are_refused_at_once(on_the_floor, tools, change, words):
