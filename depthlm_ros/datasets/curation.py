@@ -171,7 +171,8 @@ def motion_line(record: FrameRecord, root: Path, settings: CurationSettings) -> 
     """Return a line of two images; StatusError(UNSUPPORTED) for a set that gives no pairs."""
     if not record.second:
         raise StatusError(
-            Code.UNSUPPORTED, f"{record.image}: pairs of images are offered of argoverse2 alone"
+            Code.UNSUPPORTED,
+            f"{record.image}: pairs of images are offered of argoverse2 and nuscenes",
         )
     return _named(record) | {
         "second_image": record.second,

@@ -42,18 +42,33 @@ def ask(task: Task, points: np.ndarray, index: int, other: int | None, rng, styl
     ``points``: (N, 3) [m]. ``style``: "multitask" is the paper's Figure 7, "published" and "plain"
     are ours in the manner of the distance question.
     """
-    point = points[index]
-    distance = float(np.linalg.norm(point))
+    amount = given(task, rng)
+    chosen = [index] if other is None else [index, other]
+    value = value_of(task, points[chosen], amount)
     if task is Task.SPEED:
-        time = round(float(rng.uniform(*TIME_S)), 1)
-        return prompt(task, style, time_s=time), distance / time
+        return prompt(task, style, time_s=amount), value
     if task is Task.TIME:
-        speed = round(float(rng.uniform(*SPEED_M_S)), 1)
-        return prompt(task, style, speed_m_s=speed), distance / speed
+        return prompt(task, style, speed_m_s=amount), value
+    return prompt(task, style), value
+
+
+def given(task: Task, rng) -> float:
+    """Draw the seconds of SPEED or the metres a second of TIME; NaN for the other tasks."""
+    between = {Task.SPEED: TIME_S, Task.TIME: SPEED_M_S}.get(task)
+    return float("nan") if between is None else round(float(rng.uniform(*between)), 1)
+
+
+def value_of(task: Task, points: np.ndarray, amount: float) -> float:
+    """Return the value of a task in its unit, of its points (1 or 2, 3) [m].
+
+    ``amount``: seconds for SPEED, metres a second for TIME.
+    """
     if task is Task.TWO_POINT_DISTANCE:
-        return prompt(task, style), float(np.linalg.norm(point - points[other]))
-    by_axis = task is Task.DEPTH
-    return prompt(task, style), float(point[2]) if by_axis else distance
+        return float(np.linalg.norm(points[0] - points[1]))
+    if task is Task.DEPTH:
+        return float(points[0, 2])
+    distance = float(np.linalg.norm(points[0]))
+    return distance / amount if task in (Task.SPEED, Task.TIME) else distance
 
 
 def marked(

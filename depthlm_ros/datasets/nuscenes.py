@@ -28,6 +28,8 @@ CAMERAS = tuple(
     for side in ("FRONT", "FRONT_RIGHT", "BACK_RIGHT", "BACK", "BACK_LEFT", "FRONT_LEFT")
 )
 LIDAR = "LIDAR_TOP"
+MOST_GAP = 2
+"""Pairs for the camera's motion are 1 or 2 key frames apart: half a second to a second."""
 MINI = tuple(
     f"scene-{number:04d}" for number in (61, 103, 553, 655, 757, 796, 916, 1077, 1094, 1100)
 )
@@ -49,20 +51,40 @@ class NuScenes:
     ) -> Iterator[FrameRecord]:
         """Yield the key frames of all cameras of a scene."""
         moments = _key_frames(root, scene)
+        if settings.form == "motion":
+            yield from self._pairs(root, moments, scene, settings)
+            return
         for data in moments[:: settings.every or 1]:
             sweep = _read_sweep(root / data[LIDAR]["filename"])
             for camera in CAMERAS:
                 if camera in data:
                     yield self._frame(root, out, scene, settings, data, camera, sweep)
 
+    def _pairs(self, root: Path, moments: list, scene: str, settings) -> Iterator[FrameRecord]:
+        """Yield images of a camera with a later one, and how far the camera's centre went."""
+        for name in CAMERAS:
+            for at in range(0, len(moments), settings.every or 1):
+                rng = np.random.default_rng([settings.seed, *f"{scene}/{name}/{at}".encode()])
+                later = at + int(rng.integers(1, MOST_GAP + 1))
+                if later >= len(moments) or not (name in moments[at] and name in moments[later]):
+                    continue
+                first, second = moments[at][name], moments[later][name]
+                centres = [_in_world(root, row)[:3, 3] for row in (first, second)]
+                yield FrameRecord(
+                    first["filename"],
+                    _camera_of(root, first, first["width"], first["height"]),
+                    scene=scene,
+                    camera_name=name,
+                    second=second["filename"],
+                    motion_m=float(np.linalg.norm(centres[1] - centres[0])),
+                )
+
     def _frame(self, root, out, scene, settings, data, name, sweep) -> FrameRecord:
         row = data[name]
         bgr = cv2.imread(str(root / row["filename"]), cv2.IMREAD_COLOR)
         if bgr is None:
             raise StatusError(Code.BAD_IMAGE, f"{root / row['filename']} cannot be read")
-        calibrated = _table(root, "calibrated_sensor")[row["calibrated_sensor_token"]]
-        matrix = calibrated["camera_intrinsic"]
-        camera = PinholeCamera.from_matrix(matrix, bgr.shape[1], bgr.shape[0])
+        camera = _camera_of(root, row, bgr.shape[1], bgr.shape[0])
         points = moved(sweep, lidar_to_camera(root, data[LIDAR], row, settings.as_published))
         depth = depth_of_points(points, camera, LabelKind.Z, floor=settings.as_published)
         place = (scene, name, row["timestamp"])
@@ -75,18 +97,26 @@ def lidar_to_camera(root: Path, lidar: dict, camera: dict, as_published: bool) -
 
     As published: as if the car had stood still between the two.
     """
-    sensors, poses = _table(root, "calibrated_sensor"), _table(root, "ego_pose")
+    if as_published:
+        return np.linalg.inv(_on_car(root, camera)) @ _on_car(root, lidar)
+    return np.linalg.inv(_in_world(root, camera)) @ _in_world(root, lidar)
 
-    def of(row: dict) -> np.ndarray:
-        return motion(row["rotation"], row["translation"])
 
-    to_ego = of(sensors[lidar["calibrated_sensor_token"]])
-    from_ego = np.linalg.inv(of(sensors[camera["calibrated_sensor_token"]]))
-    between = np.eye(4)
-    if not as_published:
-        then, now = (of(poses[row["ego_pose_token"]]) for row in (lidar, camera))
-        between = np.linalg.inv(now) @ then
-    return from_ego @ between @ to_ego
+def _on_car(root: Path, row: dict) -> np.ndarray:
+    """Return the motion from a sensor to the car."""
+    calibrated = _table(root, "calibrated_sensor")[row["calibrated_sensor_token"]]
+    return motion(calibrated["rotation"], calibrated["translation"])
+
+
+def _in_world(root: Path, row: dict) -> np.ndarray:
+    """Return the motion from a sensor to the world at the time of its sample."""
+    ego = _table(root, "ego_pose")[row["ego_pose_token"]]
+    return motion(ego["rotation"], ego["translation"]) @ _on_car(root, row)
+
+
+def _camera_of(root: Path, row: dict, width: int, height: int) -> PinholeCamera:
+    calibrated = _table(root, "calibrated_sensor")[row["calibrated_sensor_token"]]
+    return PinholeCamera.from_matrix(calibrated["camera_intrinsic"], width, height)
 
 
 @lru_cache(maxsize=16)

@@ -29,8 +29,10 @@ from depthlm_ros.evaluation.protocols import (
     depthlm_items,
     depthvlm_items,
 )
+from depthlm_ros.evaluation.six_tasks import NAMES, TaskItem, answers, task_items
 from depthlm_ros.models.arguments import load_from_arguments
 from depthlm_ros.status import Code, StatusError
+from depthlm_ros.tasks import Task
 
 KEPT_TRUTHS = 200
 """Truths of a dense record that the constants are measured on."""
@@ -42,7 +44,7 @@ class BenchConfig:
 
     ``mode``: "random" or "all" (depthlm), "sparse" or "dense" (depthvlm); "" for the bench's
     usual one. ``limit``: images a set at most, for a try. ``focal_px``: as_published DepthLM's
-    f_uni, for its border rule.
+    f_uni, for its border rule. ``task``: of DepthLM's six.
     """
 
     bench: str = "depthlm"
@@ -52,14 +54,27 @@ class BenchConfig:
     answers: LabelKind = LabelKind.DISTANCE
     focal_px: float = 1000.0
     limit: int | None = None
+    task: Task = Task.DISTANCE
+
+    def __post_init__(self):
+        """Refuse a task that the benchmark does not have."""
+        others = self.bench != "depthlm" or self.mode or self.as_published
+        if self.task is not Task.DISTANCE and others:
+            raise StatusError(
+                Code.UNSUPPORTED,
+                f"--task {self.task.value}: is of --bench depthlm alone, at random points, and no "
+                "code of it was released: leave out --mode and --as-published",
+            )
 
     @property
     def usual_mode(self) -> str:
         """The mode in use."""
         return self.mode or {"depthlm": "random", "depthvlm": "sparse"}[self.bench]
 
-    def items(self, file: AnnotationFile) -> Iterator[WorkItem]:
+    def items(self, file: AnnotationFile) -> Iterator[WorkItem | TaskItem]:
         """Yield the work items of one set's file."""
+        if self.task is not Task.DISTANCE:
+            return task_items(file, self.task, self.count)
         if self.bench == "depthlm":
             return depthlm_items(
                 file, self.count, self.usual_mode, self.as_published, self.focal_px
@@ -140,6 +155,7 @@ def _head(predictor: Predictor, one: BenchSet, config: BenchConfig) -> dict:
         "count": config.count if config.usual_mode == "random" else None,
         "model": predictor.model.name,
         "file": str(one.file.path.resolve()),
+        **({} if config.task is Task.DISTANCE else {"task": config.task.value}),
     }
     return {"settings": settings}
 
@@ -170,7 +186,10 @@ def _record(predictor: Predictor, one: BenchSet, config: BenchConfig, item: Work
         extra = edges_of(predicted, truth) | {"truth_m": _some(truth, item.line)}
         pixels: dict = {}
     else:
-        predicted, truth = predictor.points(item, config.bench), item.truth_m
+        if isinstance(item, TaskItem):
+            predicted, truth = answers(predictor, item), item.truth
+        else:
+            predicted, truth = predictor.points(item, config.bench), item.truth_m
         pixels = {
             "pixels": item.pixels.tolist(),
             "truth_m": [float(v) for v in truth],
@@ -234,6 +253,12 @@ def add_arguments(parser) -> None:
     group.add_argument(
         "--mode", default="", help="random, all (depthlm); sparse, dense (depthvlm)"
     )
+    group.add_argument(
+        "--task",
+        choices=NAMES,
+        default=Task.DISTANCE.value,
+        help="one of DepthLM's six tasks, its numbers in its own unit (default distance)",
+    )
     group.add_argument("--limit", type=int, help="images a set at most, for a try")
     group.add_argument(
         "--answers",
@@ -261,6 +286,7 @@ def measure(arguments) -> tuple[dict, str]:
         as_published=arguments.as_published,
         answers=LabelKind(arguments.answers),
         limit=arguments.limit,
+        task=Task(arguments.task),
     )
     sets = [parse_set(text) for text in arguments.sets]
     shard = shard_of(arguments.shard)
@@ -298,7 +324,9 @@ def write_report(out: Path, config: BenchConfig, model: str) -> str:
 
     found = _figures(out, config)
     remark = f"Mode {config.usual_mode}" + (", as published." if config.as_published else ".")
-    text = markdown(config.bench, model, found, remark)
+    if config.task is not Task.DISTANCE:
+        remark += f" Task {config.task.value}, in {config.task.unit}."
+    text = markdown(config.bench, model, found, remark, config.task)
     write_text_atomically(out / "report.md", text)
-    write_png(out / "report.png", chart(config.bench, model, found))
+    write_png(out / "report.png", chart(config.bench, model, found, config.task))
     return text

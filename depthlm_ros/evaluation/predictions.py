@@ -67,17 +67,20 @@ class Predictor:
         """Return the reading (N,) [m] at an item's pixels, in its labels' kind; NaN for none."""
         if bench == "depthvlm" and self.as_published:
             return self._published_points(item)
-        sample = item.sample
-        frame = _frame(sample)
-        xy = sample.camera.normalise(item.pixels)
+        return self.read(item.sample, item.pixels)
+
+    def read(self, sample: Sample, pixels: np.ndarray) -> np.ndarray:
+        """Return the reading (N,) [m] at pixels (N, 2) of a sample, in its labels' kind."""
+        frame = frame_of(sample)
+        xy = sample.camera.normalise(pixels)
         if self.is_dense:
             depth_map = self._estimator.depth(frame)
-            read = np.array([p.depth_m for p in sample_points(depth_map, item.pixels)])
+            read = np.array([p.depth_m for p in sample_points(depth_map, pixels)])
             return convert(read, xy, LabelKind.Z, sample.label)
         if self.as_published:
-            readings = self.model.distances(frame.rgb, frame.camera, item.pixels)
+            readings = self.model.distances(frame.rgb, frame.camera, pixels)
             return np.array([published_number(reading) for reading in readings])
-        readings = marker_points(self.model, frame, item.pixels, 0.0, FARTHEST_M)
+        readings = marker_points(self.model, frame, pixels, 0.0, FARTHEST_M)
         read = np.array([point.distance_m for point in readings])
         return convert(read, xy, self.answers, sample.label)
 
@@ -96,7 +99,7 @@ class Predictor:
         if self.as_published:
             raw, _ = self._raw(sample)
             return to_truth_size(raw, truth.shape), truth
-        depth_map = self._estimator.depth(_frame(sample))
+        depth_map = self._estimator.depth(frame_of(sample))
         is_distance = sample.label is LabelKind.DISTANCE
         read = depth_map.distance_m() if is_distance else depth_map.depth_m
         return to_truth_size(read, truth.shape), truth
@@ -146,16 +149,22 @@ def edges_of(predicted: np.ndarray, truth: np.ndarray) -> dict:
     return {"edge_pixels": found.pixels, "flying": found.flying, "boundary_f1": found.boundary_f1}
 
 
-def _frame(sample: Sample) -> Frame:
-    rgb = np.ascontiguousarray(np.asarray(read_rgb(sample.image)))
+def frame_of(sample: Sample) -> Frame:
+    """Return a sample's image as a frame; StatusError(BAD_IMAGE) for another size than said."""
+    return Frame(image_of(sample, sample.image), sample.camera)
+
+
+def image_of(sample: Sample, path) -> np.ndarray:
+    """Return an image of a sample, uint8 (H, W, 3); raises what ``frame_of`` raises."""
+    rgb = np.ascontiguousarray(np.asarray(read_rgb(path)))
     camera = sample.camera
     if rgb.shape[:2] != (camera.height, camera.width):
         raise StatusError(
             Code.BAD_IMAGE,
-            f"{sample.place}: {sample.image} is {rgb.shape[1]} x {rgb.shape[0]} px, the line says "
+            f"{sample.place}: {path} is {rgb.shape[1]} x {rgb.shape[0]} px, the line says "
             f"{camera.width} x {camera.height}: correct the line",
         )
-    return Frame(rgb, camera)
+    return rgb
 
 
 def _canonical(sample: Sample) -> tuple:

@@ -1,9 +1,12 @@
 """What the papers report: delta1 a set, to be printed beside what is measured here.
 
-DepthLM: Table 1. DepthVLM: its table of DepthVLM-Bench (sparse). None where nothing is printed.
+DepthLM: Table 1; of its six tasks Table 6, means and constants of Table 3. DepthVLM: its table of
+DepthVLM-Bench (sparse). None where nothing is printed.
 """
 
 from dataclasses import dataclass
+
+from depthlm_ros.tasks import Task
 
 _LM = "argoverse2 ddad nuscenes eth3d scannetpp sunrgbd ibims1 nyuv2".split()
 _VLM = "argoverse2 waymo ddad nuscenes eth3d scannetpp sunrgbd ibims1 nyuv2".split()
@@ -40,3 +43,26 @@ ROWS = {
         _row("always 2 m", _VLM, "", 0.157),
     ],
 }
+
+
+def _task(values: str, mean: float, always: float, columns: list = _LM) -> list[PublishedRow]:
+    rows = (
+        _row("DepthLM 7B of six tasks", columns, values, mean),
+        _row("always 2 m", [], "", always),
+    )
+    return list(rows)
+
+
+TASK_ROWS = {
+    Task.DEPTH: _task(".809 .683 .850 .744 .846 .856 .960 .896", 0.831, 0.172),
+    Task.SPEED: _task(".801 .722 .843 .721 .844 .819 .935 .854", 0.817, 0.087),
+    Task.TIME: _task(".799 .722 .843 .722 .842 .817 .936 .846", 0.816, 0.094),
+    Task.TWO_POINT_DISTANCE: _task(".651 .423 .670 .479 .784 .727 .760 .759", 0.657, 0.119),
+    Task.CAMERA_MOTION: _task(".989 .762", 0.876, 0.189, ["argoverse2", "nuscenes"]),
+}
+"""The rows of DepthLM's other tasks; the 7B of six tasks reads distances at 0.828."""
+
+
+def rows_of(bench: str, task: Task = Task.DISTANCE) -> list[PublishedRow]:
+    """Return the papers' rows of a benchmark and task."""
+    return ROWS[bench] if task is Task.DISTANCE else TASK_ROWS[task]

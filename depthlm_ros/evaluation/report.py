@@ -8,7 +8,8 @@ import numpy as np
 from depthlm_ros.datasets import registry
 from depthlm_ros.evaluation.depth_metrics import ALWAYS_M, bootstrap, depth_metrics
 from depthlm_ros.evaluation.point_metrics import best_constant
-from depthlm_ros.evaluation.published import COLUMNS, ROWS
+from depthlm_ros.evaluation.published import COLUMNS, rows_of
+from depthlm_ros.tasks import Task
 from depthlm_ros.visualization.drawing import write_text
 
 ERRORS = ("delta2", "delta3", "abs_rel", "rmse", "rmse_log", "silog", "flying", "boundary_f1")
@@ -85,16 +86,23 @@ def _number(value) -> float:
     return float("nan") if value is None else float(value)
 
 
-def markdown(bench: str, model: str, found: list[SetFigures], remark: str = "") -> str:
+def markdown(
+    bench: str,
+    model: str,
+    found: list[SetFigures],
+    remark: str = "",
+    task: Task = Task.DISTANCE,
+) -> str:
     """Return the tables as Markdown: delta1 in the paper's layout, then the other figures."""
     by_name = {figures.name: figures for figures in found}
     columns = [name for name in COLUMNS[bench] if name in by_name]
     columns += [name for name in by_name if name not in columns]
     lines = [f"# {BENCH_TITLES[bench]}: {model}", "", *([remark, ""] if remark else [])]
     lines += _table(["delta1", *(_title(name) for name in columns), "mean"])
-    for row in ROWS[bench]:
+    for row in rows_of(bench, task):
         cells = [row.delta1.get(name) for name in columns]
-        mean = row.mean if columns == COLUMNS[bench] else _mean(cells)
+        whole = set(columns) == set(row.delta1 or COLUMNS[bench])
+        mean = row.mean if whole else _mean(cells)
         lines.append(_cells(f"{row.name} (published)", [*cells, mean]))
     ours = [by_name[name] for name in columns]
     measured = [figures.delta1 for figures in ours]
@@ -142,12 +150,14 @@ _BAR, _GAP, _ROOM = 26, 14, 230
 _COLOURS = ((200, 60, 40), (70, 110, 190), (120, 120, 120))
 
 
-def chart(bench: str, model: str, found: list[SetFigures]) -> np.ndarray:
+def chart(
+    bench: str, model: str, found: list[SetFigures], task: Task = Task.DISTANCE
+) -> np.ndarray:
     """Return delta1 a set as bars with intervals, uint8 (H, W, 3): ours, the paper's, a constant.
 
     The paper's row is its best model with figures for every set.
     """
-    paper = max((row for row in ROWS[bench] if row.delta1), key=lambda row: row.mean)
+    paper = max((row for row in rows_of(bench, task) if row.delta1), key=lambda row: row.mean)
     names = (model[-40:], f"{paper.name} (published)", "always 2 m")
     height = 40 + len(found) * (3 * _BAR // 2 + _GAP) + 30
     drawn = np.full((height, 900, 3), 255, np.uint8)

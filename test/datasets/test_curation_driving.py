@@ -96,6 +96,46 @@ def test_nuscenes(tmp_path):
     assert vlm["image"] == "train/rgb/scene-0001/5_CAM_FRONT.jpg" and vlm["depth_scale"] == 256
 
 
+def test_nuscenes_camera_motion(tmp_path):
+    """The car goes 3 m ahead and turns by 90 degrees to the left about its own origin.
+
+    The camera, 1.5 m ahead of it, goes from (102.5, 50) to (104, 51.5): 1.5 and 1.5, 2.1213 m.
+    """
+    nuscenes(tmp_path)
+    tables = tmp_path / "v1.0-trainval"
+
+    def grow(name, *rows):
+        path = tables / f"{name}.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) + list(rows)))
+
+    half = math.sqrt(0.5)
+    grow("sample", {"token": "k2", "scene_token": "s", "timestamp": 500_001})
+    grow("ego_pose", {"token": "p2", "rotation": [half, 0, 0, half], "translation": [104, 50, 0]})
+    common = {"sample_token": "k2", "is_key_frame": True, "timestamp": 500_005,
+              "ego_pose_token": "p2"}  # fmt: skip
+    grow(
+        "sample_data",
+        {"token": "dl2", "calibrated_sensor_token": "cl", "filename": "b.pcd.bin", **common},
+        {"token": "dc2", "calibrated_sensor_token": "cc", "filename": "samples/CAM_FRONT/b.jpg",
+         "width": 160, "height": 90, **common},
+    )  # fmt: skip
+    rows = json.loads((tables / "sample_data.json").read_text())
+    for row in rows:
+        row.update({"width": 160, "height": 90} if "CAM" in row["filename"] else {})
+    (tables / "sample_data.json").write_text(json.dumps(rows))
+    found = []
+    for seed in range(20):  # the drawn gap is one key frame in some of them
+        settings = CurationSettings(form="motion", seed=seed)
+        curator = curator_of("nuscenes")
+        found += curator.frames(tmp_path, tmp_path / "o", "scene-0001", settings)
+    assert 0 < len(found) < 20
+    assert all(one.motion_m == pytest.approx(1.5 * math.sqrt(2)) for one in found)
+    line = motion_line(found[0], tmp_path, settings)
+    assert line["image"].endswith("a.jpg") and line["second_image"].endswith("b.jpg")
+    assert line["camera_motion"] == 2.1213
+    assert line["intrinsics"] == [100, 100, 79.5, 44.5, 160, 90]
+
+
 def argoverse(root):
     import pyarrow as pa
     from pyarrow import feather
@@ -207,7 +247,9 @@ def test_argoverse2_gives_pairs_with_the_way_between_them(tmp_path):
     assert line["camera_motion"] == pytest.approx(4.7434, abs=1e-4)
     assert line["intrinsics"] == [1600, 1600, 79.5, 59.5, 160, 120]
     matterport(tmp_path / "m")
-    with pytest.raises(StatusError, match="pairs of images are offered of argoverse2 alone"):
+    with pytest.raises(
+        StatusError, match="pairs of images are offered of argoverse2 and nuscenes"
+    ):
         prepare(
             curator_of("matterport3d"), tmp_path / "m", tmp_path / "n",
             CurationSettings(form="motion"),

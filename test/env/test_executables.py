@@ -22,12 +22,14 @@ def interrupted(tmp_path, function, number):
         "e.COMMAND = 'slow_module'; e.NODES = dict.fromkeys(e.NODES, 'slow_module'); "
         f"sys.path.insert(0, {str(tmp_path)!r}); sys.exit(e.{function}())"
     )
-    child = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert child.stdout.readline() == "importing\n"
-    child.send_signal(number)
-    _, errors = child.communicate(timeout=30)
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as child:
+        try:
+            assert child.stdout.readline() == "importing\n"
+            child.send_signal(number)
+            _, errors = child.communicate(timeout=30)
+        finally:
+            child.kill()  # one that does not end fails the test, and is left to nobody
     return child.returncode, errors
 
 
