@@ -44,7 +44,9 @@ class TfGround:
         try:
             mapping = self._node.transforms.now(depth_map.frame_id, base, stamp)
             return self._take(depth_map, base, mapping)
-        except (StatusError, ValueError) as error:
+        except StatusError as error:
+            self.error = error.text
+        except ValueError as error:  # a camera below the plane
             self.error = str(error)
         kept = self._newest
         if kept and kept[0] == (base, depth_map.frame_id):
@@ -58,7 +60,7 @@ class TfGround:
         try:
             await self._node.transforms.into(depth_map.frame_id, base, depth_map.stamp_ns, until)
         except StatusError as error:
-            self.error = str(error)  # ``at`` will not find it either
+            self.error = error.text  # ``at`` will not find it either
 
     def _take(self, depth_map: DepthMap, base: str, mapping) -> GroundPlane:
         origin, above = mapping([(0.0, 0.0, 0.0), (0.0, 0.0, 1.0)])
