@@ -137,20 +137,21 @@ def test_from_raw_scannetpp_to_a_served_checkpoint(lab, capsys, stock_qwen3, ref
 def test_the_commands_of_the_evaluation(lab, capsys, small_depthvlm):
     """Its sets are made by the page's own `depthlm data prepare`; nyuv2 is any second one."""
     ours = [c for c in commands("evaluation.md") if not c.startswith(ELSEWHERE)]
-    sparse, dense, embedded = ours
+    sparse, dense, speed, embedded = ours
     prepare = ["data", "prepare", "ibims1", "--root", "raw/ibims1", "--out", "data/ibims1"]
     for form in ("depthlm", "depthvlm"):
         assert main([*prepare, "--split", "test", "--form", form]) == 0
     lines = Path("data/ibims1/ibims1_depthlm_test.jsonl").read_text()
     Path("points.jsonl").write_text(lines.replace('"image": "', '"image": "raw/ibims1/'))
-    for command in (sparse, dense, embedded):
+    for command in (sparse, dense, speed, embedded):
         command = command.replace("depthvlm-4b", str(small_depthvlm))
         words = words_of(command.replace("nyuv2=...", "nyuv2=points.jsonl"))[1:]
         assert main([*words, "--device", "cpu"]) == 0
-    for name, rows in (("bench", 2), ("dense", 1), ("ibims1", 1)):
+    for name, rows in (("bench", 2), ("dense", 1), ("speed", 1), ("ibims1", 1)):
         report = Path("runs", name, "report.md").read_text()
         assert "iBims-1" in report
         assert len(list(Path("runs", name).glob("*_shard0.jsonl"))) == rows
+    assert "Task speed, in m/s." in Path("runs/speed/report.md").read_text()
     assert "flying" in Path("runs/dense/report.md").read_text()
     capsys.readouterr()
 
@@ -163,4 +164,4 @@ def test_every_command_of_the_docs_is_one_of_these():
         for command in commands(page)
         if not command.startswith(ELSEWHERE)
     ]
-    assert len(ours) == 10 + 3
+    assert len(ours) == 10 + 4
