@@ -5,11 +5,12 @@ known to be free counts: an obstacle with its whole interval, and what is unseen
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from depthlm_ros.geometry.clearance import Clearance, check_clearance
+from depthlm_ros.geometry.clearance import Clearance, ClearanceRules, check_clearance
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.ground_plane import fit_ground
 from depthlm_ros.geometry.obstacles import ObstacleMap
@@ -27,17 +28,27 @@ SIDES = {"ahead": 0.0, "left": 0.5, "right": -0.5}
 _FAN = np.linspace(0.7, -0.7, 9)
 
 
+def fitted_obstacles(depth_map: DepthMap) -> ObstacleMap:
+    """Return a depth map labelled over the ground that is fitted to it."""
+    return ObstacleMap.of(depth_map, fit_ground(depth_map))
+
+
 @dataclass(frozen=True)
 class Body:
-    """Who moves: width and height [m]; it drives on the ground."""
+    """Who moves: width and height [m]; it drives on the ground.
+
+    ``obstacles``: how it tells obstacles from ground. ``rules``: when a way counts as known.
+    """
 
     width_m: float = 0.6
     height_m: float = 1.0
+    obstacles: Callable[[DepthMap], ObstacleMap] = fitted_obstacles
+    rules: ClearanceRules = field(default_factory=ClearanceRules)
 
 
 def answer_way(question: Question, depth_map: DepthMap, body: Body) -> Answer:
     """Answer FREE_DISTANCE or FREEST; NO_DEPTH where nothing is known of the way."""
-    obstacles = ObstacleMap.of(depth_map, fit_ground(depth_map))
+    obstacles = body.obstacles(depth_map)
     half_view = math.atan((depth_map.camera.width / 2) / depth_map.camera.fx)
     if question.task is Task.FREEST:
         return _freest(obstacles, half_view, body)
@@ -69,17 +80,24 @@ def _where(yaw: float) -> str:
 def _look(obstacles: ObstacleMap, yaw: float, body: Body) -> Clearance | None:
     """Return what is known of the way from where it comes into view; None where it never does."""
     box = _box(obstacles, body, 0.0).turned(yaw)
-    first = check_clearance(obstacles, box)
+    first = check_clearance(obstacles, box, body.rules)
     if not math.isfinite(first.visible_from_m) or first.visible_from_m >= LENGTH_M - 0.1:
         return first if first.obstacle.pixels else None
-    return check_clearance(obstacles, _box(obstacles, body, first.visible_from_m).turned(yaw))
+    box = _box(obstacles, body, first.visible_from_m).turned(yaw)
+    return check_clearance(obstacles, box, body.rules)
 
 
 def _box(obstacles: ObstacleMap, body: Body, begin_m: float) -> SweptBox:
     sizes = (LENGTH_M, body.width_m, body.height_m, begin_m)
     if obstacles.ground_plane is None:
         return SweptBox.floating((0.0, 0.0, 0.0), (0.0, 0.0, 1.0), *sizes)
-    return SweptBox.standing(obstacles.ground_plane, (0.0, 0.0, 0.0), (0.0, 0.0, 1.0), *sizes)
+    return SweptBox.standing(
+        obstacles.ground_plane,
+        (0.0, 0.0, 0.0),
+        (0.0, 0.0, 1.0),
+        *sizes,
+        clearance_m=obstacles.rules.min_height_m,
+    )
 
 
 def _reach(found: Clearance) -> tuple[float, float, float]:

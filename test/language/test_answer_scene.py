@@ -10,9 +10,11 @@ import pytest
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
+from depthlm_ros.geometry.ground_plane import GroundPlane
+from depthlm_ros.geometry.obstacles import ObstacleMap, ObstacleRules
 from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.language.answer_scene import answer_scene
-from depthlm_ros.language.free_distance import Body
+from depthlm_ros.language.free_distance import Body, answer_way
 from depthlm_ros.language.grounding import singular
 from depthlm_ros.language.question import Able, read_any_question, read_question
 from depthlm_ros.language.things import region_thing
@@ -196,6 +198,27 @@ def test_a_gap_is_between_the_facing_sides():
     assert ask(
         "Can I pass between the left chair and the table if I am 2 m wide?"
     ).sentence.startswith("No, 2.00 m do not fit")
+
+
+def test_a_free_way_is_that_of_the_bodys_own_ground_and_rules():
+    """A floor 0.5 m below the camera, a sill of 0.1 m on it 3 m ahead, a wall at 8 m."""
+    v = np.arange(480.0)[:, None] - 239.5
+    with np.errstate(divide="ignore"):
+        floor = np.where(v > 0, 0.5 * 400 / v, np.inf)
+    depth = np.minimum(np.broadcast_to(floor, (480, 640)), 8.0).astype(np.float32)
+    rows = slice(int(239.5 + 0.4 / 3 * 400) + 1, int(239.5 + 0.5 / 3 * 400))
+    depth[rows] = 3.0
+    depth_map = DepthMap(depth, CAMERA, 0, "camera", 1.0, 1)
+    ground = GroundPlane.from_camera(0.5)
+
+    def way(**rules):
+        told = Body(0.6, 0.4, lambda one: ObstacleMap.of(one, ground, ObstacleRules(**rules)))
+        return answer_way(
+            read_question("How far is it free ahead?", able=Able.WAYS), depth_map, told
+        )
+
+    assert way().value == pytest.approx(3.0, abs=0.02)
+    assert way(min_height_m=0.12).value == pytest.approx(8.0, abs=0.05)
 
 
 def test_a_second_look_at_the_mirrored_picture_confirms_or_refuses():

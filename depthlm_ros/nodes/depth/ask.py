@@ -235,7 +235,9 @@ class Asker:
     async def _from_scene(self, question: Question, progress: Progress):
         """Find named things, or measure free ways, on the worker."""
         values, namer = self._node.parameters.values, self._namer()
-        estimator, body = self._scheduler.estimator, Body(values.body_width, values.body_height)
+        estimator, around = self._scheduler.estimator, self._node.geometry.surroundings
+        rules = around.clearance_rules()
+        body = Body(values.body_width, values.body_height, around.obstacles, rules)
 
         def look(frame_depth):
             progress.stage("looking")

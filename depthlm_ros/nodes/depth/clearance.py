@@ -18,7 +18,6 @@ from depthlm_msgs.msg import Pixel
 from depthlm_msgs.srv import CheckClearance
 from depthlm_ros.geometry.clearance import (
     Clearance,
-    ClearanceRules,
     Verdict,
     check_clearance,
     free_distances,
@@ -130,19 +129,11 @@ class ClearanceServices(RequestHandler):
         direction = into(direction) - into((0.0, 0.0, 0.0))
         return direction / np.linalg.norm(direction), request.length
 
-    def _rules(self) -> ClearanceRules:
-        values = self._node.parameters.values
-        return ClearanceRules(
-            assumed_ratio_90=values.assumed_ratio_90,
-            max_range_m=values.max_range_m,
-            max_unseen=values.clearance_max_unseen,
-        )
-
     def _checked(self, obstacles, box: SweptBox | None, begin_m: float) -> Clearance:
         if box is None:
             why = self._surroundings.why_no_ground()
             return Clearance(Verdict.UNKNOWN, why, free_m=begin_m)
-        return check_clearance(obstacles, box, self._rules())
+        return check_clearance(obstacles, box, self._surroundings.clearance_rules())
 
     async def _free_headings(
         self, obstacles, box: SweptBox | None, request, until: float
@@ -150,7 +141,7 @@ class ClearanceServices(RequestHandler):
         """Return how far it is free for each heading; the begin itself without a ground."""
         if box is None:
             return [request.begin] * len(request.headings)
-        yaws, rules = request.headings, self._rules()
+        yaws, rules = request.headings, self._surroundings.clearance_rules()
         if len(yaws) <= FEW_HEADINGS:
             return free_distances(obstacles, box, yaws, rules)
         look = partial(free_distances, obstacles, box, yaws, rules)

@@ -171,6 +171,7 @@ def geometry_error(values: dict) -> str:
         ("clearance_begin_m", "clearance_length_m"),
         ("obstacle_min_height_m", "obstacle_max_height_m"),
         ("obstacle_min_height_m", "clearance_height_m"),
+        ("obstacle_min_height_m", "body_height"),
     ):
         if not values[low] < values[high]:
             return f"{low} = {values[low]}, {high} = {values[high]}: the first must be less"

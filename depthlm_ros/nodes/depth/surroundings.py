@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from depthlm_ros.geometry.clearance import ClearanceRules
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.ground_plane import (
     GroundPlane,
@@ -105,6 +106,15 @@ class Surroundings:
                 )
                 self._key = key
             return self._map
+
+    def clearance_rules(self) -> ClearanceRules:
+        """Return when a volume counts as known, by the parameters."""
+        values = self._node.parameters.values
+        return ClearanceRules(
+            assumed_ratio_90=values.assumed_ratio_90,
+            max_range_m=values.max_range_m,
+            max_unseen=values.clearance_max_unseen,
+        )
 
     def why_no_ground(self) -> str:
         """Say why there is no ground, in a sentence with its remedy."""
