@@ -82,7 +82,8 @@ _AFTER_WORD = re.compile(
     rf"{_NO_QUANTITY}"
 )
 _BARE = re.compile(
-    rf"(?:(?<=\bto )|(?<=\bfrom )|(?<=\breach ))(?<![\d.])(?P<run>\d{{2,4}},\s?\d{{2,4}})(?![\d,]){_NO_QUANTITY}"
+    r"(?:(?<=\bto )|(?<=\bfrom )|(?<=\breach ))(?P<run>\d{2,4},\s?\d{2,4})(?![\d,])"
+    rf"{_NO_QUANTITY}"
 )
 """Two numbers without brackets where only a point makes sense: "to 100,200" has no unit."""
 _IMAGE = r"(?:(?:the\s+)?(?:image|picture|frame|photo|view|screen|camera\s+image)(?:'s)?)"

@@ -108,7 +108,8 @@ UNSUPPORTED = [
             "only the angle to the side is offered: ask for the bearing, or the vertical distance",
         ),
         (
-            r"\b(?:not|neither|nor|without(?! distortion)|except|other than|besides|instead of|rather than|"
+            r"\b(?:not|neither|nor|without(?! distortion)|"
+            r"except|other than|besides|instead of|rather than|"
             r"never|no longer|excluding)\b|n't\b",
             r"a question that leaves something out cannot be read with certainty: ask for what is "
             r"meant",
