@@ -142,7 +142,7 @@ DETERMINERS = frozenset(
 )
 _LEAD = frozenset(
     """
-about again also am and answer approximately are arrive arrived as at away be been being before
+about again also am and answer approx approximately are arrive arrived as at away be been being before
 brief but calculate can chosen close come comes compute could current currently describe determine
 did distant do does doing drive driving each either estimate estimated every exactly far fast find
 first fly following for from get gets getting give given go going gives have has head here hey hi
