@@ -197,7 +197,7 @@ def _arguments(options, device) -> CompactArguments:
         use_cpu=device.type == "cpu",
         logging_steps=options.log_every,
         save_steps=options.save_every,
-        save_total_limit=1,
+        save_total_limit=options.keep,
         report_to="none",
         disable_tqdm=True,
         minutes=options.minutes,
@@ -243,6 +243,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, default=1)
     add("--log-every", type=int, default=50)
     add("--save-every", type=int, default=500)
+    add("--keep", type=int, default=1, help="checkpoints kept, as for compact.average")
     add("--measure-every", type=int, default=500)
     add("--silent", action="store_true", help="depth alone, no text")
     return parser
