@@ -81,6 +81,11 @@ _AFTER_WORD = re.compile(
     rf"(?P<word>{_WORD}\s*(?:at\b|no\.?|number|:)?|\bat)\s*(?<![\d.])(?P<run>{_RUN}){_UNIT}"
     rf"{_NO_QUANTITY}"
 )
+_BARE = re.compile(
+    r"(?:(?<=\bto )|(?<=\bfrom )|(?<=\breach ))(?P<run>\d{2,4},\s?\d{2,4})(?![\d,])"
+    rf"{_NO_QUANTITY}"
+)
+"""Two numbers without brackets where only a point makes sense: "to 100,200" has no unit."""
 _IMAGE = r"(?:(?:the\s+)?(?:image|picture|frame|photo|view|screen|camera\s+image)(?:'s)?)"
 _MIDDLE = r"(?:cent(?:re|er)|middle|midpoint)"
 _CENTRE_RE = re.compile(
@@ -126,7 +131,7 @@ def read_points(text: str) -> tuple[list, str]:
         text = pattern.sub(
             lambda m: tag(_point((float(m["u"]), float(m["v"])), m[0], scale), " <p> ", m), text
         )
-    for pattern in (_BRACKETED, _NAMED[2], _AFTER_WORD):
+    for pattern in (_BRACKETED, _NAMED[2], _AFTER_WORD, _BARE):
         text = pattern.sub(
             lambda m: tag(point, " <p> ", m) if (point := _run(m, scale)) else m[0], text
         )
@@ -182,6 +187,6 @@ def _point(values: tuple, seen: str, scale: float):
         raise StatusError(
             Code.BAD_QUESTION,
             f"{' '.join(seen.split())!r}: must lie within 0 to {scale:g}, as the question says: "
-            "{HOW}",
+            f"{HOW}",
         )
     return RelativePoint(values[0] / scale, values[1] / scale)

@@ -142,19 +142,19 @@ DETERMINERS = frozenset(
 )
 _LEAD = frozenset(
     """
-about again also am and answer approximately are arrive arrived as at away be been being before
-brief but calculate can chosen close come comes compute could current currently describe determine
-did distant do does doing drive driving each either estimate estimated every exactly far fast find
-first fly following for from get gets getting give given go going gives have has head here hey hi
-hello hit how i if is it itself just keep know lens let like looking seeing lie lies long look me
-measure move moves moving much must near need needed needs now of off ok okay only or our out
-please required quick quickly quite reach reached reaching roughly s say see should show so soon
-stand stands standing start straight take takes tell than thank thanks that there then they think
-to toward towards travel travelling traveling two under until up us value walk walking want was
-way we were what whats when where which while who will wish with within would you your yourself
-whatever something anything what's that's it's where's there's i'm i'd we're how's constant steady
-average total same position positioned located location would-be both each-other separate
-separates separated using according based respect relative relation
+about again also am and answer approx approximately are arrive arrived as at away be been being
+before brief but calculate can chosen close come comes compute could current currently describe
+determine did distant do does doing drive driving each either estimate estimated every exactly far
+fast find first fly following for from get gets getting give given go going gives have has head
+here hey hi hello hit how i if is it itself just keep know lens let like looking seeing lie lies
+long look me measure move moves moving much must near need needed needs now of off ok okay only or
+our out please required quick quickly quite reach reached reaching roughly s say see should show
+so soon stand stands standing start straight take takes tell than thank thanks that there then
+they think to toward towards travel travelling traveling two under until up us value walk walking
+want was way we were what whats when where which while who will wish with within would you your
+yourself whatever something anything what's that's it's where's there's i'm i'd we're how's
+constant steady average total same position positioned located location would-be both each-other
+separate separates separated using according based respect relative relation
 """.split()
 )
 _TAIL = _LEAD | frozenset(

@@ -6,7 +6,8 @@ from depthlm_ros.language.phrases import METRES
 
 SIZES = "sizes of things are not offered: ask for the distance between two points at its ends"
 ABOUT_THE_WAY = re.compile(
-    r"\b(?:clear|clearance|free|safe|safely|passable|traversable|drivable|walkable|blocked|"
+    r"\b(?:clear|clearance|free|safe|safely|passable|traversable|drivable|walkable|block\w*|"
+    r"in (?:the|my|our|your) (?:way|path)|(?:my|our|your) path|"
     r"pass|passes|fit|fits|squeeze|collid\w*|collision|hit|bump|obstacle\w*|obstructed)\b|"
     r"\b(?:enough|any) (?:space|room)\b|\b(?:get|go|drive|walk|move|fly) (?:through|past|between|"
     r"on|ahead|forward)\b|\b(?:get|go|drive|walk|move|fly) <a>|"
@@ -107,7 +108,8 @@ UNSUPPORTED = [
             "only the angle to the side is offered: ask for the bearing, or the vertical distance",
         ),
         (
-            r"\b(?:not|without(?! distortion)|except|other than|besides|instead of|rather than|"
+            r"\b(?:not|neither|nor|without(?! distortion)|"
+            r"except|other than|besides|instead of|rather than|"
             r"never|no longer|excluding)\b|n't\b",
             r"a question that leaves something out cannot be read with certainty: ask for what is "
             r"meant",

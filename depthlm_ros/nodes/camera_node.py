@@ -50,7 +50,7 @@ class CameraNode(Node):
     def __init__(self, make_path=make_camera_path, **kwargs):
         super().__init__("camera", **kwargs)
         self.cannot_start = ""
-        self.guard = CallbackGuard(self.get_logger())
+        self.guard = CallbackGuard(self.get_logger(), lambda: not self.context.ok())
         self.parameters = camera_parameters.declare(self)
         values = self.parameters.values
         self._memory, self._playback_clock = TruthMemory(), None

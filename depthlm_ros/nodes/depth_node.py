@@ -83,7 +83,7 @@ class DepthNode(LifecycleNode):
         super().__init__("depthlm", enable_communication_interface=False, **kwargs)
         self._load_model, self._get_model = load_model, get_model
         attach_to_rosout(self.get_logger())
-        self.guard = CallbackGuard(self.get_logger())
+        self.guard = CallbackGuard(self.get_logger(), lambda: not self.context.ok())
         self.parameters = declare(self, self.state_label)
         self.depth_publishers = DepthPublishers(self, self.parameters, self.guard)
         self.scheduler = InferenceScheduler(

@@ -1,5 +1,6 @@
 """``./run camera``: what becomes of its words, and what it tells of the nodes that it starts."""
 
+import contextlib
 import os
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ class Nodes:
     """Stands for ``Children``: notes what is started, and each "node" has said SAID."""
 
     def __init__(self, folder):
-        self.folder, self.started, self.ended = folder, {}, False
+        self.folder, self.started, self.ended, self.checked = folder, {}, False, False
         Nodes.last = self
 
     def __enter__(self):
@@ -37,9 +38,12 @@ class Nodes:
         return SimpleNamespace(name=name, log=log)
 
     def check(self):
-        """Fail if the test says so."""
+        """Fail if the test says so; the second time somebody presses Ctrl-C."""
         if self.failure:
             raise DemoError(self.failure)
+        if self.checked:
+            raise KeyboardInterrupt
+        self.checked = True
 
 
 @pytest.fixture
@@ -80,7 +84,8 @@ def test_a_size_that_is_none_is_refused(capsys):
 
 
 def test_warnings_of_the_nodes_are_told_once(nodes, capsys):
-    your_camera.perform(your_camera.arguments(["--domain", "33", "--seconds", "0.01"]))
+    with pytest.raises(KeyboardInterrupt):
+        your_camera.perform(your_camera.arguments(["--domain", "33"]))
     told = capsys.readouterr().out
     assert "ROS domain 33" in told and "export ROS_DOMAIN_ID=33" in told
     assert told.count("later than its rate") == 1 + (len(nodes.last.started) - 1)  # a node once
@@ -93,7 +98,8 @@ def test_warnings_of_the_nodes_are_told_once(nodes, capsys):
 
 def test_the_page_is_one_node_more_and_its_address_is_read(nodes, tmp_path):
     words = ["--web", "--port", "0", "--domain", "33", "--seconds", "0.01"]
-    your_camera.perform(your_camera.arguments(words))
+    with contextlib.suppress(KeyboardInterrupt):  # on a quick machine
+        your_camera.perform(your_camera.arguments(words))
     module, words = nodes.last.started[your_camera.WEB]
     assert module == "depthlm_ros.web.main" and "port:=0" in words
     page = SimpleNamespace(log=tmp_path / "web.log")

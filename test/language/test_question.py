@@ -407,3 +407,8 @@ def test_english_is_not_told_to_be_english():
 def test_what_no_distance_tells_is_not_taken_for_a_size():
     with pytest.raises(StatusError, match="weights, ages and temperatures"):
         read_question("How heavy is it?", HERE)
+
+
+def test_a_refused_coordinate_tells_how_to_write_it():
+    with pytest.raises(StatusError, match="or give it in the field `pixels`"):
+        read_question("depth at pixel (1.5, 0.5) normalised")

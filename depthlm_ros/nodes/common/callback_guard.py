@@ -3,6 +3,7 @@
 import functools
 import time
 import traceback
+from collections.abc import Callable
 
 from depthlm_ros.sanitize import clean
 
@@ -10,10 +11,14 @@ LOG_EVERY_S = 5.0
 
 
 class CallbackGuard:
-    """Counts what went wrong inside callbacks and remembers the last of it."""
+    """Counts what went wrong inside callbacks and remembers the last of it.
 
-    def __init__(self, logger):
-        self._logger, self._logged = logger, {}
+    ``is_leaving()``: whether the node's context has ended. A callback that still runs then fails
+    at the next thing of ROS that it touches, and that is no fault.
+    """
+
+    def __init__(self, logger, is_leaving: Callable[[], bool] = lambda: False):
+        self._logger, self._logged, self._is_leaving = logger, {}, is_leaving
         self.count, self.last, self.last_at = 0, "", 0.0
 
     def record(self, where: str, error: BaseException) -> str:
@@ -35,7 +40,8 @@ class CallbackGuard:
             try:
                 return function(*args, **kwargs)
             except Exception as error:  # counted and logged: that is the point
-                self.record(where, error)
+                if not self._is_leaving():
+                    self.record(where, error)
                 return None
 
         return safe

@@ -199,6 +199,16 @@ def test_faults_are_counted_and_logged_once_in_a_while():
     assert guard.wrap("there", lambda x: x + 1)(1) == 2
 
 
+def test_what_fails_because_the_node_leaves_is_no_fault():
+    log, leaving = Log(), [False]
+    guard = CallbackGuard(log, lambda: leaving[0])
+    fail = guard.wrap("here", lambda: 1 / 0)
+    leaving[0] = True
+    assert fail() is None and guard.count == 0 and not log.lines
+    leaving[0] = False
+    assert fail() is None and guard.count == 1 and len(log.lines) == 1
+
+
 def test_out_of_memory_is_recognised_through_causes():
     cause = type("OutOfMemoryError", (RuntimeError,), {})("cuda")
     refusal = StatusError(Code.MODEL_ERROR, "out")
