@@ -2,9 +2,10 @@
 
 import pytest
 
-from depthlm_ros.nodes.depth.geometry_parameters import GEOMETRY_PARAMETERS, geometry_error
+from depthlm_ros.nodes.depth.geometry_parameters import geometry_error
+from depthlm_ros.nodes.depth.parameters import PARAMETERS
 
-DEFAULTS = {parameter.name: parameter.default for parameter in GEOMETRY_PARAMETERS}
+DEFAULTS = {parameter.name: parameter.default for parameter in PARAMETERS}
 
 
 @pytest.mark.parametrize(
