@@ -4,6 +4,7 @@ import json
 import math
 import struct
 import zlib
+from types import SimpleNamespace
 
 import cv2
 import lz4.block
@@ -12,6 +13,7 @@ import pytest
 from curated_trees import depth16, image, lines_of, matterport, one_pixel, text
 from PIL import Image
 
+from depthlm_ros.datasets import sunrgbd
 from depthlm_ros.datasets.readers import AnnotationFile
 from depthlm_ros.status import StatusError
 
@@ -98,6 +100,22 @@ def test_sun_rgbd_and_nyu(tmp_path):
         "nyuv2", tmp_path, tmp_path / "v", split="test", form="depthvlm", as_published=True
     )
     assert vlm["depth_scale"] == 8000 and vlm["depth_path"].endswith("depth_bfx/a.png")
+
+
+def test_sun_rgbds_own_list(tmp_path, monkeypatch):
+    """MATLAB's list: the authors' paths, some with `//`, a `/` at the end or another folder."""
+    folders = ("kv2/kinect2data/a", "xtion/sun3ddata/b/b/1", "xtion/sun3ddata/c/2", "kv2/d")
+    for folder in folders:
+        text(tmp_path / folder / "intrinsics.txt", "50 0 31.5\n0 51 23.5\n0 0 1\n")
+        text(tmp_path / folder / "fullres/intrinsics.txt", "99 0 31.5\n0 99 23.5\n0 0 1\n")
+    home = "/n/fs/sun3d/data/SUNRGBD/"
+    rows = ("kv2/kinect2data/a", "xtion/sun3ddata//b/b/1/", "xtion/elsewhere/2")
+    matlab = SimpleNamespace(
+        loadmat=lambda path, squeeze_me: {"alltrain": np.array([home + row for row in rows])}
+    )
+    text(tmp_path / "allsplit.mat", "")
+    monkeypatch.setattr(sunrgbd, "require", lambda *args: matlab)
+    assert sorted(sunrgbd.SUNRGBD.scenes(tmp_path, "train")) == sorted(folders[:3])
 
 
 def test_ibims1(tmp_path):
