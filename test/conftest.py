@@ -49,12 +49,15 @@ SLOW = (
     "examples",
     "web",
     "models/compact",
+    "models/depthlm/test_depthlm_answers.py",
     "models/depthlm/test_number_decoding.py",
     "models/depthlm/test_reference_values.py",
     "models/depthvlm/test_reference_values.py",
     "models/test_loading.py",
     "models/test_loading_memory.py",
+    "models/weights/test_calibration_file.py",
     "models/weights/test_hub.py",
+    "models/weights/test_processor_settings.py",
 )
 """Files and folders whose tests take most of the time of those without nodes."""
 
