@@ -3,7 +3,8 @@
 ``multi_view_training_dslr_undistorted/SCENE/images/dslr_images_undistorted/*.JPG`` with COLMAP's
 ``dslr_calibration_undistorted/{cameras,images}.txt`` (PINHOLE), depth as raw float32 of 6048 x
 4032 in ``SCENE/ground_truth_depth/dslr_images/*.JPG``, and the lens of the distorted images in
-``dslr_calibration_jpg/{cameras,images}.txt`` (THIN_PRISM_FISHEYE).
+``SCENE/dslr_calibration_jpg/{cameras,images}.txt`` (THIN_PRISM_FISHEYE), each below ``depthmap``,
+``multi_view_training_dslr_jpg`` or the undistorted images' folder.
 
 The two images differ by up to 150 px. Here points of the depth map go through the lens to the
 undistorted image; as published, DepthVLM's lines lay the map over it as it is.
@@ -89,14 +90,14 @@ class ETH3D:
         base = Path(UNDISTORTED, scene)
         straight = read_colmap(root / base / "dslr_calibration_undistorted")
         bent = (
-            read_colmap(root / _depth_home(root, scene) / "dslr_calibration_jpg")
+            read_colmap(root / _home(root, scene, "dslr_calibration_jpg"))
             if settings.form == "depthlm"
             else {}
         )
         for name in sorted(straight)[:: settings.every or 1]:
             camera = _pinhole(*straight[name], name)
             image = base / "images" / "dslr_images_undistorted" / name
-            depth = _depth_home(root, scene) / "ground_truth_depth" / "dslr_images" / name
+            depth = _home(root, scene, "ground_truth_depth") / "dslr_images" / name
             size = bent[name][1] if name in bent else (6048, 4032)
             record = FrameRecord(
                 str(image),
@@ -111,14 +112,17 @@ class ETH3D:
             yield record
 
 
-def _depth_home(root: Path, scene: str) -> Path:
-    """Return the folder, below the root, of a scene's depth and distorted calibration."""
-    for folder in (Path("depthmap", scene), Path("multi_view_training_dslr_jpg", scene)):
-        if (root / folder / "ground_truth_depth").is_dir():
-            return folder
+def _home(root: Path, scene: str, what: str) -> Path:
+    """Return the folder, below the root, of a scene's depth or of its distorted calibration.
+
+    Each comes in an archive of its own, and they need not have been unpacked to one place.
+    """
+    tops = ("depthmap", "multi_view_training_dslr_jpg", UNDISTORTED)
+    for top in tops:
+        if (root / top / scene / what).is_dir():
+            return Path(top, scene, what)
     raise StatusError(
-        Code.NO_FRAME,
-        f"{root}: no ground_truth_depth of {scene} below depthmap or multi_view_training_dslr_jpg",
+        Code.NO_FRAME, f"{root}: no {what} of {scene} below {', '.join(tops)}; check --root"
     )
 
 

@@ -1,8 +1,9 @@
 """ScanNet++, the iPhone recordings: video, lidar depth of 256 x 192, cameras frame by frame.
 
 ``data/SCENE/iphone/``: ``rgb.mkv`` (1920 x 1440), or frames of it as ``rgb/frame_%06d.jpg``;
-``depth.bin``, or ``depth/frame_%06d.png`` (millimetres); ``rgb_masks/frame_%06d.png`` (> 0: not
-anonymised) where there; ``pose_intrinsic_imu.json``. Splits: ``splits/nvs_sem_{train,val}.txt``.
+``depth.bin``, or ``depth/frame_%06d.png`` (millimetres); ``rgb_mask.mkv``, or frames of it as
+``rgb_masks/frame_%06d.png`` (white: not anonymised), where there;
+``pose_intrinsic_imu.json``. Splits: ``splits/nvs_sem_{train,val}.txt``.
 
 As published, DepthLM's labels are sqrt(xn^2 + yn^2 + z^2) with rays that were not multiplied by z,
 under one camera for all frames; the right distance is z sqrt(xn^2 + yn^2 + 1).
@@ -51,12 +52,12 @@ class ScanNetPP:
         names = sorted(cameras)[:: settings.every or EVERY]
         images = _images(phone, root, out, scene, names)
         depths = _depths(phone, root, out, scene, names)
+        masks = _masks(phone, names) if settings.form == "depthlm" else {}
         for name in names:
             if name not in images or name not in depths:
                 continue
             (image, made), depth = images[name], depths[name]
             camera = _camera(cameras[name]["intrinsic"], settings)
-            mask = phone / "rgb_masks" / f"{name}.png"
             record = FrameRecord(
                 image,
                 camera,
@@ -66,7 +67,7 @@ class ScanNetPP:
                 range_m=SETS[self.name].range_m,
             )
             if settings.form == "depthlm":
-                record = _with_points(record, root, out, mask, settings)
+                record = _with_points(record, root, out, masks.get(name), settings)
             yield record
 
 
@@ -77,15 +78,14 @@ def _camera(matrix, settings: CurationSettings) -> PinholeCamera:
     return PinholeCamera(m[0, 0], m[1, 1], m[0, 2], m[1, 2], *SIZE)
 
 
-def _with_points(record, root: Path, out: Path, mask: Path, settings) -> FrameRecord:
-    """Draw the points here: they must lie where the anonymisation mask is set."""
+def _with_points(record, root: Path, out: Path, usable, settings) -> FrameRecord:
+    """Draw the points here: they must lie where ``usable`` (192, 256), if any, is true."""
     from dataclasses import replace
 
     base = out if (out / record.depth.path).is_file() else root
     depth = read_masked(replace(record.depth, path=base / record.depth.path), record.range_m)
-    if mask.is_file():
-        valid = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
-        depth[cv2.resize(valid, DEPTH_SIZE, interpolation=cv2.INTER_NEAREST) == 0] = 0
+    if usable is not None:
+        depth[~usable] = 0
     cells, z = draw_points(depth, settings.points, [settings.seed, *record.image.encode()])
     scale = np.array(SIZE) / np.array(DEPTH_SIZE)
     pixels = np.rint((cells + 0.5) * scale - 0.5).astype(int)
@@ -106,22 +106,51 @@ def _images(phone: Path, root: Path, out: Path, scene: str, names: list) -> dict
             if p.stem in set(names)
         }
     video = must_exist(phone / "rgb.mkv", "the video of the iPhone, or frames in rgb/")
-    target, wanted = out / "rgb" / scene, {_number(name): name for name in names}
+    target = out / "rgb" / scene
     target.mkdir(parents=True, exist_ok=True)
-    found, capture, number = {}, cv2.VideoCapture(str(video)), 0
+    found = {}
+    for name, frame in _video_frames(video, names):
+        path = target / f"{name}.jpg"
+        cv2.imwrite(str(path), frame, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        found[name] = (str(path.relative_to(out)), True)
+    if not found:
+        raise StatusError(
+            Code.BAD_IMAGE, f"{video}: no frame can be read of it; extract it to rgb/"
+        )
+    return found
+
+
+def _video_frames(video: Path, names: list) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (name, BGR image) of a video's frames that are named."""
+    wanted = {_number(name): name for name in names}
+    capture, number = cv2.VideoCapture(str(video)), 0
     while wanted and number <= max(wanted):
         more, frame = capture.read()
         if not more:
             break
         if number in wanted:
-            path = target / f"{wanted[number]}.jpg"
-            cv2.imwrite(str(path), frame, [cv2.IMWRITE_JPEG_QUALITY, 95])
-            found[wanted[number]] = (str(path.relative_to(out)), True)
+            yield wanted[number], frame
         number += 1
     capture.release()
+
+
+def _masks(phone: Path, names: list) -> dict:
+    """Return name to where a depth map may be used, bool (192, 256); none where no mask is."""
+    folder, video = phone / "rgb_masks", phone / "rgb_mask.mkv"
+    if folder.is_dir():
+        files = {name: folder / f"{name}.png" for name in names}
+        read = ((n, cv2.imread(str(p))) for n, p in files.items() if p.is_file())
+    elif video.is_file():
+        read = _video_frames(video, names)
+    else:
+        return {}
+    found = {
+        name: cv2.resize(frame, DEPTH_SIZE, interpolation=cv2.INTER_NEAREST)[..., 0] > 127
+        for name, frame in read
+    }
     if not found:
         raise StatusError(
-            Code.BAD_IMAGE, f"{video}: no frame can be read of it; extract it to rgb/"
+            Code.BAD_IMAGE, f"{phone}: no frame of the mask can be read; extract it to rgb_masks/"
         )
     return found
 

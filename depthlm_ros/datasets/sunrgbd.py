@@ -9,7 +9,7 @@ lists of image folders below the root, ``train.txt`` and ``test.txt``, or the se
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from depthlm_ros.datasets.base import DepthFile
 from depthlm_ros.datasets.curation import CurationSettings, FrameRecord
@@ -33,13 +33,15 @@ class SunRGBD:
 
     def scenes(self, root: Path, split: str) -> list[str]:
         """Return the split's image folders, below the root."""
-        listed = set(_listed(root, split))
+        listed = {str(PurePosixPath(line)) for line in _listed(root, split)}
         found = [
             str(path.parent.relative_to(root))
             for path in must_exist(root, "SUN RGB-D").rglob("intrinsics.txt")
         ]
         mine = [place for place in found if place.startswith(NYU) == self.nyu]
-        return [place for place in mine if place in listed or Path(place).name in listed]
+        # the set's own list names some folders by other paths than they have: then by the name
+        names = {Path(line).name for line in listed.difference(found)}
+        return [place for place in mine if place in listed or Path(place).name in names]
 
     def frames(
         self, root: Path, out: Path, scene: str, settings: CurationSettings

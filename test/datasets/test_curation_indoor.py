@@ -4,6 +4,7 @@ import json
 import math
 import struct
 import zlib
+from types import SimpleNamespace
 
 import cv2
 import lz4.block
@@ -12,6 +13,7 @@ import pytest
 from curated_trees import depth16, image, lines_of, matterport, one_pixel, text
 from PIL import Image
 
+from depthlm_ros.datasets import sunrgbd
 from depthlm_ros.datasets.readers import AnnotationFile
 from depthlm_ros.status import StatusError
 
@@ -100,6 +102,22 @@ def test_sun_rgbd_and_nyu(tmp_path):
     assert vlm["depth_scale"] == 8000 and vlm["depth_path"].endswith("depth_bfx/a.png")
 
 
+def test_sun_rgbds_own_list(tmp_path, monkeypatch):
+    """MATLAB's list: the authors' paths, some with `//`, a `/` at the end or another folder."""
+    folders = ("kv2/kinect2data/a", "xtion/sun3ddata/b/b/1", "xtion/sun3ddata/c/2", "kv2/d")
+    for folder in folders:
+        text(tmp_path / folder / "intrinsics.txt", "50 0 31.5\n0 51 23.5\n0 0 1\n")
+        text(tmp_path / folder / "fullres/intrinsics.txt", "99 0 31.5\n0 99 23.5\n0 0 1\n")
+    home = "/n/fs/sun3d/data/SUNRGBD/"
+    rows = ("kv2/kinect2data/a", "xtion/sun3ddata//b/b/1/", "xtion/elsewhere/2")
+    matlab = SimpleNamespace(
+        loadmat=lambda path, squeeze_me: {"alltrain": np.array([home + row for row in rows])}
+    )
+    text(tmp_path / "allsplit.mat", "")
+    monkeypatch.setattr(sunrgbd, "require", lambda *args: matlab)
+    assert sorted(sunrgbd.SUNRGBD.scenes(tmp_path, "train")) == sorted(folders[:3])
+
+
 def test_ibims1(tmp_path):
     """65535 is 50 m; pixels that either mask forbids have no label."""
     image(tmp_path / "rgb/a.png", 64, 48)
@@ -173,22 +191,27 @@ def test_scannetpps_depth_bin(tmp_path, kind):
     assert [line["depth"] for line in lines] == [[2.5], [2.5]]
 
 
+def video(path, greys):
+    """Write a video of flat frames."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 30, (192, 144))
+    assert writer.isOpened()
+    for grey in greys:
+        writer.write(np.full((144, 192, 3), grey, np.uint8))
+    writer.release()
+
+
 def test_scannetpps_video_is_read_frame_by_frame(tmp_path):
     """Frame n of the video is grey 10 n: the frames written are those that the names say."""
     phone = scannet(tmp_path)
     for file in (phone / "rgb").iterdir():
         file.unlink()
     (phone / "rgb").rmdir()
-    writer = cv2.VideoWriter(
-        str(phone / "rgb.mkv"), cv2.VideoWriter_fourcc(*"MJPG"), 30, (192, 144)
-    )
-    assert writer.isOpened()
-    for n in range(12):
-        writer.write(np.full((144, 192, 3), 10 * n, np.uint8))
-    writer.release()
+    video(phone / "rgb.mkv", [10 * n for n in range(12)])
+    video(phone / "rgb_mask.mkv", [255] * 10 + [0, 255])
     for n in (0, 10):
         depth16(phone / f"depth/frame_{n:06d}.png", one_pixel(192, 256, 4, 8, 2500))
-    lines_of("scannetpp", tmp_path, tmp_path / "out")
+    lines = lines_of("scannetpp", tmp_path, tmp_path / "out")
+    assert [line["image"][-16:] for line in lines] == ["frame_000000.jpg"]  # the mask hides 10
     grey = cv2.imread(str(tmp_path / "out/rgb/s1/frame_000010.jpg")).mean()
     assert abs(grey - 100) < 4
 
@@ -203,13 +226,13 @@ def eth3d(root):
     images = "# list\n1 1 0 0 0 0 0 0 0 dslr_images_undistorted/A.JPG\n1 2 -1\n"
     text(base / "dslr_calibration_undistorted/cameras.txt", cameras)
     text(base / "dslr_calibration_undistorted/images.txt", images)
-    bent = root / "depthmap/pipes"
+    bent = root / "multi_view_training_dslr_jpg/pipes"
     words = " ".join(map(str, LENS))
     text(bent / "dslr_calibration_jpg/cameras.txt", f"7 THIN_PRISM_FISHEYE 6048 4032 {words}\n")
     text(bent / "dslr_calibration_jpg/images.txt", images.replace(" 0 dslr", " 7 dslr"))
     depth = np.zeros((4032, 6048), np.float32)
     depth[1000, 4500] = 4.0
-    folder = bent / "ground_truth_depth/dslr_images"
+    folder = root / "depthmap/pipes/ground_truth_depth/dslr_images"
     folder.mkdir(parents=True)
     depth.tofile(folder / "A.JPG")
 

@@ -90,7 +90,10 @@ def recipe(out, model, data, *more):
 
 
 def test_a_run_end_to_end(tmp_path, reference_checkpoint, depthlm_data):
-    """One step of two groups of two replies, stopped, and one more; the folder is served."""
+    """One step of two groups of two replies, stopped, and one more; the folder is served.
+
+    The weights are those of two steps at once.
+    """
     model = reference_checkpoint("depthlm_qwen_tiny")
     saved = ("trainer.save_strategy=steps", "trainer.save_steps=1")
     first = grpo.run(recipe(tmp_path, model, depthlm_data, *saved, "trainer.max_steps=1"))
@@ -102,6 +105,12 @@ def test_a_run_end_to_end(tmp_path, reference_checkpoint, depthlm_data):
     assert torch.equal(before, restored)
     assert not torch.equal(before, load_file(model / "model.safetensors")[name])
     folder = grpo.run(recipe(tmp_path, model, depthlm_data, *saved))
+    whole = load_file(
+        grpo.run(recipe(tmp_path / "whole", model, depthlm_data, *saved)) / "model.safetensors"
+    )
+    parts = load_file(folder / "model.safetensors")
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+    assert not torch.equal(before, parts[name])
     assert "2 steps of 4 samples" in (folder / "README.md").read_text()
     assert json.loads((folder / "config.json").read_text())["canonical_focal_px"] == 60.0
     assert registry.load(str(folder), "cpu").name

@@ -140,9 +140,10 @@ def test_depthlm_learns_the_camera_motion_beside_distances(
     assert reading.text or reading.reason
 
 
-def test_depthlm_resumed_equals_uninterrupted(tmp_path, reference_checkpoint, depthlm_data):
+@pytest.mark.parametrize("name", ["depthlm_qwen_tiny", "depthlm_pixtral_tiny"])
+def test_depthlm_resumed_equals_uninterrupted(name, tmp_path, reference_checkpoint, depthlm_data):
     """Four steps at once, and two, stopped, and two more: the same weights, bit by bit."""
-    model = reference_checkpoint("depthlm_qwen_tiny")
+    model = reference_checkpoint(name)
     more = (
         "trainer.save_steps=2",
         "trainer.max_steps=4",
@@ -233,13 +234,14 @@ def test_the_trained_network_and_the_served_one_are_the_same(small_depthvlm, dep
             torch.testing.assert_close(depth, own, rtol=2e-4, atol=2e-4)
 
 
-def test_depthvlm_resumed_equals_uninterrupted(tmp_path, small_depthvlm, depthvlm_data):
+@pytest.mark.parametrize("stage", [1, 2])
+def test_depthvlm_resumed_equals_uninterrupted(stage, tmp_path, small_depthvlm, depthvlm_data):
     model = small_depthvlm
     more = ("trainer.save_steps=2", "trainer.max_steps=4", "trainer.lr_scheduler_type=constant")
-    whole = depthvlm_stages.run(depthvlm(tmp_path / "whole", model, depthvlm_data, 2, *more))
+    whole = depthvlm_stages.run(depthvlm(tmp_path / "whole", model, depthvlm_data, stage, *more))
     first = (*more, "trainer.max_steps=2")
-    depthvlm_stages.run(depthvlm(tmp_path / "parts", model, depthvlm_data, 2, *first))
-    parts = depthvlm_stages.run(depthvlm(tmp_path / "parts", model, depthvlm_data, 2, *more))
+    depthvlm_stages.run(depthvlm(tmp_path / "parts", model, depthvlm_data, stage, *first))
+    parts = depthvlm_stages.run(depthvlm(tmp_path / "parts", model, depthvlm_data, stage, *more))
     one, two = weights(whole), weights(parts)
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -317,17 +319,20 @@ def test_another_familys_model_is_refused(
     assert "recipes here are" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("recipe", ["depthvlm_4b_stage2", "depthlm_3b"])
 def test_two_processes_equal_one_with_twice_the_accumulation(
-    tmp_path, small_depthvlm, depthvlm_data
+    recipe, tmp_path, small_depthvlm, depthvlm_data, reference_checkpoint, depthlm_data
 ):
     """Batches of 2: two gloo processes, against one that adds up two."""
-    model = small_depthvlm
+    model, more = small_depthvlm, [f"data=[{{file: {depthvlm_data}}}]", "depth.focal_px=100"]
+    if recipe == "depthlm_3b":
+        model = reference_checkpoint("depthlm_qwen_tiny")
+        more = [f"data=[{{file: {depthlm_data}, label: z}}]", "sampling={focal_px: 60}"]
+        more += ["samples=null", "trainer.max_grad_norm=1.0"]
     more = [
         *COMMON,
+        *more,
         f"model={model}",
-        f"data=[{{file: {depthvlm_data}}}]",
-        "depth.stage=2",
-        "depth.focal_px=100",
         "global_batch=4",
         "per_device_batch=2",
         "published_batch=4",
@@ -336,7 +341,7 @@ def test_two_processes_equal_one_with_twice_the_accumulation(
         "trainer.lr_scheduler_type=constant",
     ]
     alone = tmp_path / "alone"
-    assert run.main(["depthvlm_4b_stage1", *_sets([*more, f"out={alone}"])]) == 0
+    assert run.main([recipe, *_sets([*more, f"out={alone}"])]) == 0
     both = tmp_path / "both"
     code = [
         sys.executable,
@@ -346,7 +351,7 @@ def test_two_processes_equal_one_with_twice_the_accumulation(
         "--standalone",
         "-m",
         "depthlm_ros.training.run",
-        "depthvlm_4b_stage1",
+        recipe,
         *_sets(
             [
                 *more,
