@@ -103,7 +103,7 @@ def test_sun_rgbd_and_nyu(tmp_path):
 
 
 def test_sun_rgbds_own_list(tmp_path, monkeypatch):
-    """MATLAB's list: the authors' paths, some with `//`, a `/` at the end or another folder."""
+    """Read the list that came from MATLAB: paths with `//`, a `/` at the end, another folder."""
     folders = ("kv2/kinect2data/a", "xtion/sun3ddata/b/b/1", "xtion/sun3ddata/c/2", "kv2/d")
     for folder in folders:
         text(tmp_path / folder / "intrinsics.txt", "50 0 31.5\n0 51 23.5\n0 0 1\n")
