@@ -46,7 +46,9 @@ class Table:
     def percentile(self, name: str, share: float) -> float:
         """Return a percentile of the absolute errors of this name; NaN for none."""
         values = self.errors.get(name, [])
-        return float(np.percentile(np.abs(values), share)) if values else float("nan")
+        if not values:
+            return float("nan")
+        return float(np.percentile(np.abs(values), share, method="higher"))  # it may be infinite
 
 
 def exactly(view: TrueView) -> DepthMap:
