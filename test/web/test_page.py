@@ -28,6 +28,8 @@ from depthlm_msgs.msg import Clearance, PointDepth
 from depthlm_msgs.srv import Ask, QueryPoints
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.nodes.common import conversions
+from depthlm_ros.nodes.common.callback_guard import CallbackGuard
+from depthlm_ros.nodes.common.service_reply_retry import PAUSE_S, ServiceReplyRetrier
 from depthlm_ros.status import Code
 
 pytestmark = pytest.mark.browser
@@ -54,8 +56,10 @@ class Robot:
         self._camera, self._distortion = make(CameraInfo, "camera_info", 5), distortion
         self.verdict, self.way_behind_s, self.shows_images = Clearance.CLEAR, 0, True
         self.image_stamp, self.known_stamps = None, None
-        self.node.create_service(QueryPoints, "/depthlm/query_points", self._query)
-        self.node.create_service(Ask, "/depthlm/ask", self._ask)
+        replies = ServiceReplyRetrier(CallbackGuard(self.node.get_logger()))  # as the depth node
+        replies.attach(self.node.create_service(QueryPoints, "/depthlm/query_points", self._query))
+        replies.attach(self.node.create_service(Ask, "/depthlm/ask", self._ask))
+        self.node.create_timer(PAUSE_S / 2, replies.retry)
         self.node.create_timer(1 / rate_hz, self._publish)
         self.asked, self.queried, self._header = [], [], Header()
         v, u = np.mgrid[:480, :640]
