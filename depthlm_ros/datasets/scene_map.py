@@ -6,6 +6,7 @@ retries of lost workers and a dashboard, which are not to be written again here.
 """
 
 import logging
+import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -31,7 +32,9 @@ def map_scenes(
     elif workers <= 1:
         yield from map(work, scenes)
     else:
-        with ProcessPoolExecutor(workers) as pool:
+        # Not by fork: a process that has threads (torch, ROS) may never come back from it.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
             yield from pool.map(work, scenes)
 
 
