@@ -26,6 +26,7 @@ from depthlm_ros.models.base import (
     LanguageModel,
     PointDepthModel,
     TaskModel,
+    asks_tasks,
     grounding_of,
     speaks,
 )
@@ -158,13 +159,16 @@ def told_as_read(answer: Answer, read: ReadByModel) -> Answer:
     return replace(answer, sentence=f"{begin} {answer.sentence}")
 
 
+def answers_itself(model: object, question: Question) -> bool:
+    """Tell whether the model was trained for a question's task and can be asked it by pixels."""
+    return asks_tasks(model) and question.task in OWN_TASKS and not question.things
+
+
 def own_answer(question: Question, frame_depth: FrameDepth, model: TaskModel) -> str:
-    """Return what a model trained for the six tasks says itself, as a sentence; "" if not asked.
+    """Return what a model says itself, as a sentence, to a question that it ``answers_itself``.
 
     It stands beside the answer of geometry and changes nothing of it.
     """
-    if question.task not in OWN_TASKS or question.things:
-        return ""
     camera = source_camera(frame_depth)
     pixels = frame_depth.rectifier.source_to_rectified(question.pixels(camera))
     given = None if math.isnan(question.amount) else question.amount

@@ -44,7 +44,7 @@ def _answer(options):
     from depthlm_ros.language.question import Able, FreeQuestion, read_any_question
     from depthlm_ros.language.question_checks import UnclearError
     from depthlm_ros.language.things import region_thing
-    from depthlm_ros.models.base import asks_tasks, speaks
+    from depthlm_ros.models.base import speaks
 
     _check_order(options.image, options.question)
     pixels = [tuple(pixel) for pixel in options.at]
@@ -73,7 +73,7 @@ def _answer(options):
     frame_depth = estimate_frame(estimator, frame, rectifier)
     scene = asking.FrameScene(estimator, frame_depth)
     answer = call_with_retry(model, lambda: asking.answer_frame(question, scene, options.verify))
-    if answer.success and asks_tasks(model):
+    if answer.success and asking.answers_itself(model, question):
         said = call_with_retry(model, lambda: asking.own_answer(question, frame_depth, model))
         answer = replace(answer, sentence=answer.sentence + said)
     return asking.told_as_read(answer, read) if read else answer, frame_depth, photo

@@ -8,13 +8,14 @@ last point in a pixel stays, and DepthVLM's maps of distances are called z-depth
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from depthlm_ros.datasets.base import LabelKind
-from depthlm_ros.datasets.curation import CurationSettings, FrameRecord
+from depthlm_ros.datasets.curation import CurationSettings, FrameRecord, drawn_pairs
 from depthlm_ros.datasets.files import must_exist
 from depthlm_ros.datasets.lidar import at_focal, depth_of_points, motion, moved, write_frame
 from depthlm_ros.datasets.optional_packages import require
@@ -84,11 +85,8 @@ class Argoverse2:
         for name in CAMERAS:
             folder = log / "sensors" / "cameras" / name
             moments = _times(folder, ".jpg") if folder.is_dir() else []
-            for at in range(0, len(moments), settings.every or EVERY):
-                rng = np.random.default_rng([settings.seed, *f"{scene}/{name}/{at}".encode()])
-                later = at + int(rng.integers(1, MOST_GAP + 1))
-                if later >= len(moments):
-                    continue
+            paced = replace(settings, every=settings.every or EVERY)
+            for at, later in drawn_pairs(len(moments), MOST_GAP, paced, f"{scene}/{name}"):
                 pair = moments[at], moments[later]
                 centres = [_centre(poses, sensors[name], moment) for moment in pair]
                 first, second = (folder / f"{moment}.jpg" for moment in pair)

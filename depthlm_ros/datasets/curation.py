@@ -167,6 +167,19 @@ def depthvlm_line(record: FrameRecord, root: Path, settings: CurationSettings) -
     return line | record.extra
 
 
+def drawn_pairs(count: int, gap: int, settings: CurationSettings, place: str) -> Iterator[tuple]:
+    """Yield (index, later index) of pairs among ``count`` images of a camera, in their order.
+
+    ``gap``: the later one is 1 to ``gap`` images behind, drawn by the seed and ``place``; a pair
+    whose second image does not exist is left out.
+    """
+    for at in range(0, count, settings.every or 1):
+        rng = np.random.default_rng([settings.seed, *f"{place}/{at}".encode()])
+        later = at + int(rng.integers(1, gap + 1))
+        if later < count:
+            yield at, later
+
+
 def motion_line(record: FrameRecord, root: Path, settings: CurationSettings) -> dict:
     """Return a line of two images; StatusError(UNSUPPORTED) for a set that gives no pairs."""
     if not record.second:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from depthlm_ros.datasets.base import LabelKind
-from depthlm_ros.datasets.curation import CurationSettings, FrameRecord
+from depthlm_ros.datasets.curation import CurationSettings, FrameRecord, drawn_pairs
 from depthlm_ros.datasets.files import must_exist, read_text
 from depthlm_ros.datasets.lidar import depth_of_points, motion, moved, write_frame
 from depthlm_ros.datasets.registry import SETS
@@ -63,10 +63,8 @@ class NuScenes:
     def _pairs(self, root: Path, moments: list, scene: str, settings) -> Iterator[FrameRecord]:
         """Yield images of a camera with a later one, and how far the camera's centre went."""
         for name in CAMERAS:
-            for at in range(0, len(moments), settings.every or 1):
-                rng = np.random.default_rng([settings.seed, *f"{scene}/{name}/{at}".encode()])
-                later = at + int(rng.integers(1, MOST_GAP + 1))
-                if later >= len(moments) or not (name in moments[at] and name in moments[later]):
+            for at, later in drawn_pairs(len(moments), MOST_GAP, settings, f"{scene}/{name}"):
+                if not (name in moments[at] and name in moments[later]):
                     continue
                 first, second = moments[at][name], moments[later][name]
                 centres = [_in_world(root, row)[:3, 3] for row in (first, second)]

@@ -8,6 +8,8 @@ models, nerfstudio's data conventions, KITTI's devkits.
 import math
 import re
 
+from depthlm_ros.image_io.calibration_fields import FieldError, number_of
+
 HALF_PX = 0.5
 """COLMAP and nerfstudio count from the corner of the first pixel, CameraInfo from its middle."""
 _COLMAP = {
@@ -30,12 +32,11 @@ _KITTI_LINE = re.compile(r"(?m)^((?:S|K|D|P|S_rect|P_rect)_\d\d|P\d)\s*:\s*(.+)$
 _IDEAL = ["0"] * 5
 
 
-class DatasetError(ValueError):
-    """The text is of one of these forms and cannot be read; says why and what to do."""
-
-
 def dataset_table(text: str) -> dict | None:
-    """Return the cameras of a COLMAP cameras.txt or a KITTI calibration by name, else None."""
+    """Return the cameras of a COLMAP cameras.txt or a KITTI calibration by name, else None.
+
+    Raises FieldError for one that cannot be read.
+    """
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if lines and all(_COLMAP_LINE.fullmatch(line) for line in lines):
@@ -49,6 +50,7 @@ def transforms_table(found: dict) -> dict | None:
     """Return the camera of a nerfstudio or instant-ngp transforms.json, else None.
 
     ``found``: the JSON, its numbers as strings. Frames may have intrinsics of their own.
+    Raises FieldError for one that cannot be read.
     """
     if not isinstance(found.get("frames"), list):
         return None
@@ -66,15 +68,15 @@ def _colmap(lines: list[str]) -> dict:
     for line in lines:
         number, model, width, height, rest = _COLMAP_LINE.fullmatch(line).groups()
         if model in _COLMAP_OTHERS:
-            raise DatasetError(
+            raise FieldError(
                 f"camera {number} is of COLMAP's model {model}: must be one of "
                 f"{', '.join(_COLMAP)}; undistort the images (colmap image_undistorter), or "
                 "calibrate"
             )
         focals, names = _COLMAP[model]
-        values = [_number(word, f"camera {number}") for word in rest.split()]
+        values = [number_of(word, f"camera {number}") for word in rest.split()]
         if len(values) != focals + 2 + len(names):
-            raise DatasetError(
+            raise FieldError(
                 f"camera {number} has {len(values)} parameters: {model} has "
                 f"{focals + 2 + len(names)}"
             )
@@ -113,27 +115,27 @@ def _has_focal(table: dict) -> bool:
 def _transforms_camera(table: dict) -> dict:
     said = str(table.get("camera_model", "OPENCV")).upper()
     if said not in ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "PERSPECTIVE", "OPENCV_FISHEYE"):
-        raise DatasetError(
+        raise FieldError(
             f"camera_model {said}: must be OPENCV, OPENCV_FISHEYE or PINHOLE; undistort the images"
         )
     size = table.get("w", ""), table.get("h", "")
     if not all(size):
-        raise DatasetError(
+        raise FieldError(
             "it states no image size: add w and h [px]"
             + ("" if "fl_x" in table else ", of which camera_angle_x makes the focal length")
         )
-    width, height = (_number(side, name) for side, name in zip(size, "wh", strict=True))
+    width, height = (number_of(side, name) for side, name in zip(size, "wh", strict=True))
     if "fl_x" in table:
-        fx = _number(table["fl_x"], "fl_x")
+        fx = number_of(table["fl_x"], "fl_x")
     else:
-        fx = width / 2 / math.tan(_number(table["camera_angle_x"], "camera_angle_x") / 2)
-    fy = _number(table.get("fl_y", fx), "fl_y")
-    cx = _number(table.get("cx", width / 2), "cx") - HALF_PX
-    cy = _number(table.get("cy", height / 2), "cy") - HALF_PX
+        fx = width / 2 / math.tan(number_of(table["camera_angle_x"], "camera_angle_x") / 2)
+    fy = number_of(table.get("fl_y", fx), "fl_y")
+    cx = number_of(table.get("cx", width / 2), "cx") - HALF_PX
+    cy = number_of(table.get("cy", height / 2), "cy") - HALF_PX
     names = ("k1", "k2", "p1", "p2", "k3", "k4")
-    lens = {name: _number(table[name], name) for name in names if name in table}
+    lens = {name: number_of(table[name], name) for name in names if name in table}
     if "FISHEYE" not in said and lens.get("k4"):
-        raise DatasetError(
+        raise FieldError(
             "k4 of camera_model OPENCV: has k1, k2, k3, p1 and p2; write OPENCV_FISHEYE for a "
             "fisheye"
         )
@@ -156,7 +158,7 @@ def _kitti(lines: dict) -> dict:
             }
         elif kind == "P_rect" or re.fullmatch(r"P\d", name):
             if len(words) != 12:
-                raise DatasetError(f"{name} has {len(words)} numbers: must be 12, row by row")
+                raise FieldError(f"{name} has {len(words)} numbers: must be 12, row by row")
             key = f"rect_{number}" if kind else name
             cameras[key] = {
                 **_kitti_size(lines.get(f"S_rect_{number}") if kind else None),
@@ -170,10 +172,3 @@ def _kitti(lines: dict) -> dict:
 def _kitti_size(line: str | None) -> dict:
     sides = (line or "").split()
     return dict(zip(("image_width", "image_height"), sides, strict=False)) if sides else {}
-
-
-def _number(value: object, name: str) -> float:
-    try:
-        return float(str(value))
-    except ValueError:
-        raise DatasetError(f"{name} = {str(value)[:40]!r}: must be a number") from None

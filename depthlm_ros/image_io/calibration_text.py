@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import yaml
 
-from depthlm_ros.image_io.calibration_datasets import DatasetError, dataset_table, transforms_table
+from depthlm_ros.image_io.calibration_datasets import dataset_table, transforms_table
 
 MAX_BYTES = 1_000_000
 """Of a file; a longer one is read up to here where it is a dump of many messages."""
@@ -45,7 +45,8 @@ class UnknownFormError(TextError):
 def tables_of(data: bytes) -> list[dict]:
     """Return the tables (one a document) in the bytes of a file, all scalars as strings.
 
-    Raises TextError for what is no text, empty, too long, broken, or no table.
+    Raises TextError for what is no text, empty, too long, broken, or no table, FieldError for a
+    data set's calibration with a field that is not what it should be.
     """
     text = _decoded(data)
     stripped = text.lstrip()
@@ -56,21 +57,14 @@ def tables_of(data: bytes) -> list[dict]:
         if isinstance(found, list) and found and all(isinstance(item, dict) for item in found):
             return [{f"camera{i}": item for i, item in enumerate(found)}]
         if isinstance(found, dict):
-            return [_of_dataset(transforms_table, found) or found]
+            return [transforms_table(found) or found]
     if _is_ost(stripped):
         return [_ost(stripped)]
     if re.search(r"(?m)^\[(LEFT|RIGHT)_CAM_\w+\]\s*$", text):
         return [_zed(text)]
-    if (table := _of_dataset(dataset_table, text)) is not None:
+    if (table := dataset_table(text)) is not None:
         return [table]
     return _yaml(text)
-
-
-def _of_dataset(read, found) -> dict | None:
-    try:
-        return read(found)
-    except DatasetError as error:
-        raise TextError(str(error)) from error
 
 
 def _decoded(data: bytes) -> str:

@@ -4,6 +4,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from depthlm_ros.status import Code, StatusError
@@ -40,8 +41,14 @@ def cache_argument(forward: Callable, cache) -> dict:
 
     ``cache`` from transformers 5.24 on, where ``past_key_values`` ends with 5.40; that one before.
     """
-    takes = inspect.signature(forward).parameters
-    return {"cache" if "cache" in takes else "past_key_values": cache}
+    function = getattr(forward, "__func__", forward)  # a bound method is a new object each time
+    return {_cache_name(function): cache}
+
+
+@lru_cache(maxsize=64)
+def _cache_name(function: Callable) -> str:
+    """Look the name up once for a function: this lies in the loop over tokens and layers."""
+    return "cache" if "cache" in inspect.signature(function).parameters else "past_key_values"
 
 
 def _refusal(what: str) -> StatusError:

@@ -231,7 +231,6 @@ def status_msg(code: Code, text: str = "") -> StatusMsg:
 
 def point_depth_msg(point: PointDepth, header: Header) -> PointDepthMsg:
     """Return one reading as a message; ``header``: the image's own, ``point`` in its frame."""
-    x, y, z = point.point_m
     return PointDepthMsg(
         header=header,
         pixel=Pixel(u=float(point.pixel[0]), v=float(point.pixel[1])),
@@ -242,9 +241,19 @@ def point_depth_msg(point: PointDepth, header: Header) -> PointDepthMsg:
         high=float(point.high_m),
         interval_kind=int(point.interval.kind),
         interval_basis=encodable(point.interval.basis),
-        point=Point(x=float(x), y=float(y), z=float(z)),
+        point=point_msg(point.point_m),
         source=point.source,
     )
+
+
+def point_msg(xyz) -> Point:
+    """Return three numbers [m] as a message."""
+    return Point(**dict(zip("xyz", map(float, xyz), strict=True)))
+
+
+def xyz_of(message) -> np.ndarray:
+    """Return a Point's or a Vector3's numbers, (3,)."""
+    return np.array([message.x, message.y, message.z])
 
 
 def _image_size(info) -> tuple | None:

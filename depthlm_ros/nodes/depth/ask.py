@@ -13,6 +13,7 @@ from depthlm_ros.asking import (
     FrameScene,
     able,
     answer_frame,
+    answers_itself,
     may_read,
     needs_scene,
     own_answer,
@@ -169,7 +170,7 @@ class Asker:
             progress.stamp_ns,
         )
         answer = answer_question(question, readings)
-        if answer.success and asks_tasks(self._scheduler.model):
+        if answer.success and answers_itself(self._scheduler.model, question):
             said = await self._own_answer(question, frame_depth, progress)
             answer = replace(answer, sentence=answer.sentence + said)
         return frame_depth, answer

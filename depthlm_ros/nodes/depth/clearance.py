@@ -24,7 +24,7 @@ from depthlm_ros.geometry.clearance import (
 )
 from depthlm_ros.geometry.swept_box import SweptBox
 from depthlm_ros.nodes.common import conversions
-from depthlm_ros.nodes.common.conversions import requested_stamp_ns
+from depthlm_ros.nodes.common.conversions import point_msg, requested_stamp_ns, xyz_of
 from depthlm_ros.nodes.common.qos_publisher import create_publisher
 from depthlm_ros.nodes.depth import clicks, responses
 from depthlm_ros.nodes.depth.applied_scale import named_source
@@ -89,7 +89,7 @@ class ClearanceServices(RequestHandler):
 
     def _box(self, obstacles, request, into) -> SweptBox | None:
         """Return the box of a request; None where it needs a ground and there is none."""
-        start = into(_xyz(request.start))
+        start = into(xyz_of(request.start))
         direction, length = self._way(request, into, start)
         size = (length, request.width, request.height, request.begin)
         ground = obstacles.ground_plane
@@ -114,7 +114,7 @@ class ClearanceServices(RequestHandler):
     def _way(self, request, into, start) -> tuple[np.ndarray, float]:
         """Return the direction, a unit vector in the optical frame, and how far it goes [m]."""
         if request.to_target:
-            way = into(_xyz(request.target)) - start
+            way = into(xyz_of(request.target)) - start
             length = float(np.linalg.norm(way))
             if not 0 < length <= MOST_M:
                 raise StatusError(
@@ -122,7 +122,7 @@ class ClearanceServices(RequestHandler):
                     f"target is {length:g} m from start: must be positive and at most {MOST_M:g}",
                 )
             return way / length, length
-        direction = _xyz(request.direction)
+        direction = xyz_of(request.direction)
         if not np.any(direction):
             direction = (1.0, 0.0, 0.0) if request.frame_id else (0.0, 0.0, 1.0)
         direction = np.asarray(direction) / np.abs(direction).max()  # of any length
@@ -155,7 +155,7 @@ class ClearanceServices(RequestHandler):
         message.clear, message.verdict = found.clear, int(found.verdict)
         message.text = encodable(found.text)
         message.distance, message.low, message.p10 = near.distance_m, near.low_m, near.p10_m
-        message.nearest = Point(**dict(zip("xyz", map(float, point), strict=True)))
+        message.nearest = point_msg(point)
         message.nearest_pixel = Pixel(u=near.pixel[0], v=near.pixel[1])
         message.free, message.visible_from = found.free_m, found.visible_from_m
         message.drop, message.valid_fraction = found.drop_m, found.valid_fraction
@@ -231,12 +231,12 @@ class ClearanceServices(RequestHandler):
             until = time.monotonic() + self._node.parameters.values.deadline
             frame_depth = await self._scheduler.fresh_depth(until)
             obstacles = await self._surroundings.obstacles_for(frame_depth.depth_map, until)
-            clicks.check_finite(_xyz(target.point))
+            clicks.check_finite(xyz_of(target.point))
             clicked_ns = requested_stamp_ns(target.header.stamp)
             into = await self._transform(
                 "", target.header.frame_id, frame_depth, until, clicked_ns
             )
-            corridor = _Corridor(message, target=into(_xyz(target.point)))
+            corridor = _Corridor(message, target=into(xyz_of(target.point)))
             box = self._box(obstacles, corridor, np.asarray)
             found = self._checked(obstacles, box, message.begin)
             if box is not None:
@@ -256,13 +256,9 @@ class _Corridor:
         self.start = self.direction = Point()
         self.to_target = target is not None
         if target is not None:
-            self.target = Point(**dict(zip("xyz", map(float, target), strict=True)))
+            self.target = point_msg(target)
         for name in ("begin", "length", "width", "height", "margin"):
             setattr(self, name, getattr(message, name))
-
-
-def _xyz(message) -> np.ndarray:
-    return np.array([message.x, message.y, message.z])
 
 
 def _period(rate_hz: float) -> float:
@@ -281,14 +277,14 @@ def _check_request(request) -> None:
                 f"{name} = {value:g} m: must be positive and at most {MOST_M:g} m, as in "
                 "{width: 0.6, height: 1.0, length: 2.0, begin: 0.8}",
             )
-    numbers = [*request.headings, *_xyz(request.direction)]
+    numbers = [*request.headings, *xyz_of(request.direction)]
     if not all(map(math.isfinite, numbers)) or len(request.headings) > MOST_HEADINGS:
         raise StatusError(
             Code.BAD_QUESTION,
             f"headings and direction must be finite numbers, and headings at most {MOST_HEADINGS}",
         )
     for name in ("start", "target"):
-        if not (np.abs(xyz := _xyz(getattr(request, name))) <= FARTHEST_M).all():
+        if not (np.abs(xyz := xyz_of(getattr(request, name))) <= FARTHEST_M).all():
             raise StatusError(
                 Code.BAD_QUESTION,
                 f"{name} = {tuple(xyz.tolist())} m: must be finite, and within {FARTHEST_M:g} m "

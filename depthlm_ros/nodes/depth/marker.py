@@ -1,10 +1,10 @@
 """One RViz marker: what all that is shown has in common."""
 
 from builtin_interfaces.msg import Duration
-from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker
 
+from depthlm_ros.nodes.common.conversions import point_msg
 from depthlm_ros.sanitize import encodable
 
 WHITE = (1.0, 1.0, 1.0)
@@ -32,11 +32,11 @@ def marker(
     made = Marker(header=header, ns=namespace, id=number, type=kind, text=encodable(text))
     made.action = Marker.ADD if shown else Marker.DELETE
     if shown:
-        made.pose.position = _point(at)
+        made.pose.position = point_msg(at)
     made.pose.orientation.w = 1.0
     made.scale.x = made.scale.y = made.scale.z = float(size)
     made.color = ColorRGBA(**dict(zip("rgba", map(float, (*colour, alpha)), strict=True)))
-    made.points = [_point(xyz) for xyz in points]
+    made.points = [point_msg(xyz) for xyz in points]
     made.lifetime = Duration(sec=int(lifetime_s), nanosec=int(lifetime_s % 1 * 1e9))
     return made
 
@@ -48,7 +48,3 @@ def box_edges(corners) -> list:
     """
     edges = [(a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a & bit]
     return [corners[k] for edge in edges for k in edge]
-
-
-def _point(xyz) -> Point:
-    return Point(**dict(zip("xyz", map(float, xyz), strict=True)))

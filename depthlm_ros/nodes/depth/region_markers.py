@@ -3,6 +3,7 @@
 import numpy as np
 from visualization_msgs.msg import Marker, MarkerArray
 
+from depthlm_ros.nodes.common.conversions import xyz_of
 from depthlm_ros.nodes.depth.marker import WHITE, box_edges, marker
 from depthlm_ros.status import Code
 
@@ -26,9 +27,9 @@ def region_markers(regions, gaps, header) -> MarkerArray:
 
 
 def _box(region, number: int, header) -> list[Marker]:
-    half = np.array([region.size.x, region.size.y, region.size.z]) / 2
+    half = xyz_of(region.size) / 2
     signs = np.array([[1 if corner >> k & 1 else -1 for k in range(3)] for corner in range(8)])
-    corners = _xyz(region.box.position) + signs * half
+    corners = xyz_of(region.box.position) + signs * half
     text = f"{region.label} {region.distance:.2f} m".strip()
     lines = marker(
         header,
@@ -40,11 +41,11 @@ def _box(region, number: int, header) -> list[Marker]:
         LIFETIME_S,
         points=box_edges(corners),
     )
-    return [lines, _words("region_names", number, header, _xyz(region.point), text)]
+    return [lines, _words("region_names", number, header, xyz_of(region.point), text)]
 
 
 def _gap(gap, number: int, header) -> list[Marker]:
-    a, b = _xyz(gap.a), _xyz(gap.b)
+    a, b = xyz_of(gap.a), xyz_of(gap.b)
     line = marker(
         header, "gaps", number, Marker.LINE_LIST, _GAP_COLOUR, 0.02, LIFETIME_S, points=(a, b)
     )
@@ -54,7 +55,3 @@ def _gap(gap, number: int, header) -> list[Marker]:
 def _words(namespace: str, number: int, header, at, text: str) -> Marker:
     kind = Marker.TEXT_VIEW_FACING
     return marker(header, namespace, number, kind, WHITE, 0.1, LIFETIME_S, at=at, text=text)
-
-
-def _xyz(message) -> np.ndarray:
-    return np.array([message.x, message.y, message.z])

@@ -3,13 +3,14 @@
 import math
 
 import numpy as np
-from geometry_msgs.msg import Point, Vector3
+from geometry_msgs.msg import Vector3
 
 from depthlm_msgs.msg import Gap as GapMsg
 from depthlm_msgs.msg import Region
 from depthlm_msgs.msg import RegionDepth as RegionDepthMsg
 from depthlm_ros.geometry import regions
 from depthlm_ros.nodes.common import conversions
+from depthlm_ros.nodes.common.conversions import point_msg
 from depthlm_ros.sanitize import encodable
 from depthlm_ros.status import Code, StatusError
 
@@ -105,13 +106,13 @@ def region_message(region: Region, mask, depth_map, back) -> RegionDepthMsg:
         low=found.low_m,
         high=found.high_m,
         distance=found.distance_m,
-        point=_point(back(found.point_m)),
+        point=point_msg(back(found.point_m)),
         size=Vector3(**dict(zip("xyz", map(float, found.size_m), strict=True))),
         pixels=found.pixels,
         valid_fraction=found.valid_fraction,
         foreground_fraction=found.foreground_fraction,
     )
-    message.box.position = _point(back(found.centre_m))
+    message.box.position = point_msg(back(found.centre_m))
     message.box.orientation.w = 1.0
     return message
 
@@ -129,8 +130,8 @@ def gap_messages(asked: list, masks: list, frame_depth, back) -> list[GapMsg]:
                 distance=gap.distance_m,
                 low=gap.low_m,
                 high=gap.high_m,
-                a=_point(back(gap.a_m)),
-                b=_point(back(gap.b_m)),
+                a=point_msg(back(gap.a_m)),
+                b=point_msg(back(gap.b_m)),
             )
         )
     return messages
@@ -160,7 +161,3 @@ def without_numbers(region: Region, status: StatusError) -> RegionDepthMsg:
     for part in (message.point, message.size, message.box.position):
         part.x = part.y = part.z = nan
     return message
-
-
-def _point(xyz) -> Point:
-    return Point(**dict(zip("xyz", map(float, xyz), strict=True)))

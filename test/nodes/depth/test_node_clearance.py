@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from clearance_requests import check
 from geometry_msgs.msg import PointStamped
 from sensor_msgs.msg import LaserScan, PointCloud2
 from sensor_msgs_py.point_cloud2 import read_points
@@ -36,13 +37,6 @@ def room(start_node, tmp_path_factory):
         clearance_length_m=2.0,
         clearance_margin_m=0.0,
     )
-
-
-def check(robot, tools, **request):
-    request = CheckClearance.Request(**request)
-    tools.set_deadline(request, 20.0)
-    with robot.camera():
-        return robot.call(CheckClearance, "depthlm/check_clearance", request)
 
 
 def test_the_way_to_the_wall_is_clear(room, tools):

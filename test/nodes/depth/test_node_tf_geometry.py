@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clearance_requests import check
 from geometry_msgs.msg import PointStamped, TransformStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import LaserScan, Range
@@ -66,13 +67,6 @@ def on_the_floor(start_with_tf):
         clearance_height_m=0.25,
         clearance_begin_m=1.0,
     )
-
-
-def check(robot, tools, **request):
-    request = CheckClearance.Request(**request)
-    tools.set_deadline(request, 20.0)
-    with robot.camera():
-        return robot.call(CheckClearance, "depthlm/check_clearance", request)
 
 
 def test_the_first_request_has_the_ground_of_tf(on_the_floor, tools):
