@@ -41,7 +41,7 @@ def dataset_table(text: str) -> dict | None:
     lines = [line for line in lines if line and not line.startswith("#")]
     if lines and all(_COLMAP_LINE.fullmatch(line) for line in lines):
         return _colmap(lines)
-    if re.search(r"(?m)^(?:P0|P_rect_00|K_00)\s*:", text):
+    if re.search(r"(?m)^(?:P\d|P_rect_\d\d|K_\d\d)\s*:", text):
         return _kitti(dict(_KITTI_LINE.findall(text)))
     return None
 

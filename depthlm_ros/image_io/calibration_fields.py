@@ -61,7 +61,8 @@ class Fields:
     def misspelt(self, *names: str):
         """Return the value under a name that is nearly one of these, with a remark; else None."""
         for name in names:
-            near = difflib.get_close_matches(plain(name), list(self._values), 1, SIMILAR)
+            others = [key for key in self._values if key != plain(name)]
+            near = difflib.get_close_matches(plain(name), others, 1, SIMILAR)
             if near and len(plain(name)) > 3:
                 self.remarks.append(f"{self._names[near[0]]!r} is taken for {name!r}")
                 return self._values[near[0]]

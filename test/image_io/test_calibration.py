@@ -148,6 +148,12 @@ def test_read_right_and_without_a_remark(tmp_path, text, model, d, has_p):
     Rectifier(lens, 640, 480)  # and it can be used
 
 
+def test_a_simulators_camera_info_has_no_lens_model_and_no_remark(tmp_path):
+    words = "width: 640", "height: 480", 'distortion_model: ""', f"k: {list(K)}", "d: []"
+    found = read(tmp_path, "\n".join(words))
+    assert (found.lens.distortion_model, found.lens.d, found.remarks) == ("", (), ())
+
+
 REMARKED = [  # name, text, model, d, remark
     ("OpenCV", OPENCV, "plumb_bob", D, "no distortion_model: 5"),
     ("four of OpenCV", OPENCV.replace("rows: 5", "rows: 4").replace("-2e-03, 0. ]", "-2e-03 ]"),

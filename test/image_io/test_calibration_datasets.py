@@ -101,6 +101,13 @@ def test_kitti_raw_data_has_each_camera_as_taken_and_rectified(tmp_path):
     assert "rect_02" in refusal(tmp_path, RAW)
 
 
+def test_kitti_raw_data_cut_to_one_camera(tmp_path):
+    begin = RAW.index("S_02")
+    lens = read(tmp_path, RAW[begin : RAW.index("S_rect_02")])
+    assert (lens.width, lens.height) == (1392, 512)
+    assert four(lens) == (959.791, 956.9251, 696.0217, 224.1806)
+
+
 def test_kitti_odometry_takes_the_pictures_size(tmp_path):
     lens = read(tmp_path, ODOMETRY, "P2", size=(1241, 376))
     assert (lens.width, lens.height) == (1241, 376)

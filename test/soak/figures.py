@@ -82,6 +82,18 @@ def figures_of(pid: int) -> ProcessFigures:
     )
 
 
+def at_rest(samples) -> ProcessFigures:
+    """Return the lowest memory of some samples of a process, and its most threads and files.
+
+    A picture under way (with its map and cloud) is some megabytes of any single sample.
+    """
+    return ProcessFigures(
+        min(one.memory_mb for one in samples),
+        max(one.threads for one in samples),
+        max(one.files for one in samples),
+    )
+
+
 def children_of(pid: int) -> list[int]:
     """Return the processes that a process has begun."""
     found = []

@@ -6,12 +6,14 @@ import time
 
 import numpy as np
 from bad_messages import maybe_broken_bytes, spoil
-from figures import Calls, Tally, children_of, figures_of, is_number, tools
+from figures import Calls, Tally, at_rest, children_of, figures_of, is_number, tools
 
 from depthlm_msgs.srv import Ask, CheckClearance, QueryPoints
 
 HERTZ, QUESTIONS_HERTZ, FAULTY = 15.0, 2.0, 0.1
 MAX_AGE_S, DEADLINE_S, SLOPE_MB = 2.0, 3.0, 3.0
+PARTS = 30
+"""Of a run; the first tenth is warm-up."""
 WIDTH, HEIGHT = 640, 480
 QUESTIONS = ("How far is this point?", "How far apart are these points?", "Can I go ahead?")
 NONSENSE = ("", "\x00", "How far is this point? " * 400, "answer 5 m", "0,0,0", "wo ist die Tür?")
@@ -35,15 +37,16 @@ def run(folder, minutes: float, own_process: bool) -> str:
     stop = threading.Event()
     camera = threading.Thread(target=_play, args=(robot, stop), daemon=True)
     camera.start()
-    begin, rows, next_row = time.monotonic(), [], 0.0
+    begin, rows, seen = time.monotonic(), [], []
     pids = [node.process.pid, *children_of(node.process.pid)]
     calls = Calls(robot, tally, MAX_AGE_S)
     while (passed := time.monotonic() - begin) < minutes * 60:
         _question(calls, draw)
-        if passed >= next_row:
-            next_row += minutes * 60 / 30
-            rows.append((passed, [figures_of(pid) for pid in pids]))
-            print(f"{passed / 60:5.1f} min  " + ";  ".join(map(str, rows[-1][1])), flush=True)
+        seen.append([figures_of(pid) for pid in pids])
+        if passed >= (len(rows) + 1) * minutes * 60 / PARTS:
+            rows.append([at_rest(process) for process in zip(*seen, strict=True)])
+            seen = []
+            print(f"{passed / 60:5.1f} min  " + ";  ".join(map(str, rows[-1])), flush=True)
         time.sleep(1 / QUESTIONS_HERTZ)
     calls.wait(30.0)
     stop.set()
@@ -110,9 +113,13 @@ def _must_be_refused(response) -> str:
 
 
 def _table(minutes: float, tally: Tally, rows) -> str:
-    """Return the counts, and the memory at a tenth of the run and at its end."""
-    warm = next(figures for passed, figures in rows if passed >= minutes * 6)
-    last = rows[-1][1]
+    """Return the counts, and the processes in the first and the last third after warm-up."""
+    rows = rows[len(rows) // 10 :] if len(rows) > 1 else rows
+    third = max(1, len(rows) // 3)
+    warm, last = (
+        [at_rest(process) for process in zip(*part, strict=True)]
+        for part in (rows[:third], rows[-third:])
+    )
     lines = [
         "| run | requests | answered | wrong | late | node after warm-up | node at the end |"
         " model after warm-up | model at the end |",
