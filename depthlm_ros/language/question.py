@@ -13,6 +13,7 @@ from enum import Flag, auto
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.language import phrases, unsupported
 from depthlm_ros.language.classify import FreeKindError, Kind, classify
+from depthlm_ros.language.motion_span import MOVED, MotionSpan, read_span
 from depthlm_ros.language.normalise import prepare
 from depthlm_ros.language.pixel_references import (
     CENTRE,
@@ -68,6 +69,7 @@ class Question:
     height, fx, fy, cx, cy that the question states. ``assumed``: nobody gave the point or the
     direction, the centre or ahead was taken for it. ``direction``: "left", "right", "up", "down",
     "forward" or "ahead", where the question has one. ``width_m``: what is to pass a gap, else NaN.
+    ``span``: when the camera's motion begins and ends.
     """
 
     task: Task
@@ -78,6 +80,7 @@ class Question:
     assumed: bool = False
     direction: str = ""
     width_m: float = math.nan
+    span: MotionSpan = MotionSpan()
 
     @property
     def things(self) -> tuple:
@@ -201,10 +204,11 @@ def _read(text: str, pixels, max_length: int, able: Able) -> Question:
     found, plain = read_points(plain)
     unit = wanted_length_unit(plain)
     quantities = read_quantities(plain)
-    if not (given or found) and unsupported.MOTION.search(plain):
-        if Able.MOTION not in able:
+    if not (given or found):
+        if Able.MOTION not in able and MOVED.search(plain):
             raise StatusError(Code.UNSUPPORTED, unsupported.MOTION_REASON)
-        return Question(Task.CAMERA_MOTION, (), unit=unit, declared=declared)
+        if (span := read_span(quantities.rest, quantities.times_s)) is not None:
+            return Question(Task.CAMERA_MOTION, (), unit=unit, declared=declared, span=span)
     try:
         kind = classify(prepare(quantities.rest), quantities, Able.THINGS in able, len(given))
     except FreeKindError as refusal:

@@ -30,12 +30,6 @@ MEASURE_REASON = (
     "a measure is for geometry to take, not for a model's words: ask how far a point is"
 )
 BEHIND_REASON = "the camera does not see what is behind it: ask about what is ahead, left or right"
-MOTION = re.compile(
-    r"\bhow (?:far|much) (?:did|has|have) (?:the |this |my |our )?(?:camera|robot|i|we|you|it) "
-    r"(?:just |now |already )?(?:moved?|travell?(?:ed)?|drive|driven|go|gone|come|fly|flown|"
-    r"turn(?:ed)?|rotated?)\b|\b(?:camera|ego)[ -]?(?:motion|movement|translation)\b"
-)
-"""How the camera moved since the question before, where its poses are known."""
 MOTION_REASON = "camera motion between images is not offered: ask about points of the newest image"
 UNSUPPORTED = [
     (re.compile(pattern), reason)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from depthlm_ros.language.motion import answer_motion
+from depthlm_ros.language.motion_span import MotionSpan
 from depthlm_ros.language.question import Able, read_question
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.tasks import Task
@@ -68,3 +69,65 @@ def test_a_point_or_a_things_motion_is_not_the_cameras():
         read_question("How far has the camera moved from (100, 200)?", able=Able.MOTION)
     with pytest.raises(StatusError):
         read_question("How far has the person moved?", able=Able.MOTION)
+
+
+STAMP_NS = 1_764_216_002_250_000_000
+
+
+@pytest.mark.parametrize(
+    ("words", "begin_s", "end_s"),
+    [
+        ("in the last 2 s", 0.25, 2.25),
+        ("over the past half a second", 1.75, 2.25),
+        ("since 1.5 s ago", 0.75, 2.25),
+        ("during the last second", 1.25, 2.25),
+        ("since 1764216000.000000001", 1e-9, 2.25),
+        ("since stamp 1764216001", 1.0, 2.25),
+        ("between stamps 1764216000.5 and 1764216002", 0.5, 2.0),
+        ("from 1764216000.5 to 1764216002.125", 0.5, 2.125),
+    ],
+)
+def test_the_times_that_are_named_are_the_ones_that_are_measured(words, begin_s, end_s):
+    span = read_question(f"How far did the camera move {words}?", able=Able.MOTION).span
+    zero = 1_764_216_000 * 10**9
+    wanted = (zero + round(begin_s * 1e9), zero + round(end_s * 1e9))
+    assert span.is_given and span.times_ns(STAMP_NS) == wanted
+
+
+def test_simulated_time_has_small_stamps():
+    words = "How far has the robot moved between stamps 12.5 and 14.25?"
+    span = read_question(words, able=Able.MOTION).span
+    assert span.times_ns(STAMP_NS) == (12_500_000_000, 14_250_000_000)
+
+
+@pytest.mark.parametrize("words", ["", " since then", " so far", " since the last question"])
+def test_without_a_time_it_is_since_the_question_before(words):
+    span = read_question(f"How far has the camera moved{words}?", able=Able.MOTION).span
+    assert not span.is_given
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("How far did the camera move towards the door?", Code.BAD_QUESTION),
+        ("How far did the camera move upwards?", Code.BAD_QUESTION),
+        ("How far did the robot move in total?", Code.BAD_QUESTION),
+        ("How far did we move between 10.5 and 12.0?", Code.BAD_QUESTION),  # of what?
+        ("How far did we move in 3 s?", Code.BAD_QUESTION),
+        ("How far did we move at 2 m/s?", Code.BAD_QUESTION),
+        ("How far did we move in the last 2 m?", Code.BAD_QUESTION),
+        ("How far did we move in the last 2 s since noon?", Code.BAD_QUESTION),
+        ("How far did we move between the last two images?", Code.BAD_QUESTION),
+        ("How much did the camera turn?", Code.UNSUPPORTED),
+    ],
+)
+def test_a_motion_that_is_asked_otherwise_is_not_answered_with_another(words, code):
+    with pytest.raises(StatusError) as refusal:
+        read_question(words, able=Able.MOTION)
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("span", [MotionSpan(STAMP_NS + 1), MotionSpan(2, 1), MotionSpan(0, 9, 1)])
+def test_a_motion_that_ends_before_it_begins_is_refused(span):
+    with pytest.raises(StatusError, match="must begin after 0 and end after it has begun"):
+        span.times_ns(STAMP_NS)

@@ -27,6 +27,7 @@ from depthlm_ros.language.answer import answer_freely, answer_question
 from depthlm_ros.language.free_distance import Body
 from depthlm_ros.language.model_reading import READING_TOKENS
 from depthlm_ros.language.motion import answer_motion
+from depthlm_ros.language.motion_span import MotionSpan
 from depthlm_ros.language.question import Able, FreeQuestion, Question, read_any_question
 from depthlm_ros.language.question_checks import UnclearError
 from depthlm_ros.models.adapters.openai_server import from_name
@@ -159,7 +160,7 @@ class Asker:
 
     async def _answer(self, question, progress: Progress):
         if isinstance(question, Question) and question.task is Task.CAMERA_MOTION:
-            return await self._of_motion(progress)
+            return await self._of_motion(question.span, progress)
         if isinstance(question, FreeQuestion):
             return await self._in_words(question, progress)
         if needs_scene(question):
@@ -182,16 +183,21 @@ class Asker:
             lambda: own_answer(question, frame_depth, model), progress.until
         )
 
-    async def _of_motion(self, progress: Progress):
-        """Say how the camera moved since the image of the last question.
+    async def _of_motion(self, span: MotionSpan, progress: Progress):
+        """Say how the camera moved in the times of a question, or since the one before.
 
-        By the poses of TF; where there are none, by a model that was trained for it.
+        By the poses of TF; where there are none, between two questions, by a model that was
+        trained for it.
         """
         before = self._last_asked
         frame_depth, _ = await self._scheduler.sample(
             lambda _: [], progress.until, progress.stamp_ns
         )
         after = frame_depth.frame
+        if span.is_given:
+            times = span.times_ns(after.stamp_ns)
+            poses = await self._poses(after.frame_id, times, progress.until)
+            return frame_depth, answer_motion(*poses, (times[1] - times[0]) * 1e-9)
         if before is None or before.frame_id != after.frame_id:
             self._remember(after)
             raise StatusError(
@@ -201,10 +207,8 @@ class Asker:
             )
         seconds = (after.stamp_ns - before.stamp_ns) * 1e-9
         try:
-            poses = [
-                await self._node.transforms.pose(after.frame_id, at_ns, progress.until)
-                for at_ns in (before.stamp_ns, after.stamp_ns)
-            ]
+            times = before.stamp_ns, after.stamp_ns
+            poses = await self._poses(after.frame_id, times, progress.until)
         except StatusError as refusal:
             model, first = self._scheduler.model, before.frame
             if refusal.code is not Code.NO_TF or not asks_tasks(model) or first is None:
@@ -213,6 +217,9 @@ class Asker:
                 lambda: own_motion(first, after, model, seconds), progress.until
             )
         return frame_depth, answer_motion(*poses, seconds)
+
+    async def _poses(self, frame_id: str, times_ns: tuple, until: float) -> list:
+        return [await self._node.transforms.pose(frame_id, at_ns, until) for at_ns in times_ns]
 
     def _remember(self, frame: Frame) -> None:
         """Keep what the motion since this image is measured from."""

@@ -77,9 +77,18 @@ def test_motion_since_the_last_question_by_tf(start_node):
     _, robot = start_node(environment={"PYTHONPATH": path}, max_age=60.0, tf_fixed_frame="base")
     question = "How far has the camera moved?"
     with robot.camera():
-        first, second = robot.ask(question), robot.ask(question)
+        first = robot.ask(question)
+        lately = robot.ask("How far has the camera moved in the last 2 s?")
+        later = robot.ask("How far has the camera moved since stamp 4000000000.5?")
+        elsewhere = robot.ask("How far has the camera moved towards the door?")
+        second = robot.ask(question)
         robot.set_parameters(tf_fixed_frame="nowhere")
         third = robot.ask(question, deadline_s=1.0)
+    assert lately.status.code == Code.OK and lately.value == pytest.approx(0.0, abs=1e-9)
+    assert lately.answer.startswith("In 2.0 s the camera stood still"), lately.answer
+    assert later.status.code == Code.BAD_QUESTION and "must begin after 0" in later.status.text
+    assert elsewhere.status.code == Code.BAD_QUESTION and math.isnan(elsewhere.value)
+    assert "'towards the door' is not understood" in elsewhere.status.text
     assert first.status.code == Code.NO_FRAME and "no question before" in first.status.text
     assert second.status.code == Code.OK, second.status.text
     assert (second.task, second.unit, second.source) == ("camera_motion", "m", "tf")
