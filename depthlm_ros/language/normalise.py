@@ -7,14 +7,15 @@ _US = (
     r"viewer|observer|"
     r"photographer|drone|rover)|(?:my|our|your|the ego|ego)[ -](?:car|vehicle)|me|us|you|here|"
     r"myself|"
-    r"where (?:i|we|you) (?:am|are|stand)|(?:my|our|the current|my current) (?:position|location|"
-    r"standpoint)|"
+    r"where (?:i|we|you) (?:am|are|stand)|(?:(?:my|our|your)(?: current| present)?|the current) "
+    r"(?:position|location|standpoint)|"
     r"(?:the )?(?:camera|robot)'s (?:position|location))\b(?! (?:wall|arm|head|gripper|base|hand|"
     r"plane|ax[ie]s))"
 )
 _BETWEEN_US = re.compile(rf"\bbetween (.{{1,80}}?) and {_US}")
 _FROM_US = re.compile(
-    rf"\b(?:between|from|to|of|and|than|with respect to|relative to) {_US}(?: and\b)?"
+    rf"\b(?:(?:as )?(?:seen|viewed|measured|counted) (?=from))?"
+    rf"(?:between|from|to|of|and|than|with respect to|relative to) {_US}(?: and\b)?"
 )
 _ABOVE_US = re.compile(rf"\b(above|below|over|under|beneath|underneath|left|right)(?: of)? {_US}")
 _WE_MOVE = re.compile(

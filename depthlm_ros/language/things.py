@@ -170,6 +170,8 @@ _POINT_WORDS = frozenset(
     """.split()
 )
 """Heads that name no thing: only a point can say what is meant."""
+_HARMLESS_ORIGIN = frozenset("each other each-other here you us me now please".split())
+"""Behind "from": one another, or the camera."""
 _VERBS = re.compile(
     r"(?<!that )(?<!which )(?<!who )\b(?:is|are|was|were|do|does|did|can|could|will|would|should|"
     r"how|what|when|why|am|i|you|we|me|us|if|because|ignore|answer|say|tell)\b"
@@ -230,10 +232,24 @@ def read_targets(rest: str, points) -> list[Target]:
         if index % 2:  # what joins the pieces on its two sides
             joint = piece if piece[0].isalpha() else joint
             continue
-        for item, alone in _items_of(piece, waiting):
+        items = _items_of(piece, waiting)
+        if joint == "from" and not items:
+            _check_origin(piece)
+        for item, alone in items:
             targets.append(Target(item, joint, alone))
             joint = ""
     return targets
+
+
+def _check_origin(piece: str) -> None:
+    """Refuse words behind "from" that name nothing: without them it would be another question."""
+    words = _WORD.findall(piece)
+    if set(words) - _HARMLESS_ORIGIN:
+        raise UnclearError(
+            Code.BAD_QUESTION,
+            f"'from {' '.join(words)[:40]}' names no thing and no point: leave it out to ask for "
+            "the distance from the camera, or name the thing",
+        )
 
 
 def _items_of(piece: str, waiting) -> list:
