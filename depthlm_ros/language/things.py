@@ -242,10 +242,10 @@ def read_targets(rest: str, points) -> list[Target]:
 
 
 def _check_origin(piece: str) -> None:
-    """Refuse words behind "from" that name nothing: without them it would be another question."""
+    """Refuse words behind "from" that name nothing: no model may leave them out either."""
     words = _WORD.findall(piece)
     if set(words) - _HARMLESS_ORIGIN:
-        raise UnclearError(
+        raise StatusError(
             Code.BAD_QUESTION,
             f"'from {' '.join(words)[:40]}' names no thing and no point: leave it out to ask for "
             "the distance from the camera, or name the thing",
