@@ -31,6 +31,7 @@ _TOKEN = re.compile(
 _BARE_LENGTH_RE = re.compile(
     rf"\b(?:in|how many|number of|unit(?:s)? of)\s+(?P<length>{any_of(LENGTHS_M)})\b"
 )
+_IN_PIXELS = re.compile(r"\b(?:point|away|far|distance|depth|it|there)s? in (?:px|pixels)\b")
 _OTHER_UNIT_RE = re.compile(
     r"(?:\b(?:distance|depth|range|separation|far)|[)\]>]) in (?!(?:degrees|radians|seconds|"
     r"images|pictures|photos|terms)\b)([a-z]{2,}s)\b(?! of\b)"
@@ -158,6 +159,11 @@ def wanted_length_unit(text: str) -> str:
 
     Raises StatusError(BAD_QUESTION) for a unit that is none of length ("in bananas").
     """
+    if _IN_PIXELS.search(text):
+        raise StatusError(
+            Code.BAD_QUESTION,
+            "distances are not in pixels: ask in metres, centimetres, feet, inches or yards",
+        )
     match = _BARE_LENGTH_RE.search(text)
     if match is None or match["length"] == "in":
         if other := _OTHER_UNIT_RE.search(text):

@@ -32,7 +32,7 @@ from depthlm_ros.language.question_checks import (
     normalise_text,
     refuse_left_over,
 )
-from depthlm_ros.language.question_points import points_of
+from depthlm_ros.language.question_points import points_of, refuse_beside
 from depthlm_ros.language.things import (
     NoThingError,
     Phrase,
@@ -210,10 +210,12 @@ def _read(text: str, pixels, max_length: int, able: Able) -> Question:
         if (span := read_span(quantities.rest, quantities.times_s)) is not None:
             return Question(Task.CAMERA_MOTION, (), unit=unit, declared=declared, span=span)
     try:
-        kind = classify(prepare(quantities.rest), quantities, Able.THINGS in able, len(given))
+        words = prepare(quantities.rest)
+        kind = classify(words, quantities, Able.THINGS in able, len(given))
     except FreeKindError as refusal:
         raise InFreeWords(refusal.code, refusal.reason) from refusal
     refuse_left_over(kind.rest)
+    refuse_beside(words, kind)
     common = {"unit": unit, "declared": declared, "direction": kind.direction}
     if kind.task in OF_WAYS:
         return _way(kind, given + found, able, common)

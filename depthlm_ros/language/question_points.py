@@ -9,6 +9,13 @@ from depthlm_ros.language.things import GIVEN, Phrase, pair_of, read_targets
 from depthlm_ros.status import Code
 from depthlm_ros.tasks import ONE_POINT, Task
 
+_BESIDE = re.compile(
+    r"\b(?:next to|beside|near|close to|(?:left|right) of|in front of|above|below|over|beneath|"
+    r"underneath) (?:the |this |that )?<[gp]>"
+)
+"""Words between a thing and a point beside which it is."""
+_COMPARED = ("compared with", "versus", "vs", "plus", "as well as")
+
 
 def points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
     """Return the task, its points and phrases in order, and whether a point was assumed.
@@ -16,7 +23,7 @@ def points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
     What came beside the question goes where the text points at it, else before the rest. Where
     there are pixels enough, the words are their labels.
     """
-    targets = [t for t in read_targets(kind.rest, found)]
+    targets = read_targets(kind.rest, found)
     others = [t for t in targets if not (isinstance(t.item, Phrase) and t.item.is_ourselves)]
     two = kind.two
     if others and len(others) < len(targets):  # "the camera and this point"
@@ -50,8 +57,29 @@ def points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
         points = points[::-1]
     pixels = [p for p in points if not isinstance(p, Phrase)]
     if len(pixels) >= task.points or pointed > len(given):
+        _refuse_compared(targets)
         points = pixels
     return task, points, False
+
+
+def refuse_beside(words: str, kind: Kind) -> None:
+    """Refuse the distance of what is beside a point: the point's own is another."""
+    if kind.component == "straight" and _BESIDE.search(words):
+        raise UnclearError(
+            Code.BAD_QUESTION,
+            "a place beside a point is not that point: give the place's own pixel, or ask for the "
+            "horizontal or vertical distance of two points",
+        )
+
+
+def _refuse_compared(targets: list) -> None:
+    """Refuse a thing that is compared with a point, for which it would be taken as a label."""
+    if any(t.joint in _COMPARED and isinstance(t.item, Phrase) for t in targets):
+        raise UnclearError(
+            Code.BAD_QUESTION,
+            "the question compares, and does not say what: ask how much farther the one is than "
+            "the other",
+        )
 
 
 def _second_first(rest: str, given: list) -> bool:

@@ -19,7 +19,7 @@ ABOUT_THE_WAY = re.compile(
 )
 ABOUT_A_MEASURE = re.compile(
     r"\b(?:far|farther|further|close|closer|closest|near|nearer|nearest|nearby|distan\w*|"
-    r"metres?|meters?|depth|deep|tall\w*|high\w*|wide\w*|long\w*|big\w*|small\w*|larg\w*|"
+    r"metres?|meters?|depth|deep|tall\w*|high\w*|wide\w*|long\w*|lengths?|big\w*|small\w*|larg\w*|"
     r"fast\w*|slow\w*|speed)\b|\d ?(?:m|cm|mm|km|ft|feet|inch\w*|s|seconds?|m/s)\b"
 )
 WAY_REASON = (
@@ -104,7 +104,8 @@ UNSUPPORTED = [
         (
             r"\b(?:not|neither|nor|without(?! distortion)|"
             r"except|other than|besides|instead of|rather than|"
-            r"never|no longer|excluding)\b|n't\b",
+            r"never|no longer|excluding|miss(?:ing)?|avoid(?:ing)?|dodg(?:e|ing)|evad(?:e|ing)|"
+            r"(?:any|every|no)thing but|(?:all|any|none) but|but not)\b|n't\b",
             r"a question that leaves something out cannot be read with certainty: ask for what is "
             r"meant",
         ),
@@ -119,6 +120,11 @@ UNSUPPORTED = [
             r"typical)"
             r"(?: \w+)? (?:depth|distance|range)\b|\b(?:depth|distance) map\b",
             r"statistics of the depth are not answered here: subscribe to depth/image",
+        ),
+        (
+            r"\b(?:error|uncertaint(?:y|ies)|accuracy|precision|variance|deviation) "
+            r"(?:of|in|on|for|at)\b|\bhow (?:accurate|precise|certain|sure|reliable)\b",
+            "an error is no distance: ask for the distance, its 90 % interval comes with it",
         ),
         (
             r"\bhow many (?:pixels|steps|paces|times|chairs away|car lengths|floors|stories|"
