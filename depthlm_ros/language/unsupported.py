@@ -122,6 +122,18 @@ UNSUPPORTED = [
             r"statistics of the depth are not answered here: subscribe to depth/image",
         ),
         (
+            r"\b(?:shadow|reflection|mirror image|projection)s? of\b|"
+            r"\bhow far (?:along|across|around|through|past|into)\b|\bhow far (?:down|up) the\b",
+            "only straight lines to what is at a point are measured: ask how far the point is",
+        ),
+        (
+            r"\bhow (?:far|close|near) (?:should|must|may|can|do|shall|could|to) "
+            r"(?:(?:i|we|you|it|the robot) )?(?:have to |need to |safely )?"
+            r"(?:stay|keep|stop|back|brake|remain|retreat|reverse)\b|"
+            r"\bhow far can (?:(?:the|that|this|an?)\b(?! (?:robot|camera))|<)",
+            "what is safe, or can be seen, is not told: ask how far it is",
+        ),
+        (
             r"\b(?:error|uncertaint(?:y|ies)|accuracy|precision|variance|deviation) "
             r"(?:of|in|on|for|at)\b|\bhow (?:accurate|precise|certain|sure|reliable)\b",
             "an error is no distance: ask for the distance, its 90 % interval comes with it",
