@@ -88,7 +88,7 @@ def bench_clearance(scenes: int, first: int = 0, see=exactly) -> Table:
     ``see(view)``: the depth map that is asked. The box of a request stands on the ground that this
     map shows, and in truth on the ground that exact depth shows.
     """
-    table = Table()
+    table = Table(Counter({"clear although it is not": 0, "false alarms": 0}))  # told when 0, too
     for seed in range(first, first + scenes):
         view = true_view(seed)
         true_ground, depth_map = known_ground(view, view.depth_map), see(view)
@@ -147,7 +147,7 @@ def bench_ground(scenes: int, first: int = 0, share: float = 0.05, see=exactly) 
 
     Nothing but the depth is known here, not even roughly the camera's height.
     """
-    table, seed = Table(), first
+    table, seed = Table(Counter({"not found": 0, "ground where none is": 0})), first
     while table.counts["with ground"] < scenes:
         view = true_view(seed)
         seed += 1
