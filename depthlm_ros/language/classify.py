@@ -102,6 +102,16 @@ _WAY_WORDS = re.compile(
 _SIDE = re.compile(r"\b(left|right|ahead|forwards?)\b|<a>")
 
 
+_WAY_TO_A_THING = re.compile(
+    r"\b(?:to|towards?|of|for|past|around|under|at) (?:the|an?|my|our|your|that|this|these|those) "
+    r"(?!(?:left|right|front|side|way|robot|camera|rear|back|road|nearest|closest|next|first|free|"
+    r"most|path|corridor|obstacles?|objects?|things?|moment|time)\b)[a-z]"
+)
+_MARGIN = re.compile(
+    r"\b(?:on|at) (?:each|either|every|both) sides?\b|\bto spare\b|\b(?:margin|clearance) of\b"
+)
+
+
 def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
     """Tell what prepared text asks for; ``given``: points that came beside it.
 
@@ -146,6 +156,12 @@ def _way(rest: str, quantities) -> Kind | None:
             "how far a way is free is measured as it is, without conditions: leave the quantity "
             "out",
         )
+    if _WAY_TO_A_THING.search(rest):
+        raise StatusError(
+            Code.UNSUPPORTED,
+            "free ways are measured ahead, left and right of the camera, not to a thing or beside "
+            "one: ask how far it is, or the service check_clearance with a target",
+        )
     sides = {match[1] or "ahead" for match in _SIDE.finditer(rest)}
     sides = {"ahead" if side.startswith("forward") else side for side in sides}
     if task is Task.FREEST:
@@ -168,6 +184,12 @@ def _passage(rest: str, quantities) -> Kind:
         raise StatusError(
             Code.BAD_QUESTION,
             "whether something fits between two things needs one width, as in '0.6 m wide'",
+        )
+    if _MARGIN.search(rest):
+        raise StatusError(
+            Code.UNSUPPORTED,
+            "margins are not added here: give the whole width, as in '0.6 m wide', or ask the "
+            "service check_clearance with its margin",
         )
     between = rest[re.search(r"\bbetween\b", rest).start() :]
     between = re.split(
