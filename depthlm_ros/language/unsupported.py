@@ -105,7 +105,8 @@ UNSUPPORTED = [
             r"\b(?:not|neither|nor|without(?! distortion)|"
             r"except|other than|besides|instead of|rather than|"
             r"never|no longer|excluding|miss(?:ing)?|avoid(?:ing)?|dodg(?:e|ing)|evad(?:e|ing)|"
-            r"no (?:later|sooner) than|(?:any|every|no)thing but|(?:all|any|none) but|but not)\b|n't\b",
+            r"no (?:later|sooner) than|(?:any|every|no)thing but|(?:all|any|none) but|"
+            r"but not)\b|n't\b",
             r"a question that leaves something out cannot be read with certainty: ask for what is "
             r"meant",
         ),
