@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 _conftest = Path(__file__).resolve().parent.parent / "nodes" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("node_tools", _conftest)
@@ -91,6 +92,18 @@ def at_rest(samples) -> ProcessFigures:
         min(one.memory_mb for one in samples),
         max(one.threads for one in samples),
         max(one.files for one in samples),
+    )
+
+
+def usual(parts) -> ProcessFigures:
+    """Return the median memory of some parts of a run, and their most threads and files.
+
+    On a busy machine a picture is under way at any moment, and a rare moment without is no trend.
+    """
+    return ProcessFigures(
+        median(one.memory_mb for one in parts),
+        max(one.threads for one in parts),
+        max(one.files for one in parts),
     )
 
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 from bad_messages import maybe_broken_bytes, spoil
-from figures import Calls, Tally, at_rest, children_of, figures_of, is_number, tools
+from figures import Calls, Tally, at_rest, children_of, figures_of, is_number, tools, usual
 
 from depthlm_msgs.srv import Ask, CheckClearance, QueryPoints
 
@@ -117,7 +117,7 @@ def _table(minutes: float, tally: Tally, rows) -> str:
     rows = rows[len(rows) // 10 :] if len(rows) > 1 else rows
     third = max(1, len(rows) // 3)
     warm, last = (
-        [at_rest(process) for process in zip(*part, strict=True)]
+        [usual(process) for process in zip(*part, strict=True)]
         for part in (rows[:third], rows[-third:])
     )
     lines = [
