@@ -8,7 +8,6 @@ last point in a pixel stays, and DepthVLM's maps of distances are called z-depth
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -85,8 +84,8 @@ class Argoverse2:
         for name in CAMERAS:
             folder = log / "sensors" / "cameras" / name
             moments = _times(folder, ".jpg") if folder.is_dir() else []
-            paced = replace(settings, every=settings.every or EVERY)
-            for at, later in drawn_pairs(len(moments), MOST_GAP, paced, f"{scene}/{name}"):
+            drawn = settings.every or EVERY, MOST_GAP, settings.seed, f"{scene}/{name}"
+            for at, later in drawn_pairs(len(moments), *drawn):
                 pair = moments[at], moments[later]
                 centres = [_centre(poses, sensors[name], moment) for moment in pair]
                 first, second = (folder / f"{moment}.jpg" for moment in pair)

@@ -167,14 +167,14 @@ def depthvlm_line(record: FrameRecord, root: Path, settings: CurationSettings) -
     return line | record.extra
 
 
-def drawn_pairs(count: int, gap: int, settings: CurationSettings, place: str) -> Iterator[tuple]:
+def drawn_pairs(count: int, every: int, gap: int, seed: int, place: str) -> Iterator[tuple]:
     """Yield (index, later index) of pairs among ``count`` images of a camera, in their order.
 
-    ``gap``: the later one is 1 to ``gap`` images behind, drawn by the seed and ``place``; a pair
-    whose second image does not exist is left out.
+    Every ``every``-th image begins one; the later one is 1 to ``gap`` images behind, drawn by
+    ``seed`` and ``place``; a pair whose second image does not exist is left out.
     """
-    for at in range(0, count, settings.every or 1):
-        rng = np.random.default_rng([settings.seed, *f"{place}/{at}".encode()])
+    for at in range(0, count, every):
+        rng = np.random.default_rng([seed, *f"{place}/{at}".encode()])
         later = at + int(rng.integers(1, gap + 1))
         if later < count:
             yield at, later

@@ -63,7 +63,8 @@ class NuScenes:
     def _pairs(self, root: Path, moments: list, scene: str, settings) -> Iterator[FrameRecord]:
         """Yield images of a camera with a later one, and how far the camera's centre went."""
         for name in CAMERAS:
-            for at, later in drawn_pairs(len(moments), MOST_GAP, settings, f"{scene}/{name}"):
+            drawn = settings.every or 1, MOST_GAP, settings.seed, f"{scene}/{name}"
+            for at, later in drawn_pairs(len(moments), *drawn):
                 if not (name in moments[at] and name in moments[later]):
                     continue
                 first, second = moments[at][name], moments[later][name]

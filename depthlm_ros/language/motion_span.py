@@ -9,15 +9,15 @@ from depthlm_ros.language.normalise import prepare
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import Code, StatusError
 
-MOVED = re.compile(
+_DID_WE = (
     r"\bhow (?:far|much) (?:did|has|have) (?:the |this |my |our )?(?:camera|robot|i|we|you|it) "
-    r"(?:just |now |already )?(?:moved?|travell?(?:ed)?|drive|driven|go|gone|come|fly|flown)\b|"
+    r"(?:just |now |already )?"
+)
+MOVED = re.compile(
+    rf"{_DID_WE}(?:moved?|travell?(?:ed)?|drive|driven|go|gone|come|fly|flown)\b|"
     r"\b(?:what (?:is|was) )?(?:the )?(?:camera|ego)[ -]?(?:motion|movement|translation)\b"
 )
-_TURNED = re.compile(
-    r"\bhow (?:far|much) (?:did|has|have) (?:the |this |my |our )?(?:camera|robot|i|we|you|it) "
-    r"(?:just |now |already )?(?:turn(?:ed)?|rotated?)\b"
-)
+_TURNED = re.compile(rf"{_DID_WE}(?:turn(?:ed)?|rotated?)\b")
 _STAMP = r"(?P<{}>\d{{1,10}}(?:\.\d{{1,9}})?)"
 _A, _B = _STAMP.format("a"), _STAMP.format("b")
 _NAMED = r"(?P<named>(?:the )?(?:time ?)?stamps?|(?:the )?times?|t ?=)? ?"

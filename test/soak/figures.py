@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
 _conftest = Path(__file__).resolve().parent.parent / "nodes" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("node_tools", _conftest)
@@ -83,28 +82,19 @@ def figures_of(pid: int) -> ProcessFigures:
     )
 
 
-def at_rest(samples) -> ProcessFigures:
-    """Return the lowest memory of some samples of a process, and its most threads and files.
+def summary(samples, memory) -> list[ProcessFigures]:
+    """Return each process's ``memory`` (min, median ...) of the samples, most threads and files.
 
-    A picture under way (with its map and cloud) is some megabytes of any single sample.
+    ``samples``: lists of ProcessFigures, one a process.
     """
-    return ProcessFigures(
-        min(one.memory_mb for one in samples),
-        max(one.threads for one in samples),
-        max(one.files for one in samples),
-    )
-
-
-def usual(parts) -> ProcessFigures:
-    """Return the median memory of some parts of a run, and their most threads and files.
-
-    On a busy machine a picture is under way at any moment, and a rare moment without is no trend.
-    """
-    return ProcessFigures(
-        median(one.memory_mb for one in parts),
-        max(one.threads for one in parts),
-        max(one.files for one in parts),
-    )
+    return [
+        ProcessFigures(
+            memory([one.memory_mb for one in process]),
+            max(one.threads for one in process),
+            max(one.files for one in process),
+        )
+        for process in zip(*samples, strict=True)
+    ]
 
 
 def children_of(pid: int) -> list[int]:

@@ -3,10 +3,11 @@
 import random
 import threading
 import time
+from statistics import median
 
 import numpy as np
 from bad_messages import maybe_broken_bytes, spoil
-from figures import Calls, Tally, at_rest, children_of, figures_of, is_number, tools, usual
+from figures import Calls, Tally, children_of, figures_of, is_number, summary, tools
 
 from depthlm_msgs.srv import Ask, CheckClearance, QueryPoints
 
@@ -44,7 +45,7 @@ def run(folder, minutes: float, own_process: bool) -> str:
         _question(calls, draw)
         seen.append([figures_of(pid) for pid in pids])
         if passed >= (len(rows) + 1) * minutes * 60 / PARTS:
-            rows.append([at_rest(process) for process in zip(*seen, strict=True)])
+            rows.append(summary(seen, min))  # a picture under way is some MB of a single sample
             seen = []
             print(f"{passed / 60:5.1f} min  " + ";  ".join(map(str, rows[-1])), flush=True)
         time.sleep(1 / QUESTIONS_HERTZ)
@@ -114,12 +115,10 @@ def _must_be_refused(response) -> str:
 
 def _table(minutes: float, tally: Tally, rows) -> str:
     """Return the counts, and the processes in the first and the last third after warm-up."""
-    rows = rows[len(rows) // 10 :] if len(rows) > 1 else rows
+    rows = rows[len(rows) // 10 :]
     third = max(1, len(rows) // 3)
-    warm, last = (
-        [usual(process) for process in zip(*part, strict=True)]
-        for part in (rows[:third], rows[-third:])
-    )
+    # The median: where a picture is under way at any moment, a rare one without is no trend.
+    warm, last = (summary(part, median) for part in (rows[:third], rows[-third:]))
     lines = [
         "| run | requests | answered | wrong | late | node after warm-up | node at the end |"
         " model after warm-up | model at the end |",

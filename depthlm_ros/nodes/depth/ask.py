@@ -205,9 +205,9 @@ class Asker:
                 "there is no question before this one to measure the motion from: ask again after "
                 "the motion, it begins with the image of this question",
             )
-        seconds = (after.stamp_ns - before.stamp_ns) * 1e-9
+        times = before.stamp_ns, after.stamp_ns
+        seconds = (times[1] - times[0]) * 1e-9
         try:
-            times = before.stamp_ns, after.stamp_ns
             poses = await self._poses(after.frame_id, times, progress.until)
         except StatusError as refusal:
             model, first = self._scheduler.model, before.frame
