@@ -6,39 +6,13 @@ the targets alone.
 """
 
 import re
-from dataclasses import dataclass
 
 from depthlm_ros.language import phrases, unsupported
+from depthlm_ros.language.classify_way import read_passage, read_way
+from depthlm_ros.language.kind import FreeKindError, Kind
 from depthlm_ros.language.unit_tables import LENGTHS_M
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.tasks import ONE_POINT, TWO_POINT, Task
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a question asks for; ``rest``: its words about the targets.
-
-    ``component``: "straight" or a key of ``COMPONENTS``. ``two``: it speaks of two targets,
-    whatever joins them. ``ordered``: it matters which target comes first. ``direction``: as in
-    ``Question``. ``swapped``: the second target counts as the first.
-    """
-
-    task: Task
-    rest: str
-    component: str = "straight"
-    two: bool = False
-    ordered: bool = False
-    direction: str = ""
-    swapped: bool = False
-
-
-class FreeKindError(Exception):
-    """The question asks for no measure: ``code`` and ``reason`` for those who cannot write."""
-
-    def __init__(self, code: Code, reason: str):
-        super().__init__(reason)
-        self.code, self.reason = code, reason
-
 
 _UNIT_WORDS = "|".join(
     sorted(
@@ -52,7 +26,7 @@ _IN_UNITS = re.compile(
     rf"\b(?:in|measured in|expressed in|using|unit:?)\s+(?:units of )?(?:{_UNIT_WORDS}|m|si "
     rf"units?|metric(?: units)?|"
     r"degrees?|radians?|seconds?|minutes?|hours?|m/s|km/h|kmh|mph|meters per second|metres per "
-    r"second)\b"
+    r"second)\b(?!/)"
 )
 _ADJECTIVES = (
     r"(?:(?:approximate|exact|rough|current|total|metric|straight[- ]line|euclidean|direct|3-?d|"
@@ -79,7 +53,8 @@ _CUES = re.compile(
     r"away| off)?"
     r"(?: (?:further|farther|closer|nearer|deeper|higher|lower|taller|time|to the|over|forwards?|"
     r"off|up|down|above|below|left|right|more))*|"
-    r"\b(?:milli|centi|deci|kilo)?met(?:er|re)s?(?: per second| a second)?\b|\bcm\b|\bmm\b|\bkm\b|"
+    r"\b(?:milli|centi|deci|kilo)?met(?:er|re)s?(?: per second| a second)?\b|\b(?:km/h|m/s)(?!\w)|"
+    r"\bcm\b|\bmm\b|\bkm\b|"
     r"\b(?:feet|inches|yards|miles|seconds|minutes|hours)\b"
     r"(?: per \w+)?|"
     r"\b(?:away|apart|from each other|from one another|each other|one another|respectively|"
@@ -96,20 +71,11 @@ _CUES = re.compile(
 _HOW = re.compile(
     r"\bhow (?:far|close|fast|quick|quickly|long|deep|tall|high|wide|soon|near|much (?!time))\b"
 )
-_WAY_WORDS = re.compile(
-    r"\b(?:wall|walls|something|anything|obstacle|obstacles|object|objects|it|thing|things)\b"
+_PART_OF = re.compile(
+    r"\b(?:top|bottom|upper part|lower part|edge|half|rest|remainder)s? of\b|"
+    r"\b(?:gap|space|opening|room|clearance)\b(?! (?:heater|shuttle|divider))"
 )
-_SIDE = re.compile(r"\b(left|right|ahead|forwards?)\b|<a>")
-
-
-_WAY_TO_A_THING = re.compile(
-    r"\b(?:to|towards?|of|for|past|around|under|at) (?:the|an?|my|our|your|that|this|these|those) "
-    r"(?!(?:left|right|front|side|way|robot|camera|rear|back|road|nearest|closest|next|first|free|"
-    r"most|path|corridor|obstacles?|objects?|things?|moment|time)\b)[a-z]"
-)
-_MARGIN = re.compile(
-    r"\b(?:on|at) (?:each|either|every|both) sides?\b|\bto spare\b|\b(?:margin|clearance) of\b"
-)
+"""What has no height or width of its own that a box shows."""
 
 
 def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
@@ -122,11 +88,11 @@ def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
         raise StatusError(Code.UNSUPPORTED, unsupported.BEHIND_REASON)
     if len(_HOW.findall(rest)) > 1:
         raise StatusError(Code.BAD_QUESTION, "the question asks several things: ask one at a time")
-    way = _way(rest, quantities)
+    way = read_way(rest, quantities)
     if way:
         return way
     if phrases.PASSAGE.search(rest) and re.search(r"\bbetween\b", rest):
-        return _passage(rest, quantities)
+        return read_passage(rest, quantities)
     for pattern, reason in unsupported.UNSUPPORTED:
         if pattern.search(rest):
             raise StatusError(Code.UNSUPPORTED, reason)
@@ -135,67 +101,6 @@ def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
         or _of_things(rest, quantities, able_things)
         or _measure(rest, quantities)
     )
-
-
-def _way(rest: str, quantities) -> Kind | None:
-    """Return the kind of a question about a free way, None for another."""
-    if re.search(r"\bbetween\b", rest):
-        return None
-    task = (
-        Task.FREEST
-        if phrases.FREEST.search(rest)
-        else Task.FREE_DISTANCE
-        if phrases.WAY.search(rest)
-        else None
-    )
-    if task is None:
-        return None
-    if quantities.speeds_m_s or quantities.times_s or quantities.lengths_m:
-        raise StatusError(
-            Code.UNSUPPORTED,
-            "how far a way is free is measured as it is, without conditions: leave the quantity "
-            "out",
-        )
-    if _WAY_TO_A_THING.search(rest):
-        raise StatusError(
-            Code.UNSUPPORTED,
-            "free ways are measured ahead, left and right of the camera, not to a thing or beside "
-            "one: ask how far it is, or the service check_clearance with a target",
-        )
-    sides = {match[1] or "ahead" for match in _SIDE.finditer(rest)}
-    sides = {"ahead" if side.startswith("forward") else side for side in sides}
-    if task is Task.FREEST:
-        return Kind(task, rest)
-    if re.search(r"\b(?:up|down|above|below|upwards?|downwards?)\b", rest):
-        raise StatusError(
-            Code.UNSUPPORTED,
-            "free ways are measured ahead, to the left and to the right: not up or down",
-        )
-    if len(sides) > 1:
-        raise StatusError(
-            Code.BAD_QUESTION, f"{' and '.join(sorted(sides))}: ask for one direction at a time"
-        )
-    return Kind(task, rest, direction=next(iter(sides), ""))
-
-
-def _passage(rest: str, quantities) -> Kind:
-    """Return the kind of a question whether something passes between two targets, or how wide."""
-    if quantities.speeds_m_s or quantities.times_s or len(quantities.lengths_m) > 1:
-        raise StatusError(
-            Code.BAD_QUESTION,
-            "whether something fits between two things needs one width, as in '0.6 m wide'",
-        )
-    if _MARGIN.search(rest):
-        raise StatusError(
-            Code.UNSUPPORTED,
-            "margins are not added here: give the whole width, as in '0.6 m wide', or ask the "
-            "service check_clearance with its margin",
-        )
-    between = rest[re.search(r"\bbetween\b", rest).start() :]
-    between = re.split(
-        r"\b(?:with|if|for|when|given|assuming)\b|<n>|\bwide enough\b|\bbig enough\b", between
-    )[0]
-    return Kind(Task.PASSAGE, between, two=True)
 
 
 def _comparison(rest: str, quantities, given: int) -> Kind | None:
@@ -230,6 +135,8 @@ def _of_things(rest: str, quantities, able: bool) -> Kind | None:
         raise FreeKindError(Code.UNSUPPORTED, unsupported.COUNTING_REASON)
     for task, cue in ((Task.HEIGHT, phrases.HEIGHT), (Task.WIDTH, phrases.WIDTH)):
         if cue.search(rest):
+            if _PART_OF.search(rest):
+                raise StatusError(Code.UNSUPPORTED, unsupported.SIZES)
             return Kind(task, cue.sub(" ", _IN_UNITS.sub(" ", rest)))
     return None
 

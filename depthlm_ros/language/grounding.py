@@ -12,6 +12,8 @@ from typing import Protocol
 
 from depthlm_ros.language import things
 from depthlm_ros.language.boxes import Box, read_boxes
+from depthlm_ros.language.frame_words import PREPOSITIONS
+from depthlm_ros.language.names import MAX_NAME
 from depthlm_ros.language.quantities import format_number
 from depthlm_ros.language.things import PAIR, Thing
 from depthlm_ros.models.base import GroundingForm
@@ -141,7 +143,7 @@ def singular(name: str) -> str:
     Models of few words know one form of each.
     """
     words = name.split()
-    at = next((i for i, w in enumerate(words) if i and w in things.PREPOSITIONS), len(words)) - 1
+    at = next((i for i, w in enumerate(words) if i and w in PREPOSITIONS), len(words)) - 1
     word = words[at] if words else ""
     if word in _IRREGULAR:
         word = _IRREGULAR[word]
@@ -156,7 +158,7 @@ def singular(name: str) -> str:
 
 def _quotable(name: str) -> str:
     """Return a name as words alone: it stands in a prompt and must not lead out of it."""
-    return " ".join(re.findall(r"[^\W_]+(?:['-][^\W_]+)*", clean(name, things.MAX_NAME)))
+    return " ".join(re.findall(r"[^\W_]+(?:['-][^\W_]+)*", clean(name, MAX_NAME)))
 
 
 def _in_region(box: Box, region: str, width: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from depthlm_ros.language.grounding import singular
 from depthlm_ros.language.json_reply import first_json
+from depthlm_ros.language.names import MAX_NAME
 from depthlm_ros.language.quantities import Quantities, read_quantities, wanted_length_unit
 from depthlm_ros.language.question import (
     MAX_QUESTION,
@@ -21,7 +22,6 @@ from depthlm_ros.language.question import (
     read_question,
 )
 from depthlm_ros.language.question_checks import UnclearError, normalise_text
-from depthlm_ros.language.things import MAX_NAME
 from depthlm_ros.sanitize import clean
 from depthlm_ros.status import StatusError
 from depthlm_ros.tasks import Task

@@ -17,7 +17,9 @@ _FROM_US = re.compile(
     rf"\b(?:(?:as )?(?:seen|viewed|measured|counted) (?=from))?"
     rf"(?:between|from|to|of|and|than|with respect to|relative to) {_US}(?: and\b)?"
 )
-_ABOVE_US = re.compile(rf"\b(above|below|over|under|beneath|underneath|left|right)(?: of)? {_US}")
+_ABOVE_US = re.compile(
+    rf"\b(above|below|over|under|beneath|underneath|(?:left|right)(?= of))(?: of)? {_US}"
+)
 _WE_MOVE = re.compile(
     r"\b(?:the|my|our|this) (?:robot|camera|drone|rover)(?= (?:must|should|needs?|has|"
     r"have|can|"
@@ -79,6 +81,7 @@ def prepare(text: str) -> str:
     )
     text = re.sub(r"\bhow far <a>(?= *(?:is|are|does|of)\b)", "how far", text)
     text = _BETWEEN_US.sub(r"to \1 ", text)
+    text = re.sub(rf"\bhow high (?=(?:above|over|below) {_US})", "how far ", text)
     text = _ABOVE_US.sub(r"\1", text)
     text = re.sub(rf"\bseparat\w+ {_US}", " far ", text)
     text = _FROM_US.sub(" ", text)

@@ -220,6 +220,12 @@ _REPLY_FORMAT = re.compile(
     r"\boutput the thinking process\b.*$|\b(?:answer|reply|respond) (?:with|in|using)\b.*$|"
     r"</?(?:think|answer)>"
 )
+_PREAMBLE = re.compile(
+    r"\b(?:given|in|for|with) (?:this|the|these) (?:image|picture|photo)s?,? where the camera "
+    r"intrinsics are\b|"
+    r"\b(?:and )?the images? (?:is|are) (?:without|free of) (?:lens )?distortions?\b"
+)
+"""What the papers say of an image before they ask (DepthLM, figure 7)."""
 _SIZE_CLAUSE = re.compile(
     rf"\(?\s*\b(?:image\s+)?(?:of\s+size\s*)?\(?\s*width\s*[=:]?\s*(?P<width>{NUMBER})\s*,?"
     rf"\s*(?:and\s+)?"
@@ -245,4 +251,4 @@ def read_declared(text: str) -> tuple[dict, str]:
         if match:
             declared.update({name: float(value) for name, value in match.groupdict().items()})
             text = text[: match.start()] + " " + text[match.end() :]
-    return declared, text
+    return declared, _PREAMBLE.sub(" ", text) if declared else text

@@ -31,7 +31,10 @@ _TOKEN = re.compile(
 _BARE_LENGTH_RE = re.compile(
     rf"\b(?:in|how many|number of|unit(?:s)? of)\s+(?P<length>{any_of(LENGTHS_M)})\b"
 )
-_IN_PIXELS = re.compile(r"\b(?:point|away|far|distance|depth|it|there)s? in (?:px|pixels)\b")
+_IN_PIXELS = re.compile(
+    r"\b(?:point|away|far|distance|depth|it|there)s? in (?:px|pixels)\b|"
+    r"[)\]>]\s+in (?:px|pixels)\b"
+)
 _OTHER_UNIT_RE = re.compile(
     r"(?:\b(?:distance|depth|range|separation|far)|[)\]>]) in (?!(?:degrees|radians|seconds|"
     r"images|pictures|photos|terms)\b)([a-z]{2,}s)\b(?! of\b)"

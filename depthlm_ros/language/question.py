@@ -12,7 +12,8 @@ from enum import Flag, auto
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.language import phrases, unsupported
-from depthlm_ros.language.classify import FreeKindError, Kind, classify
+from depthlm_ros.language.classify import classify
+from depthlm_ros.language.kind import FreeKindError, Kind
 from depthlm_ros.language.motion_span import MOVED, MotionSpan, read_span
 from depthlm_ros.language.normalise import prepare
 from depthlm_ros.language.pixel_references import (
@@ -34,6 +35,7 @@ from depthlm_ros.language.question_checks import (
 )
 from depthlm_ros.language.question_points import points_of, refuse_beside
 from depthlm_ros.language.things import (
+    ALL,
     NoThingError,
     Phrase,
     Thing,
@@ -232,6 +234,10 @@ def _read(text: str, pixels, max_length: int, able: Able) -> Question:
     points = tuple(
         replace(thing_of(p), within=within) if isinstance(p, Phrase) else p for p in points
     )
+    if len(points) > 1 and any(isinstance(p, Thing) and p.select == ALL for p in points):
+        raise StatusError(
+            Code.BAD_QUESTION, "all of several things have no one distance: ask for one of them"
+        )
     return Question(task, points, amount, assumed=assumed, width_m=width, **common)
 
 

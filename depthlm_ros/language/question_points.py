@@ -2,11 +2,13 @@
 
 import re
 
-from depthlm_ros.language.classify import Kind, with_two
+from depthlm_ros.language.classify import with_two
+from depthlm_ros.language.frame_words import check_frame, without_manner
+from depthlm_ros.language.kind import Kind
 from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD
 from depthlm_ros.language.question_checks import UnclearError
 from depthlm_ros.language.things import GIVEN, Phrase, pair_of, read_targets
-from depthlm_ros.status import Code
+from depthlm_ros.status import Code, StatusError
 from depthlm_ros.tasks import ONE_POINT, Task
 
 _BESIDE = re.compile(
@@ -14,7 +16,6 @@ _BESIDE = re.compile(
     r"underneath) (?:the |this |that )?<[gp]>"
 )
 """Words between a thing and a point beside which it is."""
-_COMPARED = ("compared with", "versus", "vs", "plus", "as well as")
 
 
 def points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
@@ -23,7 +24,8 @@ def points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
     What came beside the question goes where the text points at it, else before the rest. Where
     there are pixels enough, the words are their labels.
     """
-    targets = read_targets(kind.rest, found)
+    targets, pieces = read_targets(without_manner(kind.rest, kind.task), found)
+    check_frame(pieces, kind.task, kind.component)
     others = [t for t in targets if not (isinstance(t.item, Phrase) and t.item.is_ourselves)]
     two = kind.two
     if others and len(others) < len(targets):  # "the camera and this point"
@@ -44,9 +46,15 @@ def points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
         if pair:
             return task, list(pair), False
     items = [t.item for t in targets]
-    pointed = items.count(GIVEN)
     if not given and items == [GIVEN] and task.points == 1 and targets[0].alone:
         return task, [CENTRE], True
+    return task, _placed(targets, task, kind, given), False
+
+
+def _placed(targets: list, task: Task, kind: Kind, given: list) -> list:
+    """Return the points and phrases in order, those given where the text points at them."""
+    items = [t.item for t in targets]
+    pointed = items.count(GIVEN)
     waiting = iter(given[len(given) - min(pointed, len(given)) :])
     placed = [next(waiting, None) if item is GIVEN else item for item in items]
     spare = given[: len(given) - min(pointed, len(given))]
@@ -56,10 +64,11 @@ def points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
     if len(points) == 2 and (kind.swapped or _second_first(kind.rest, given)):
         points = points[::-1]
     pixels = [p for p in points if not isinstance(p, Phrase)]
-    if len(pixels) >= task.points or pointed > len(given):
-        _refuse_compared(targets)
-        points = pixels
-    return task, points, False
+    if len(pixels) < task.points and pointed <= len(given):
+        return points
+    if pointed <= len(given):
+        _refuse_dropped([t for t in targets if not _is_one_of_two(t, given)])
+    return pixels
 
 
 def refuse_beside(words: str, kind: Kind) -> None:
@@ -72,14 +81,34 @@ def refuse_beside(words: str, kind: Kind) -> None:
         )
 
 
-def _refuse_compared(targets: list) -> None:
-    """Refuse a thing that is compared with a point, for which it would be taken as a label."""
-    if any(t.joint in _COMPARED and isinstance(t.item, Phrase) for t in targets):
-        raise UnclearError(
-            Code.BAD_QUESTION,
-            "the question compares, and does not say what: ask how much farther the one is than "
-            "the other",
-        )
+def _is_one_of_two(target, given: list) -> bool:
+    """Tell whether a phrase is "the first point", where two were given."""
+    return (
+        len(given) == 2
+        and isinstance(target.item, Phrase)
+        and set(target.item.words) <= {"first", "second", "other", "one", "point", "pixel", "two"}
+    )
+
+
+def _refuse_dropped(targets: list) -> None:
+    """Refuse a thing that is no label of a point, where the points given are enough.
+
+    A label stands beside its point, with no more than a comma between them.
+    """
+    for before, target, behind in zip(
+        [None, *targets], targets, [*targets[1:], None], strict=False
+    ):
+        if not isinstance(target.item, Phrase):
+            continue
+        follows = before and not isinstance(before.item, Phrase) and not target.joint
+        leads = behind and not isinstance(behind.item, Phrase) and not behind.joint
+        if not (follows or leads or len(targets) == 1):
+            words = " ".join(target.item.words)
+            raise StatusError(
+                Code.BAD_QUESTION,
+                f"what {words[:40]!r} is to the point given is not understood: leave it out, or "
+                "ask for the distance between the two",
+            )
 
 
 def _second_first(rest: str, given: list) -> bool:

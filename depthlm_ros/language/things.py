@@ -9,8 +9,16 @@ import re
 from dataclasses import dataclass
 
 from depthlm_ros.language.boxes import Box
+from depthlm_ros.language.frame_words import (
+    DETERMINERS,
+    LEAD,
+    NOUNS_IN_ING,
+    POINT_WORDS,
+    PREPOSITIONS,
+    TAIL,
+)
+from depthlm_ros.language.names import check_name
 from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD
-from depthlm_ros.language.question_checks import UnclearError
 from depthlm_ros.status import Code, StatusError
 
 ONE, ALL = "one", "all"
@@ -19,7 +27,6 @@ LEFTMOST, RIGHTMOST, TOPMOST, LOWEST = "leftmost", "rightmost", "topmost", "lowe
 LARGEST, SMALLEST = "largest", "smallest"
 PAIR = ("left of two", "right of two")
 """The two of "the two chairs": there must be two and no more."""
-MAX_NAME = 80
 REGION = "region"
 """The name of what a given part of the image shows."""
 
@@ -83,45 +90,17 @@ _SELECT = {
     SMALLEST: r"smallest|littlest|tiniest",
 }
 _SELECT_RE = re.compile("|".join(f"(?P<{name}>{words})" for name, words in _SELECT.items()))
-_OTHER_SUPERLATIVE = re.compile(
-    r"\b(?:first|second|third|fourth|fifth|last|next|other|another|\w{2,}est|most|least)\b(?!-to)"
-)
-_NOT_SUPERLATIVE = {
-    "forest",
-    "guest",
-    "chest",
-    "vest",
-    "nest",
-    "test",
-    "request",
-    "west",
-    "crest",
-    "rest",
-    "pest",
-    "quest",
-    "priest",
-    "harvest",
-    "interest",
-    "contest",
-    "desktest",
-    "arrest",
-}
-_NOUNS_IN_ING = frozenset(
-    """building ceiling painting railing opening thing ring wing string swing parking crossing
-    housing awning clothing lightning pudding spring tubing wiring piping sibling
-    marking""".split()
-)
 _IMAGE = r"(?:the |this |my )?(?:image|picture|photo(?:graph)?|frame|scene|view|screen)"
 _SIDE = re.compile(
-    rf"(?:,\s*)?\b(?:(?:that|which|who) (?:is|are) )?(?:on|at|to|in|from) (?:the |my |our |its )?"
+    rf"(?:,\s*)?\b(?:(?:that|which|who) (?:is|are) )?(?:on|at|to|in|from) (?:the |my |our )?"
     rf"(?:far )?(?P<side>left|right)"
-    rf"(?:(?:-| )?hand)?(?: (?:side|half|part))?(?: (?:of|in) {_IMAGE})?\b(?! (?:of|edge|border|"
-    r"wall|door|arm|leg|corner))"
+    rf"(?:(?:-| )?hand)?(?: (?:side|half|part))?(?: (?:of|in) {_IMAGE})?\b"
+    r"(?!-)(?! (?:of\b|(?!(?:is|are|and|or|than|from|to|in|at|on|away|as|please|now|of)\b)[a-z]))"
 )
 _IN_IMAGE = re.compile(
     rf"\b(?:visible |shown |seen )?(?:(?:in|on|within) {_IMAGE}|"
     r"(?:of|from) (?:the |this |my )?(?:image|photo(?:graph)?|frame|scene|view))"
-    r"\b(?! (?:edge|border|corner|frame))|"
+    r"\b(?! (?:edge|border|corner|frame|on|of|above|over|behind|hanging|hung|that|which)\b)|"
     r"\b(?:as )?(?:seen|measured|viewed|counted) from\b"
 )
 _RELATIONS = (
@@ -132,57 +111,15 @@ _RELATIONS = (
     (r"\bon top of\b", "on-top-of"),
     (r"\b(made|full|out) (of|from)\b", r"\1-\2"),
 )
-PREPOSITIONS = frozenset(
-    """on in under underneath behind near beside besides above below over inside within against
-    beneath beyond outside around across along through with without left-of right-of next-to
-    close-to near-to closest-to nearest-to in-front-of on-top-of by next""".split()
-)
-DETERMINERS = frozenset(
-    "the a an my your our this that these those any some his her its their".split()
-)
-_LEAD = frozenset(
-    """
-about again also am and answer approx approximately are arrive arrived as at away be been being
-before brief but calculate can chosen close come comes compute could current currently describe
-determine did distant do does doing drive driving each either estimate estimated every exactly far
-fast find first fly following for from get gets getting give given go going gives have has head
-here hey hi hello hit how i if is it itself just keep know lens let like looking seeing lie lies
-long look me measure move moves moving much must near need needed needs now of off ok okay only or
-our out please required quick quickly quite reach reached reaching roughly s say see should show
-so soon stand stands standing start straight take takes tell than thank thanks that there then
-they think to toward towards travel travelling traveling two under until up us value walk walking
-want was way we were what whats when where which while who will wish with within would you your
-yourself whatever something anything what's that's it's where's there's i'm i'd we're how's
-constant steady average total same position positioned located location would-be both each-other
-separate separates separated using according based respect relative relation
-""".split()
-)
-_TAIL = _LEAD | frozenset(
-    """apart precisely right altogether sitting placed situated now today currently around ahead
-    over there respectively instead yet already exactly approximately roughly me us you here in at
-    on by
-    """.split()
-)
-_POINT_WORDS = frozenset(
-    """point points pixel pixels spot spots location place position arrow marker object objects
-    thing things target coordinate coordinates cross crosshair cursor click dot it here there
-    something anything whatever everything stuff one ones them they
-    """.split()
-)
-"""Heads that name no thing: only a point can say what is meant."""
 _HARMLESS_ORIGIN = frozenset("each other each-other here you us me now please".split())
 """Behind "from": one another, or the camera."""
-_VERBS = re.compile(
-    r"(?<!that )(?<!which )(?<!who )\b(?:is|are|was|were|do|does|did|can|could|will|would|should|"
-    r"how|what|when|why|am|i|you|we|me|us|if|because|ignore|answer|say|tell)\b"
-)
 _SPLIT = re.compile(
     r"((?<!-)\b(?:to|from|and|between|or|than|versus|vs|compared with|as well as|till|until|"
     r"plus)\b\.?|"
     r"(?<=> )(?:above|below|over|under|beneath|underneath|behind|left-of|right-of|in-front-of)"
     r"(?= (?:the|an?|my|our|this|that|<))|"
     r"\b(?:is|are)(?= (?:the|an?|my|your|our|this|that|these|those|<p>|<g>) ?)|"
-    r"[,;:?!.\"()\[\]{}]+(?!\w)|[;:?!\"()\[\]{}])"
+    r"<n>|[,;:?!.\"()\[\]{}]+(?!\w)|[;:?!\"()\[\]{}])"
 )
 _WORD = re.compile(r"<[pcagn]>|[^\W\d_][\w'/&-]*|\d\w*")
 _TAGS = {"<c>": CENTRE, "<a>": STRAIGHT_AHEAD, "<g>": GIVEN}
@@ -199,7 +136,7 @@ class Phrase:
     def is_going(self) -> bool:
         """Whether it ends in a verb that goes on, as "the boy running" before "to the door"."""
         last = self.words[-1]
-        return len(self.words) > 1 and last.endswith("ing") and last not in _NOUNS_IN_ING
+        return len(self.words) > 1 and last.endswith("ing") and last not in NOUNS_IN_ING
 
     @property
     def is_ourselves(self) -> bool:
@@ -219,14 +156,18 @@ class Target:
     alone: bool = True
 
 
-def read_targets(rest: str, points) -> list[Target]:
-    """Return the targets of tagged text in order: points of ``points``, GIVEN and Phrases."""
+def read_targets(rest: str, points) -> tuple[list[Target], list]:
+    """Return the targets of tagged text in order: points of ``points``, GIVEN and Phrases.
+
+    And its pieces, as ``frame_words.check_frame`` takes them.
+    """
     waiting = iter(p for p in points if p not in (CENTRE, STRAIGHT_AHEAD))
     for pattern, joined in _RELATIONS:
         rest = re.sub(pattern, joined, rest)
     rest = _IN_IMAGE.sub(" ", rest)
     rest = _SIDE.sub(lambda m: f" <{m['side']}> ", rest)
     targets: list[Target] = []
+    pieces = []
     joint = ""
     for index, piece in enumerate(_SPLIT.split(rest)):
         if index % 2:  # what joins the pieces on its two sides
@@ -235,10 +176,12 @@ def read_targets(rest: str, points) -> list[Target]:
         items = _items_of(piece, waiting)
         if joint == "from" and not items:
             _check_origin(piece)
+        named = [word for item, _ in items if isinstance(item, Phrase) for word in item.words]
+        pieces.append((piece, named))
         for item, alone in items:
             targets.append(Target(item, joint, alone))
             joint = ""
-    return targets
+    return targets, pieces
 
 
 def _check_origin(piece: str) -> None:
@@ -270,12 +213,12 @@ def _items_of(piece: str, waiting) -> list:
 def _name(words: list[str]) -> list[str] | None:
     """Return the words of the noun phrase, from its first determiner or unknown word on."""
     begin = next(
-        (i for i, word in enumerate(words) if word in DETERMINERS or word not in _LEAD), None
+        (i for i, word in enumerate(words) if word in DETERMINERS or word not in LEAD), None
     )
     if begin is None:
         return None
     end = len(words)
-    while end > begin and words[end - 1] in _TAIL:
+    while end > begin and words[end - 1] in TAIL:
         end -= 1
     words = words[begin:end]
     while words and words[0] in DETERMINERS:
@@ -295,9 +238,9 @@ def thing_of(phrase: Phrase) -> Thing:
     elif phrase.words[0] in ("all", "both"):
         select, name = ALL, text.partition(" ")[2]
     name = re.sub(r"^(?:one of |of )?(?:the )?", "", name).removesuffix("'s")
-    if not name or _head(name) in _POINT_WORDS:
+    if not name or _head(name) in POINT_WORDS:
         raise NoThingError(text)
-    _check_name(name, text)
+    check_name(name, text)
     for joined in ("in-front-of", "on-top-of"):
         name = name.replace(joined, joined.replace("-", " "))
     return Thing(re.sub(r"-(of|to|from)\b", r" \1", name), select, phrase.region)
@@ -322,25 +265,6 @@ def _head(name: str) -> str:
             break
         before.append(word)
     return before[-1]
-
-
-def _check_name(name: str, text: str) -> None:
-    """Refuse a name with a rank that nobody can tell, or words of another sentence in it."""
-    shown = text[:40].replace("-", " ")
-    rank = _OTHER_SUPERLATIVE.search(name)
-    if rank and rank[0] not in _NOT_SUPERLATIVE:
-        raise StatusError(
-            Code.BAD_QUESTION,
-            f"{shown!r}: which one is meant by {rank[0]!r} is not understood; say the nearest, "
-            "farthest, left, right, largest or smallest one",
-        )
-    first = name.split(" ", 1)[0]
-    if first in PREPOSITIONS or _VERBS.search(name) or len(name) > MAX_NAME:
-        raise UnclearError(
-            Code.BAD_QUESTION,
-            f"{shown!r} is not understood as the name of one thing: ask in plain words, as in "
-            "'How far is the chair?'",
-        )
 
 
 class NoThingError(StatusError):

@@ -35,6 +35,23 @@ UNSUPPORTED = [
     (re.compile(pattern), reason)
     for pattern, reason in (
         (
+            r"\b(?:how much|by how much|many [a-z]+) (?:taller|wider|broader|bigger|larger|longer|"
+            r"smaller|shorter|thicker)\b",
+            "sizes are not compared: ask for the height or the width of each",
+        ),
+        (
+            r"\bhow (?:far|long)\b.{0,20}\b(?:should|could|might) "
+            r"(?!i\b|we\b|you\b|it\b|one\b|the robot|the camera)",
+            "what is there is measured, not what could be: ask how far it is",
+        ),
+        (
+            r"\b(?:closer|nearer|farther|further) (?:away )?(?:to|from) (?!(?:me|us|you|the robot|"
+            r"the camera|our|my)\b)(?:the |this |that |an? |<)|\bthan (?:to|from)\b|"
+            r"\bwhich\b.*\b(?:closest|nearest|farthest|furthest) (?:to|from) (?:the|this|<)|"
+            r"\bthere\b.*\b(?:closer|nearer|farther|further) than\b",
+            "only distances from the camera are compared: ask for the two distances",
+        ),
+        (
             r"\b(?:camera|ego)[ -]?(?:motion|movement|translation|rotation|pose)\b|"
             r"\bhow far (?:did|has|have) (?:the |this |my )?(?:camera|robot|i|we|you|it)\b|"
             r"\b(?:camera|robot)\b.{0,20}\b(?:moved?|moving|travel+ed|rotated?|turned)\b.{0,20}\b"
@@ -64,6 +81,10 @@ UNSUPPORTED = [
             r"\b(?:is|are|was|were)(?: \w+){1,3} (?:moving|approaching|driving|walking|coming|"
             r"running)\b"
             r"(?! to)|"
+            r"\bhow far (?:is|are|does|do|was|did|has|have|had|will) (?:the|an?|this|that|my|our) "
+            r"(?:\w+ )?(?:run|ran|go|gone|come|came|move|moved|fly|flown|jump|walk|get|got|reach|"
+            r"throw)\b|"
+            r"\b(?:get|go|move|drive|walk|run|back|turn) away\b|"
             r"\bhow fast (?:is|are|does|do|was|did) (?!i\b|we\b|you\b|the robot\b|my\b)|"
             r"\b(?:speed|velocity) of (?:the|a|an|this|that) (?!robot|light|camera)",
             r"motion of things is not offered: ask how fast to go to reach a point in a given "
@@ -131,6 +152,7 @@ UNSUPPORTED = [
             r"\bhow (?:far|close|near) (?:should|must|may|can|do|shall|could|to) "
             r"(?:(?:i|we|you|it|the robot) )?(?:have to |need to |safely )?"
             r"(?:stay|keep|stop|back|brake|remain|retreat|reverse)\b|"
+            r"\bhow (?:close|near) (?:is too|can|could|should|may|must|do|shall)\b|"
             r"\bhow far can (?:(?:the|that|this|an?)\b(?! (?:robot|camera))|<)",
             "what is safe, or can be seen, is not told: ask how far it is",
         ),
@@ -149,7 +171,7 @@ UNSUPPORTED = [
         (
             r"\b(?:above|over|off|from) (?:the )?(?:sea|ground level)\b|\b(?:altitude|elevation) "
             r"of\b|"
-            r"\bhow high (?:above|over|off)\b",
+            r"\bhow high\b.{0,60}? (?:above|over|off|from)\b",
             r"heights above the ground are not offered: ask for the vertical distance of two "
             r"points",
         ),
