@@ -32,6 +32,8 @@ REAL_WEIGHTS = {
     "misc_clean_indoor": 0.18,
     "street_pjlab_apache": 0.05,
 }
+OTHER_WEIGHT = 0.06
+"""Of any other set in the folder."""
 
 
 class PeriodicEvaluation(TrainerCallback):
@@ -98,7 +100,11 @@ def main(args: list[str] | None = None) -> None:
     pools = _pools(options, device)
     real = (
         real_frames.load(
-            options.real_frames, REAL_WEIGHTS, network.config.canonical_focal_px, device, LEFT_OUT
+            options.real_frames,
+            _weights(options.real_frames),
+            network.config.canonical_focal_px,
+            device,
+            LEFT_OUT,
         )
         if options.real_frames
         else None
@@ -154,6 +160,12 @@ def _pretrained(path: Path) -> dict:
     if path.suffix == ".safetensors":
         return load_file(path)
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _weights(folder: Path) -> dict:
+    """Return how often each set in a folder is drawn, by its name."""
+    names = sorted(path.parent.name for path in folder.glob("*/meta.json"))
+    return {name: REAL_WEIGHTS.get(name, OTHER_WEIGHT) for name in names}
 
 
 def _pools(options, device) -> list[ScenePool]:
