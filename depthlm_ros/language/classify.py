@@ -9,6 +9,7 @@ import re
 
 from depthlm_ros.language import phrases, unsupported
 from depthlm_ros.language.classify_way import read_passage, read_way
+from depthlm_ros.language.frame_words import MEASURED
 from depthlm_ros.language.kind import FreeKindError, Kind
 from depthlm_ros.language.unit_tables import LENGTHS_M
 from depthlm_ros.status import Code, StatusError
@@ -239,7 +240,7 @@ def _direction(rest: str, component: str) -> str:
 def _stripped(rest: str) -> str:
     """Take out what says which measure is asked for."""
     rest = _IN_UNITS.sub(" ", rest)
-    rest = _MEASURE.sub(" ", rest)
+    rest = _MEASURE.sub(f" {MEASURED} ", rest)
     return _CUES.sub(" ", rest)
 
 

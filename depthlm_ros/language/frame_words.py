@@ -12,6 +12,8 @@ from depthlm_ros.language.question_checks import UnclearError
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.tasks import Task
 
+MEASURED = "¤"
+"""Stands where the words for what is measured were taken out of a text."""
 PREPOSITIONS = frozenset(
     """on in under underneath behind near beside besides above below over inside within against
     beneath beyond outside around across along through with without left-of right-of next-to
@@ -103,10 +105,10 @@ _OVER_THERE = re.compile(
 )
 _NOT_A_LABEL = frozenset(
     """other next first second third last previous same following opposite neighbour neighbor
-    neighboring neighbouring ghost shadow shadows reflection reflections copy owner
-    surroundings surrounding rest half inside outside interior map plan chart mirror list
-    scale screen everything anything whatever nothing nearby twin pair distance how was were
-    did had been being will is are would could should might may do does if because until
+    neighboring neighbouring neighbourhood neighborhood vicinity area region ghost shadow shadows
+    reflection reflections copy owner surroundings surrounding rest half inside outside
+    interior map plan chart mirror list scale screen everything anything whatever nothing nearby
+    twin pair distance how was were did had been being will is are would could should might may do does if because until
     when while who whose why not no never always again""".split()
 )
 _OF_COMPONENT = {
@@ -147,8 +149,9 @@ _OF_AN_OBJECT = re.compile(
     r"\b[\w'-]+ of (?:the |this |that |an? )?(?:object|thing|one|something|whatever)s? "
     r"(?:at|under|in|on) <"
 )
+_BEFORE_A_NAME = frozenset("is are to of from reach and at in".split())
 _MAX_LABEL = 5
-_WORD = re.compile(r"<[a-z]+>|[^\W\d_][\w'/&-]*|\d\w*")
+_WORD = re.compile(r"<[a-z]+>|¤|[^\W\d_][\w'/&-]*|\d\w*")
 
 
 def without_manner(rest: str, task: Task) -> str:
@@ -171,18 +174,23 @@ def check_frame(pieces: list[tuple[str, list[str]]], task: Task, component: str)
     allowed = _FRAME | _OF_COMPONENT.get(component, frozenset())
     if task in (Task.SPEED, Task.TIME):
         allowed |= _GOING
+    several = sum(bool(name) or "<p>" in text or "<g>" in text for text, name in pieces) > 1
     for text, name in pieces:
         if _EXTENT_OF.search(text) or _OF_AN_OBJECT.search(text):
             _refuse(text, StatusError)
         words = _WORD.findall(text)
+        if several and name and f"{name[-1]} {MEASURED}" in " ".join(words):
+            _refuse(" ".join(name), StatusError)  # "the braking distance to ..."
         for word in name:
             if word in words:
                 words.remove(word)
+        words = [word for word in words if word != MEASURED or "<p>" in words or "<g>" in words]
         if any(word in ("<p>", "<g>") for word in words):
             strange, error = _outside_labels(words, allowed), StatusError
         else:
             error = UnclearError
-            strange = [w for w in words if w[0] != "<" and w not in allowed | POINT_WORDS]
+            vague = POINT_WORDS if {"<a>", "<c>"} & set(words) else frozenset()
+            strange = [w for w in words if w[0] != "<" and w not in allowed | vague]
         if strange:
             _refuse(" ".join(strange), error)
 
@@ -228,7 +236,7 @@ def _outside_labels(words: list[str], allowed: frozenset) -> list[str]:
     for k in [i for i, word in enumerate(words) if word in ("<p>", "<g>")]:
         for i in (*_label_before(words, k, allowed), *_label_behind(words, k, allowed)):
             left[i] = "<>"
-    return [word for word in left if word[0] != "<" and word not in allowed]
+    return [word for word in left if word[0] not in f"<{MEASURED}" and word not in allowed]
 
 
 def _label_before(words: list[str], k: int, allowed: frozenset) -> range:
@@ -238,11 +246,14 @@ def _label_before(words: list[str], k: int, allowed: frozenset) -> range:
         end -= 1
     joined = end < k
     begin = end
-    while begin > 0 and (
-        words[begin - 1] not in allowed or words[begin - 1] in POINT_WORDS | {"of", "the"}
+    while (
+        begin > 0
+        and words[begin - 1] != MEASURED
+        and (words[begin - 1] not in allowed or words[begin - 1] in POINT_WORDS | {"of", "the"})
     ):
         begin -= 1
-    if not joined and not DETERMINERS & set(words[max(begin - 1, 0) : end]):
+    sure = joined and (begin == 0 or words[begin - 1] in _BEFORE_A_NAME)
+    if not sure and not DETERMINERS & set(words[max(begin - 1, 0) : end]):
         return range(0)
     return _as_label(words, begin, end, words[k] == "<p>" and joined)
 

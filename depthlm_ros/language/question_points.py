@@ -18,13 +18,25 @@ _BESIDE = re.compile(
 """Words between a thing and a point beside which it is."""
 
 
+_THIS = re.compile(
+    r"\b(?:it(?= (?:is )?from\b)|this(?= *(?:from|to|and|or|than|is)\b| *(?:,|\W*$))|"
+    r"that(?= *(?:from|to|and|or|than)\b| *(?:,|\W*$)))"
+)
+"""Says "this" of the one point that was given."""
+_JOINTS_OF_TWO = ("from", "than", "and", "between", "or", "plus")
+_ONE_OF_TWO = frozenset("first second other one point pixel two them these those".split())
+
+
 def points_of(kind: Kind, given: list, found: list) -> tuple[Task, list, bool]:
     """Return the task, its points and phrases in order, and whether a point was assumed.
 
     What came beside the question goes where the text points at it, else before the rest. Where
     there are pixels enough, the words are their labels.
     """
-    targets, pieces = read_targets(without_manner(kind.rest, kind.task), found)
+    rest = without_manner(kind.rest, kind.task)
+    if len(given) == 1 and "<g>" not in rest:
+        rest = _THIS.sub("<g>", rest, count=1)
+    targets, pieces = read_targets(rest, found)
     check_frame(pieces, kind.task, kind.component)
     others = [t for t in targets if not (isinstance(t.item, Phrase) and t.item.is_ourselves)]
     two = kind.two
@@ -67,7 +79,7 @@ def _placed(targets: list, task: Task, kind: Kind, given: list) -> list:
     if len(pixels) < task.points and pointed <= len(given):
         return points
     if pointed <= len(given):
-        _refuse_dropped([t for t in targets if not _is_one_of_two(t, given)])
+        _refuse_dropped(targets, given)
     return pixels
 
 
@@ -86,11 +98,11 @@ def _is_one_of_two(target, given: list) -> bool:
     return (
         len(given) == 2
         and isinstance(target.item, Phrase)
-        and set(target.item.words) <= {"first", "second", "other", "one", "point", "pixel", "two"}
+        and set(target.item.words) <= _ONE_OF_TWO
     )
 
 
-def _refuse_dropped(targets: list) -> None:
+def _refuse_dropped(targets: list, given: list) -> None:
     """Refuse a thing that is no label of a point, where the points given are enough.
 
     A label stands beside its point, with no more than a comma between them.
@@ -98,11 +110,12 @@ def _refuse_dropped(targets: list) -> None:
     for before, target, behind in zip(
         [None, *targets], targets, [*targets[1:], None], strict=False
     ):
-        if not isinstance(target.item, Phrase):
+        if not isinstance(target.item, Phrase) or _is_one_of_two(target, given):
             continue
         follows = before and not isinstance(before.item, Phrase) and not target.joint
         leads = behind and not isinstance(behind.item, Phrase) and not behind.joint
-        if not (follows or leads or len(targets) == 1):
+        alone = len(targets) == 1 and target.joint not in _JOINTS_OF_TWO
+        if not (follows or leads or alone):
             words = " ".join(target.item.words)
             raise StatusError(
                 Code.BAD_QUESTION,

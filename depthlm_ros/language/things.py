@@ -171,7 +171,7 @@ def read_targets(rest: str, points) -> tuple[list[Target], list]:
     joint = ""
     for index, piece in enumerate(_SPLIT.split(rest)):
         if index % 2:  # what joins the pieces on its two sides
-            joint = piece if piece[0].isalpha() else joint
+            joint = piece if piece[0].isalpha() or piece == "<n>" else joint
             continue
         items = _items_of(piece, waiting)
         if joint == "from" and not items:

@@ -47,6 +47,8 @@ UNSUPPORTED = [
         (
             r"\b(?:closer|nearer|farther|further) (?:away )?(?:to|from) (?!(?:me|us|you|the robot|"
             r"the camera|our|my)\b)(?:the |this |that |an? |<)|\bthan (?:to|from)\b|"
+            r"(?<!from )(?<!between )(?<!from the )(?<!between the )\b(?:closest|nearest) "
+            r"(?:(?!to\b|from\b)[\w-]+ ){1,3}to (?:the|this|that|an?|<)|"
             r"\bwhich\b.*\b(?:closest|nearest|farthest|furthest) (?:to|from) (?:the|this|<)|"
             r"\bthere\b.*\b(?:closer|nearer|farther|further) than\b",
             "only distances from the camera are compared: ask for the two distances",
@@ -67,6 +69,8 @@ UNSUPPORTED = [
             "weights, ages and temperatures are not measured: ask for distances and times",
         ),
         (
+            r"\bdepth of (?:the |an? )?(?:water|holes?|snow|pit|pool|puddle|ditch|trench|river|"
+            r"lake|sea|drawer|shelf|cupboard)\b|"
             r"\bhow (?:big|large|thick|small|steep|flat)\b|"
             r"\b(?:the|what|its) (?:size|thickness|area|volume|length|diameter|radius|"
             r"circumference|"
@@ -164,7 +168,7 @@ UNSUPPORTED = [
         (
             r"\bhow many (?:pixels|steps|paces|times|chairs away|car lengths|floors|stories|"
             r"storeys)\b|\b(?:in|of) (?:pixels|steps|paces|car lengths)\b"
-            r"|\bpixel distance\b",
+            r"|\bpixel distance\b|\bapart\b.*\bon (?:the |my )?screen\b",
             r"this unit is not offered: distances are in metres, or in feet, inches, yards and "
             r"miles",
         ),

@@ -98,17 +98,7 @@ def main(args: list[str] | None = None) -> None:
     tokenizer, network = _model(options)
     network.to(device)
     pools = _pools(options, device)
-    real = (
-        real_frames.load(
-            options.real_frames,
-            _weights(options.real_frames),
-            network.config.canonical_focal_px,
-            device,
-            LEFT_OUT,
-        )
-        if options.real_frames
-        else None
-    )
+    real = _real_frames(options.real_frames, network.config.canonical_focal_px, device)
     sizes = {"sizes": (tuple(options.size),)} if options.size else {}
     batches = Batches(
         pools,
@@ -162,10 +152,13 @@ def _pretrained(path: Path) -> dict:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _weights(folder: Path) -> dict:
-    """Return how often each set in a folder is drawn, by its name."""
+def _real_frames(folder: Path | None, focal_px: float, device) -> real_frames.RealFrames | None:
+    """Return the photographs of every set in a folder but those kept for measuring."""
+    if folder is None:
+        return None
     names = sorted(path.parent.name for path in folder.glob("*/meta.json"))
-    return {name: REAL_WEIGHTS.get(name, OTHER_WEIGHT) for name in names}
+    weights = {name: REAL_WEIGHTS.get(name, OTHER_WEIGHT) for name in names}
+    return real_frames.load(folder, weights, focal_px, device, LEFT_OUT)
 
 
 def _pools(options, device) -> list[ScenePool]:
