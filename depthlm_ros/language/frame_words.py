@@ -105,11 +105,12 @@ _OVER_THERE = re.compile(
 )
 _NOT_A_LABEL = frozenset(
     """other next first second third last previous same following opposite neighbour neighbor
-    neighboring neighbouring neighbourhood neighborhood vicinity area region ghost shadow shadows
-    reflection reflections copy owner surroundings surrounding rest half inside outside
-    interior map plan chart mirror list scale screen everything anything whatever nothing nearby
-    twin pair distance how was were did had been being will is are would could should might may do does if because until
-    when while who whose why not no never always again""".split()
+    neighboring neighbouring neighbourhood neighborhood vicinity area region ghost shadow
+    shadows reflection reflections copy owner surroundings surrounding rest half inside
+    outside interior map plan chart mirror list scale screen everything anything whatever
+    nothing nearby twin pair distance how was were did had been being will is are would
+    could should might may do does if because until when while who whose why not no never
+    always again""".split()
 )
 _OF_COMPONENT = {
     "axis": frozenset(("forward", "backward")),
