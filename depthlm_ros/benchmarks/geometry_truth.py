@@ -47,6 +47,17 @@ class TrueView:
         levels, counts = np.unique(near, return_counts=True)
         return float(levels[counts.argmax()]) if len(levels) else float("nan")
 
+    def level_surface_share(self) -> float:
+        """Return the share of all pixels on the largest level surface below the camera.
+
+        At whatever height: a table's top that fills the view, its legs and the floor out of sight,
+        is a ground by all that depth can tell.
+        """
+        z = self.to_world(self.depth_map.points())[..., 2]
+        below = np.round(z[z < self.camera_height_m - 0.03], 3)
+        counts = np.unique(below, return_counts=True)[1]
+        return float(counts.max(initial=0) / z.size)
+
     def level_share(self) -> float:
         """Return the share of all pixels that see that surface."""
         z = self.to_world(self.depth_map.points())[..., 2]
@@ -193,12 +204,16 @@ class FinerView:
             box.from_camera(points), rays[known] @ box.axes.T, box.from_camera(np.zeros(3)), box
         )
 
-    def nearest_m(self, grow_m: float = 0.0) -> float:
-        """Return x of the nearest surface within the box, grown to the sides and above; or Inf."""
+    def nearest_m(self, grow_m: float = 0.0, rays: int = 1) -> float:
+        """Return x of the nearest surface within the box, grown to the sides and above; or Inf.
+
+        ``rays``: so many of the rays must meet it.
+        """
         low, high = self.box.limits()
         low, high = low - (0, grow_m, 0), high + (0, grow_m, grow_m)
         inside = ((self.points >= low) & (self.points <= high)).all(axis=1)
-        return float(self.points[inside, 0].min()) if inside.any() else float("inf")
+        ahead = np.sort(self.points[inside, 0])
+        return float(ahead[rays - 1]) if len(ahead) >= rays else float("inf")
 
     def has_drop(self, depth_m: float) -> bool:
         """Return whether a ray passes through the floor below the box to something lower."""

@@ -22,7 +22,7 @@ _STRIDE_PX = 4
 _BASELINE = 3
 _CANDIDATES = 64
 _SCORED = 1200
-_SHARES = np.array([1.0, 0.5, 0.25, 0.125, 0.0625])
+_SHARES = 0.5 ** np.arange(7)
 _DENSITY = -0.35
 _BELOW_M = 0.25
 """What lies so far below a plane speaks against its being the ground; a step down does not."""
@@ -200,7 +200,8 @@ def _best(planes: np.ndarray, samples: _Samples, settings: GroundSettings) -> tu
     """Return the plane with most points on it and fewest below it, and its band [m].
 
     Points a band are weighed by band ** -0.35: of a precise map the narrowest band wins, so that a
-    kerb is not averaged into the road; of a noisy one (normal errors) the band of two deviations.
+    kerb or a rug is not averaged into the ground; of a noisy one (normal errors) the band of two
+    deviations.
     """
     some = samples.points[:: max(1, len(samples.points) // _SCORED)].astype(np.float32)
     planes = planes.astype(np.float32)

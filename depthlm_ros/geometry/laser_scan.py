@@ -8,11 +8,15 @@ beyond the range may, by its depth's interval, stand within.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from depthlm_ros.geometry.depth_map import ray_axes
 from depthlm_ros.geometry.obstacles import ObstacleMap
+
+_PLACES = 128
+"""Of a beam's table of tangents: a bearing is right to this part of a beam."""
 
 
 @dataclass(frozen=True)
@@ -80,20 +84,29 @@ def scan_of(obstacles: ObstacleMap, rules: ScanRules | None = None) -> Scan:
     farthest = rules.range_max_m * (ratio if ratio >= 1 else rules.assumed_ratio_90)
     x, y = ray_axes(obstacles.depth_map.camera)
     x, y = np.broadcast_to(x, obstacles.depth_m.shape), np.broadcast_to(y, obstacles.depth_m.shape)
-    # Every second row will do: ObstacleMap has spread the rim of each obstacle by a pixel.
-    band = obstacles.in_band(rules.max_height_m)[::2]
-    z = obstacles.depth_m[::2][band]
-    fan.take(nearest, x[::2][band] * z, y[::2][band] * z, z, farthest)
+    band = obstacles.in_band(rules.max_height_m)
+    z = obstacles.depth_m[band]
+    fan.take(nearest, x[band] * z, y[band] * z, z, farthest)
     if rules.mark_drops and obstacles.drop.any():
         rims = obstacles.drop_points(0.0)
         fan.take(nearest, rims[:, 0], rims[:, 1], rims[:, 2], farthest)
     empty = nearest == np.inf
     nearest[nearest > np.float32(rules.range_max_m)] = np.nan  # free, or perhaps within range
     if empty.any():
-        nearest[empty] = np.where(fan.known_free(obstacles, x, y)[empty], np.inf, np.nan)
+        free = fan.known_free(obstacles, x, y) & ~_beside_a_near_thing(nearest, rules.range_max_m)
+        nearest[empty] = np.where(free[empty], np.inf, np.nan)
     return Scan(
         nearest, fan.first_rad, fan.step_rad, rules.range_min_m, rules.range_max_m, fan.axes
     )
+
+
+def _beside_a_near_thing(nearest: np.ndarray, range_max_m: float) -> np.ndarray:
+    """Tell which beams (N,) have a neighbour that ends within the range.
+
+    The rim of what ends there may reach half a pixel into such a beam, between two of its rays.
+    """
+    near = np.pad(nearest <= np.float32(range_max_m), 1)
+    return near[:-2] | near[2:]
 
 
 @dataclass(frozen=True)
@@ -139,10 +152,20 @@ class _Fan:
 
     def _beam(self, ahead: np.ndarray, left: np.ndarray) -> np.ndarray:
         """Return the beam of each level direction; below 0 or ``beams`` and more: outside."""
-        beam = np.arctan2(left, ahead)
-        beam -= np.float32(self.first_rad - self.step_rad / 2)
-        beam *= np.float32(1.0 / self.step_rad)
-        return np.floor(beam, out=beam).astype(np.int32)
+        widest = max(abs(self.first_rad), abs(self.first_rad + self.step_rad * self.beams))
+        if widest > 1.4 or ahead.size < 1000 or not float(ahead.min()) > 0:
+            beam = np.arctan2(left, ahead)
+            beam -= np.float32(self.first_rad - self.step_rad / 2)
+            beam *= np.float32(1.0 / self.step_rad)
+            return np.floor(beam, out=beam).astype(np.int32)
+        # Ahead of the camera the bearing grows with left / ahead: arctan2 of every point would
+        # take longer than all the rest of a scan.
+        lowest, per_place, beams = _beam_table(self.first_rad, self.step_rad, self.beams)
+        place = left / ahead
+        place -= np.float32(lowest)
+        place *= np.float32(per_place)
+        np.clip(place, 0, len(beams) - 1, out=place)
+        return beams[place.astype(np.int32)]
 
     def _level(
         self, axis: int, x: np.ndarray, y: np.ndarray, z: np.ndarray | np.float32
@@ -189,6 +212,21 @@ class _Fan:
         beam = self._beam(self._level(0, *rays), self._level(1, *rays))
         inside = (beam >= 0) & (beam < self.beams)
         return np.bincount(beam[inside], minlength=self.beams)
+
+
+@lru_cache(maxsize=4)
+def _beam_table(first_rad: float, step_rad: float, beams: int) -> tuple:
+    """Return (lowest, places per unit, beams (K,)): the beam by the tangent of the bearing.
+
+    ``_PLACES`` places a beam, so that a bearing is right to that part of a beam; the outermost
+    places are outside, -1 and ``beams``.
+    """
+    ends = np.tan([first_rad - step_rad / 2, first_rad + (beams - 0.5) * step_rad])
+    width = (ends[1] - ends[0]) / (_PLACES * beams)
+    tangent = ends[0] + width * (np.arange(-1, _PLACES * beams + 1) + 0.5)
+    found = np.floor((np.arctan(tangent) - first_rad) / step_rad + 0.5).astype(np.int32)
+    found[0], found[-1] = -1, beams
+    return float(ends[0] - width), float(1.0 / width), found
 
 
 def _enters_band(

@@ -76,9 +76,11 @@ class ObstacleMap:
         front, behind = _foreground(depth, finite, obstacle, rules, reach)
         obstacle |= behind
         if behind.any():
-            rows, columns = np.nonzero(behind)
-            slope = (height[rows, columns] - ground.height_m) / depth[rows, columns]
-            height[rows, columns] = front[rows, columns] * slope + ground.height_m
+            x, y = (
+                np.broadcast_to(part, depth.shape)[behind] for part in ray_axes(depth_map.camera)
+            )
+            slope = ground.up[0] * x + ground.up[1] * y + ground.up[2]
+            height[behind] = front[behind] * slope + ground.height_m
         with np.errstate(invalid="ignore"):
             drop = (height < deepest) & finite & ~obstacle
         return cls(
@@ -142,9 +144,12 @@ def _foreground(
     rules: ObstacleRules,
     reach_px: int,
 ) -> tuple:
-    """Return the depth with the obstacle's beside each obstacle's rim, and where, bool."""
+    """Return the depth with the obstacle's beside each obstacle's rim, and where, bool.
+
+    Before the sky (+Inf) as before anything else; what is unknown stays so.
+    """
     kernel = np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)
     near = cv2.erode(np.where(obstacle, depth, _FAR), kernel)
     with np.errstate(invalid="ignore"):
-        behind = (depth > near * np.float32(rules.edge_ratio)) & finite
+        behind = (depth > near * np.float32(rules.edge_ratio)) & (near < _FAR)
     return np.where(behind, near, depth), behind

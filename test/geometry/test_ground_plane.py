@@ -109,3 +109,22 @@ def test_random_scenes():
     assert table.counts["beyond 2 % or 0.5 degrees"] == 0
     assert table.counts["not found"] == 0
     assert table.percentile("height", 100) < 0.02 and table.percentile("tilt", 100) < 0.5
+
+
+def test_a_rug_of_one_centimetre_does_not_tilt_the_floor():
+    """Scene 122: 5 % of the view is floor, 4 % a rug on it; the plane lay askew between both.
+
+    It is that of the one or the other, 1 cm of the camera's 1.16 m apart.
+    """
+    table = bench_ground(1, 122)
+    assert table.counts["with ground"] == 1
+    assert min(abs(table.errors["height"][0] + off) for off in (0.0, 0.01 / 1.1624)) < 0.0005
+    assert table.errors["tilt"][0] < 0.05
+
+
+def test_no_ground_is_found_where_none_is():
+    """Scene 131 shows a level table's top alone: a ground for who does not know the height."""
+    table = bench_ground(1, 131)
+    assert table.counts["without ground"] >= 1
+    assert table.counts["ground where none is, height known"] == 0
+    assert table.counts["ground where no level surface is"] == 0

@@ -5,7 +5,7 @@ import pytest
 
 from depthlm_ros.benchmarks.geometry import bench_scan
 from depthlm_ros.geometry.depth_map import DepthMap
-from depthlm_ros.geometry.laser_scan import ScanRules, scan_of
+from depthlm_ros.geometry.laser_scan import ScanRules, _Fan, scan_of
 from depthlm_ros.geometry.obstacles import ObstacleMap
 
 BAND = ScanRules(range_max_m=6.0)
@@ -174,3 +174,34 @@ def test_random_scenes():
     counts = bench_scan(6).counts
     assert counts["finite"] > 300 and counts["free although it is not"] == 0
     assert counts["beyond 1 cm + 1 %"] <= 0.002 * counts["finite"]
+
+
+@pytest.mark.parametrize("seed", [27, 3005, 3034, 3042])
+def test_thin_and_cut_off_things_end_their_beams(seed):
+    """Scenes with a thing in the last row alone, or at the rim of a beam that was free before."""
+    table = bench_scan(1, seed)
+    assert table.counts["finite"] > 100
+    assert table.counts["beyond 1 cm + 1 %"] == 0
+    assert table.counts["free although it is not"] == 0
+
+
+def test_a_beam_beside_a_thing_is_not_known_to_be_free(world):
+    """A post before the sky: the beams at its sides are unknown, those farther out free."""
+    post = world.but(pitch=0.0, boxes=(((2.0, 2.1), (-0.1, 0.1), (0.0, 3.0)),))
+    ranges = scan(post).ranges_m
+    hit = np.flatnonzero(np.isfinite(ranges))
+    assert len(hit) and (np.diff(hit) == 1).all()
+    assert np.isnan(ranges[[hit[0] - 1, hit[-1] + 1]]).all()
+    assert np.isposinf(ranges[[hit[0] - 3, hit[-1] + 3]]).all()
+
+
+def test_a_bearing_by_the_table_is_that_of_arctan2(world):
+    """Directions between the beams' edges, against the angle itself; and outside of the fan."""
+    fan = _Fan.of(ObstacleMap.of(world.depth_map(), world.ground), BAND)
+    rng = np.random.default_rng(0)
+    wanted = rng.integers(-1, fan.beams + 1, 4000)
+    angle = fan.first_rad + fan.step_rad * (wanted + rng.uniform(-0.49, 0.49, 4000))
+    reach = rng.uniform(0.2, 9.0, 4000)
+    ahead, left = (reach * part for part in (np.cos(angle), np.sin(angle)))
+    found = fan._beam(ahead.astype(np.float32), left.astype(np.float32))
+    np.testing.assert_array_equal(np.clip(found, -1, fan.beams), wanted)

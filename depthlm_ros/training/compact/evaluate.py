@@ -13,8 +13,8 @@ from depthlm_ros.models.compact.model import CompactDepthVLM
 from depthlm_ros.models.compact.network import CompactModule
 from depthlm_ros.training.compact.real_frames import read_set
 
-LEFT_OUT = ("fchen_rs",)
-"""Real frames that are kept for measuring: the ones taken by RealSense cameras."""
+LEFT_OUT = ("fchen_rs", "ling_")
+"""Real frames that are kept for measuring: RealSense ones of one home, Orbbec ones of 7 places."""
 KEPT = ("delta1", "delta1_scaled", "abs_rel")
 POINTS = 400
 

@@ -184,8 +184,9 @@ def _samples(options, focal_px: float) -> dict:
     if options.photographs:
         samples["photographs"] = list(photographs(options.photographs))
     if options.real_frames:
-        folder = Path(options.real_frames) / "misc_clean_indoor"
-        samples["left_out"] = list(left_out_frames(folder, focal_px))
+        for meta in sorted(options.real_frames.glob("*/meta.json")):
+            if kept := list(left_out_frames(meta.parent, focal_px)):
+                samples[f"left out of {meta.parent.name}"] = kept
     return samples
 
 
