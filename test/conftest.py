@@ -23,6 +23,7 @@ NODES = {"ros", "start_node", "start_camera", "start_lasting_camera"}
 """Fixtures that start ROS, or nodes as processes."""
 PROCESSES = (
     "cli/test_doctor.py",
+    "cli/test_doctor_camera.py",
     "datasets/test_curation_runs.py",
     "model_process",
     "demo/test_demo.py",

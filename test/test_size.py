@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "depthlm_ros"
 FILES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted(Path(__file__).resolve().parent.rglob("*.py"))
 MODULE_LINES, FUNCTION_LINES = 350, 50
 
 
@@ -22,6 +23,11 @@ def test_modules_and_functions_are_short(file):
     text = file.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= MODULE_LINES
     assert [f for f, lines in functions(ast.parse(text)) if lines > FUNCTION_LINES] == []
+
+
+def test_test_files_are_short():
+    long = {file.name for file in TESTS if len(file.read_text().splitlines()) > MODULE_LINES}
+    assert not long
 
 
 def test_a_long_function_would_be_found():

@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 from PIL import Image
+from sampling_draws import Draws, picture, view_of
 
 from depthlm_ros.datasets.depthlm_sampling import (
     SamplingConfig,
@@ -14,36 +15,12 @@ from depthlm_ros.datasets.depthlm_sampling import (
     nearest_kept,
     off_the_border,
     squeezed,
-    unified,
 )
 from depthlm_ros.datasets.depthlm_tasks import check_tasks
 from depthlm_ros.datasets.mixture import Mixture, Shuffled, scannet_part
 from depthlm_ros.datasets.readers import AnnotationFile
-from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.prompting.marker import Marker
 from depthlm_ros.status import StatusError
-
-
-class Draws:
-    """A generator that says what it is told, and notes what it was asked."""
-
-    def __init__(self, *values):
-        self.values, self.asked = list(values), []
-
-    def uniform(self, low, high):
-        """Note the range; return the next value."""
-        self.asked.append((low, high))
-        return self.values.pop(0)
-
-
-def picture(width, height):
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    return Image.fromarray(np.stack([x % 256, y % 256, (x + y) % 256], -1).astype(np.uint8))
-
-
-def view_of(width, height, fx, pixels, focal=1000.0):
-    camera = PinholeCamera(fx, fx * 1.25, 100.0, 50.0, width, height)
-    return unified(picture(width, height), camera, pixels, focal)
 
 
 def test_the_unified_focal_length_scales_everything_by_fx_and_truncates():

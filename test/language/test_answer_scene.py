@@ -1,93 +1,21 @@
 """Questions about named things: a model that says where, and depth that says how far, by hand."""
 
 import dataclasses
-import json
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from fake_scene import CAMERA, FakeScene, ask, distance
 
-from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.ground_plane import GroundPlane
 from depthlm_ros.geometry.obstacles import ObstacleMap, ObstacleRules
 from depthlm_ros.interval import Interval, IntervalKind
-from depthlm_ros.language.answer_scene import answer_scene
 from depthlm_ros.language.free_distance import Body, answer_way
 from depthlm_ros.language.grounding import singular
-from depthlm_ros.language.question import Able, read_any_question, read_question
-from depthlm_ros.language.things import region_thing
-from depthlm_ros.models.base import QWEN3_VL_BOXES
+from depthlm_ros.language.question import Able, read_question
 from depthlm_ros.point_readings import sample_points
-from depthlm_ros.status import Code, StatusError
-
-CAMERA = PinholeCamera(400.0, 400.0, 319.5, 239.5, 640, 480)
-ABLE = Able.THINGS | Able.WAYS
-# a wall at 8 m, and upright boards in front: name -> (left, top, right, bottom) px, depth [m]
-BOARDS = {
-    "chair": [((100, 200, 199, 299), 2.0), ((400, 150, 439, 189), 4.0)],
-    "table": [((250, 200, 349, 299), 3.0)],
-    "lamp": [((500, 50, 539, 149), 2.5)],
-    "door": [((600, 100, 640, 400), 6.0)],
-}
-
-
-def world():
-    depth = np.full((480, 640), 8.0, np.float32)
-    for boards in BOARDS.values():
-        for (left, top, right, bottom), z in boards:
-            depth[top : bottom + 1, left : right + 1] = z
-    return DepthMap(depth, CAMERA, 0, "camera", 1.25, 1)
-
-
-@dataclass
-class FakeScene:
-    """Boxes by name in Qwen3-VL's form, or whatever ``replies`` says."""
-
-    replies: dict = field(default_factory=dict)
-    form: object = QWEN3_VL_BOXES
-    size: tuple = (640, 480)
-    shown_size: tuple = (640, 480)
-    camera: PinholeCamera = CAMERA
-    body: Body = Body()
-    rgb: object = None
-
-    def __post_init__(self):
-        self.depth_map, self.asked = world(), []
-
-    def ask(self, prompt, mirrored=False):
-        """Answer as the model would."""
-        self.asked.append((prompt, mirrored))
-        name = prompt.removeprefix("Locate every ").partition(",")[0]
-        if (name, mirrored) in self.replies:
-            return self.replies[name, mirrored]
-        boxes = []
-        for (left, top, right, bottom), _ in BOARDS.get(name, []):
-            edges = np.array([left - 0.5, top - 0.5, min(right, 639) + 0.5, bottom + 0.5])
-            if mirrored:
-                edges[[0, 2]] = 639 - edges[[2, 0]]
-            shares = (edges + 0.5) / [640, 480, 640, 480] * 1000
-            boxes.append({"bbox_2d": shares.tolist(), "label": name})
-        return json.dumps(boxes)
-
-    def read(self, pixels):
-        """Read the true depth."""
-        return sample_points(self.depth_map, pixels)
-
-    def as_taken(self, pixel):
-        """Return it as it is: no lens."""
-        return pixel
-
-    rectified = as_taken
-
-
-def ask(text, pixels=(), scene=None, verify=False):
-    return answer_scene(read_question(text, pixels, able=ABLE), scene or FakeScene(), verify)
-
-
-def distance(u, v, z):
-    return z * math.sqrt(1 + ((u - 319.5) / 400) ** 2 + ((v - 239.5) / 400) ** 2)
+from depthlm_ros.status import Code
 
 
 def test_a_named_thing_is_found_and_measured_in_its_own_foreground():
@@ -308,53 +236,3 @@ def test_a_model_of_single_points_has_no_ways_and_no_extents():
     assert ask("How far can I go?", scene=scene).code == Code.UNSUPPORTED
     assert ask("How tall is the table?", scene=scene).code == Code.UNSUPPORTED
     assert ask("How far is the table?", scene=scene).success
-
-
-TABLE = region_thing(245, 195, 110, 110)  # 250..349, 200..299 with a rim of the wall
-
-
-@pytest.mark.parametrize(
-    "text", ["How far is this?", "How far is the brown thing?", "Distance to this point?"]
-)
-def test_a_given_region_is_measured_in_its_foreground_whatever_it_is_called(text):
-    scene = FakeScene(form=None)  # no model needs to find anything
-    answer = answer_scene(read_question(text, [TABLE]), scene)
-    assert answer.code == Code.OK, answer.text
-    u, v = answer.evidence[0].pixel
-    assert 251 <= u <= 348 and 201 <= v <= 298
-    assert answer.value == pytest.approx(distance(u, v, 3.0)) and not scene.asked
-    assert "Understood: region at (" in answer.sentence
-
-
-def test_a_region_has_a_height_and_a_neighbour():
-    tight = region_thing(250, 200, 100, 100)
-    height = answer_scene(read_question("How high is this?", [tight]), FakeScene(form=None))
-    assert height.value == pytest.approx(100 / 400 * 3.0, rel=0.01)
-    apart = ask("How far is this from the door?", [tight])
-    assert apart.code == Code.OK and apart.value > 3.0
-    chair = ask("Which is nearer, this or the left chair?", [tight])
-    assert "left chair" in chair.sentence or "chair" in chair.sentence
-
-
-def test_things_are_counted_in_the_region():
-    left, right = region_thing(0, 0, 320, 480), region_thing(320, 0, 320, 480)
-    assert ask("How many chairs are there?").value == 2
-    for part in (left, right):
-        answer = ask("How many chairs are there?", [part])
-        assert answer.value == 1, answer.text
-    assert ask("Is there a table?", [left]).value == 1
-    assert ask("Is there a lamp?", [left]).value == 0
-
-
-@pytest.mark.parametrize("sides", [(0, 0, 0, 5), (3, 3, 5, 0), (3, 3, 5, -1)])
-def test_a_region_without_an_extent_is_refused(sides):
-    with pytest.raises(StatusError, match="must have a width and a height"):
-        region_thing(*sides)
-
-
-def test_free_ways_and_free_words_are_about_the_whole_image():
-    with pytest.raises(StatusError, match="leave the pixels out"):
-        ask("How far is the way free ahead?", [TABLE])
-    question = read_any_question("What colour is it?", [TABLE], able=ABLE)
-    with pytest.raises(StatusError, match="and a region"):
-        question.check(writes=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from stock_inputs import stock_and_ours, stock_inputs
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.models import registry
@@ -211,29 +212,8 @@ def test_two_pictures_in_one_question_are_the_stock_reading(model):
     layout = network.layout(asked.question, grids)
     features = torch.cat([network.features(*one) for one in seen], dim=1)
     ours = network.read(layout.ids[None], layout, features, None).hidden[:, -1]
-    logits = network.model(**_stock_inputs(network, layout, seen)).logits[:, -1]
+    logits = network.model(**stock_inputs(network, layout, seen)).logits[:, -1]
     assert (network.model.lm_head(ours) - logits).abs().max() < 1e-4
-
-
-def _stock_inputs(network, layout, seen):
-    """Return what the stock processor would give the stock model for these pictures."""
-    ids = layout.ids[None]
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    if network.family.axes == 3:
-        twice = [p.view(-1, 3, 1, 196).expand(-1, -1, 2, -1).reshape(-1, 1176) for p, _ in seen]
-        grids = torch.tensor([[1, *grid] for _, grid in seen])
-        return {
-            **inputs,
-            "pixel_values": torch.cat(twice),
-            "image_grid_thw": grids,
-            "mm_token_type_ids": (ids == network.family.image_id).int(),
-        }
-    pixels = []
-    for patches, (rows, columns) in seen:
-        cut = patches.view(rows, columns, 3, 16, 16).permute(2, 0, 3, 1, 4)
-        pixels.append(cut.reshape(3, rows * 16, columns * 16))
-    sizes = torch.tensor([p.shape[1:] for p in pixels])
-    return {**inputs, "pixel_values": torch.stack(pixels), "image_sizes": sizes}
 
 
 def test_reply_is_free_text_and_cannot_speak_for_another(model):
@@ -281,27 +261,15 @@ def test_half_precision_answers(model, reference_checkpoint, dtype):
     assert half.distances(RGB, _camera(model), [(30, 20)])[0].code is Code.OK
 
 
-@torch.inference_mode()
-def _both_logits(model):
-    """Return the last logits of a question about a picture, ours and the stock model's."""
-    network, picture = model.network, torch.from_numpy(RGB)[None]
-    patches, grid = pre.patches_of(picture, model.path, network.dtype)
-    layout = network.layout(prompt().question, (grid,))
-    read = network.read(layout.ids[None], layout, network.features(patches, grid), None)
-    inputs = _stock_inputs(network, layout, [(patches, grid)])
-    stock = network.model(**inputs).logits[:, -1]
-    return network.model.lm_head(read.hidden[:, -1]).float(), stock.float()
-
-
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_errs_no_more_than_stock(model, reference_checkpoint, dtype):
     name = "qwen" if model.network.family.axes == 3 else "pixtral"
     folder = str(reference_checkpoint(f"depthlm_{name}_tiny"))
-    exact, stock_exact = _both_logits(model)
+    exact, stock_exact = stock_and_ours(model, RGB)
     assert (exact - stock_exact).abs().max() < 1e-4
     ours, stock = (
         (logits - exact).abs().mean()
-        for logits in _both_logits(registry.load(folder, "cpu", dtype))
+        for logits in stock_and_ours(registry.load(folder, "cpu", dtype), RGB)
     )
     assert ours <= 1.5 * stock
 

@@ -1,0 +1,45 @@
+"""Recipes of the smallest size, and what a run leaves."""
+
+import json
+
+from safetensors.torch import load_file
+
+from depthlm_ros.training.configs import load_config
+
+COMMON = [
+    "trainer.warmup_steps=0",
+    "trainer.gradient_checkpointing=false",
+    "trainer.logging_steps=1",
+    "trainer.dataloader_num_workers=0",
+    "trainer.disable_tqdm=true",
+    "trainer.save_steps=1000",
+    "dtype=float32",
+]
+
+
+def depthvlm(out, model, data, stage, *more):
+    return load_config(
+        "depthvlm_4b_stage1",
+        [
+            *COMMON,
+            f"out={out}",
+            f"model={model}",
+            f"data=[{{file: {data}}}]",
+            f"depth.stage={stage}",
+            "depth.focal_px=100",
+            "global_batch=4",
+            "per_device_batch=2",
+            "published_batch=4",
+            "published_lr=3e-3",
+            *more,
+        ],
+    )
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def losses(folder):
+    last = sorted(folder.glob("checkpoint-*/trainer_state.json"))[-1]
+    return [e["loss"] for e in json.loads(last.read_text())["log_history"] if "loss" in e]
