@@ -47,7 +47,8 @@ _NOT_OF_A_NAME = re.compile(
     r"her|its|their|two|left|right|top|least)\b)[a-z]+|in (?:whole|full|total|all|average|detail|"
     r"general|fact|reality)|in the (?:worst|best|average) case|in (?:the|an?) mirror|(?:shown|"
     r"depicted|printed|painted|drawn|written|displayed|pictured|mentioned) (?:on|in|by))\b|"
-    r"^(?:travel+ed|covered|driven|walked|remaining)$|^(?:no|nothing|none|nobody|too|very|more|less|enough|several|few|many|most|half|three|four|"
+    r"^(?:travel+ed|covered|driven|walked|remaining)$|"
+    r"^(?:no|nothing|none|nobody|too|very|more|less|enough|several|few|many|most|half|three|four|"
     r"five|six|seven|eight|nine|ten|\d+)\b"
 )
 """What changes the question and names nothing that a box shows."""
