@@ -17,6 +17,27 @@ COMMON = [
 ]
 
 
+def depthlm(out, model, data, *more):
+    entry = f"data=[{{file: {data}, label: z}}]"
+    return load_config(
+        "depthlm_3b",
+        [
+            *COMMON,
+            f"out={out}",
+            f"model={model}",
+            entry,
+            "sampling={focal_px: 60}",
+            "samples=null",
+            "global_batch=4",
+            "per_device_batch=4",
+            "published_batch=4",
+            "published_lr=5e-3",
+            "trainer.max_grad_norm=1.0",
+            *more,
+        ],
+    )
+
+
 def depthvlm(out, model, data, stage, *more):
     return load_config(
         "depthvlm_4b_stage1",
