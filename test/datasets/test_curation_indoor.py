@@ -4,7 +4,6 @@ import json
 import math
 import struct
 import zlib
-from types import SimpleNamespace
 
 import cv2
 import lz4.block
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from curated_trees import depth16, image, lines_of, matterport, one_pixel, text
 from PIL import Image
+from scipy.io import savemat
 
 from depthlm_ros.datasets import sunrgbd
 from depthlm_ros.datasets.readers import AnnotationFile
@@ -102,19 +102,17 @@ def test_sun_rgbd_and_nyu(tmp_path):
     assert vlm["depth_scale"] == 8000 and vlm["depth_path"].endswith("depth_bfx/a.png")
 
 
-def test_sun_rgbds_own_list(tmp_path, monkeypatch):
-    """Read the list that came from MATLAB: paths with `//`, a `/` at the end, another folder."""
+def test_sun_rgbds_own_list(tmp_path):
+    """Read the list in MATLAB's own file: paths with `//`, a `/` at the end, another folder."""
     folders = ("kv2/kinect2data/a", "xtion/sun3ddata/b/b/1", "xtion/sun3ddata/c/2", "kv2/d")
     for folder in folders:
         text(tmp_path / folder / "intrinsics.txt", "50 0 31.5\n0 51 23.5\n0 0 1\n")
         text(tmp_path / folder / "fullres/intrinsics.txt", "99 0 31.5\n0 99 23.5\n0 0 1\n")
     home = "/n/fs/sun3d/data/SUNRGBD/"
     rows = ("kv2/kinect2data/a", "xtion/sun3ddata//b/b/1/", "xtion/elsewhere/2")
-    matlab = SimpleNamespace(
-        loadmat=lambda path, squeeze_me: {"alltrain": np.array([home + row for row in rows])}
-    )
-    text(tmp_path / "allsplit.mat", "")
-    monkeypatch.setattr(sunrgbd, "require", lambda *args: matlab)
+    cells = np.empty((1, len(rows)), object)  # a MATLAB cell array of strings
+    cells[0] = [home + row for row in rows]
+    savemat(tmp_path / "allsplit.mat", {"alltrain": cells, "alltest": cells[:, :1]})
     assert sorted(sunrgbd.SUNRGBD.scenes(tmp_path, "train")) == sorted(folders[:3])
 
 
