@@ -74,7 +74,9 @@ _HOW = re.compile(
 )
 _PART_OF = re.compile(
     r"\b(?:top|bottom|upper part|lower part|edge|half|rest|remainder)s? of\b|"
-    r"\b(?:gap|space|opening|room|clearance)\b(?! (?:heater|shuttle|divider))"
+    r"\b(?:gap|space|opening|room|clearance)\b(?! (?:heater|shuttle|divider))|"
+    r"\b(?:corridor|hallway|hall|aisle|road|street|lane|path|way|pavement|sidewalk|floor|ground|"
+    r"ceiling|price)\b(?! (?:sign|lamp|light|marking|cone|tile|door|board|tag)s?\b)"
 )
 """What has no height or width of its own that a box shows."""
 
@@ -125,7 +127,7 @@ def _of_things(rest: str, quantities, able: bool) -> Kind | None:
     """Return the kind of a question that only a named thing has; FreeKindError for yes-or-no."""
     count, exists = phrases.COUNT.search(rest), phrases.EXISTS.search(rest)
     if able and count and not quantities.lengths_m:
-        what = count["what"] or count["counted"]
+        what = count["what"] or count["counted"] or count["terse"]
         return Kind(Task.COUNT, f"the {what} {rest[count.end() :]}")
     if able and exists and not quantities.lengths_m:
         words = phrases.EXISTS_WORDS.sub(" ", rest)

@@ -46,7 +46,7 @@ def read_way(rest: str, quantities) -> Kind | None:
             "free ways are measured ahead, left and right of the camera, not to a thing or beside "
             "one: ask how far it is, or the service check_clearance with a target",
         )
-    check_way(rest)
+    check_way(rest, task is Task.FREEST)
     sides = {match[1] or "ahead" for match in _SIDE.finditer(rest)}
     sides = {"ahead" if side.startswith("forward") else side for side in sides}
     if task is Task.FREEST:

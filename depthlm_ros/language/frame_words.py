@@ -64,7 +64,7 @@ _FRAME = (
     | DETERMINERS - {"his", "her", "their", "its"}
     | frozenset(
         """
-    about also am and answer approx approximately are at away be both but calculate can chosen
+    about also am and answer approx approximately are at away be both calculate can chosen
     compute could current currently determine distant do does each-other estimate estimated
     exactly far find for from give given has have how i if in is just know lens let lie lies
     located look me measure much need needed now of off only or out please positioned
@@ -86,6 +86,7 @@ _VERB = r"(?:go|walk|drive|travel|move|get|reach|cover|fly)"
 _WE_GO = re.compile(
     rf"\b(?:i|we|you|one|it)(?: (?:must|should|have|need|would|will|do|does|has|needs|am|are))* "
     rf"(?:to )?{_VERB}(?: to (?:reach|get to|be at))?\b|"
+    rf"\b(?:must|needs? to|has to|have to) {_VERB}(?: to (?:reach|get to|be at))?\b|"
     rf"\b(?:it takes(?: me| us)?|needed|required|is it) to {_VERB}(?: to)?\b|\bto {_VERB}\b(?! of)"
 )
 """The way that we go, in a question about its length."""
@@ -124,7 +125,7 @@ _WE = frozenset(
     your now currently please still that""".split()
 )
 _OF_WAY = _WE | frozenset(
-    """able advance ahead any anything area around at available away barrier be before blocked bump
+    """able advance ahead any anything area at available away barrier be before blocked bump
     bumping clear clearance clearest close closest collide colliding collision continue
     corridor crash crashing direction directions distance drivable drive empty enough
     everything far fly first forward forwards free freest from front further hand have head
@@ -196,8 +197,20 @@ def check_frame(pieces: list[tuple[str, list[str]]], task: Task, component: str)
             _refuse(" ".join(strange), error)
 
 
-def check_way(rest: str) -> None:
-    """Refuse a question about a free way that says more than which way."""
+_ANOTHER_WAY = re.compile(r"\b(?:should|must|shall|turn)\b|\bin the (?:room|area|corridor)\b")
+
+
+def check_way(rest: str, freest: bool = False) -> None:
+    """Refuse a question about a free way that says more than which way.
+
+    ``freest``: it asks for the way, "which way should I turn", not how far one is free.
+    """
+    if not freest and (other := _ANOTHER_WAY.search(rest)):
+        raise StatusError(
+            Code.UNSUPPORTED,
+            f"{other[0]!r}: how far a way ahead, left or right is free is measured, no more: ask "
+            "in plain words, as in 'How far can I go ahead?'",
+        )
     strange = [w for w in _WORD.findall(rest) if w[0] != "<" and w not in _OF_WAY]
     if strange:
         raise StatusError(

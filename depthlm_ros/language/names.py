@@ -54,7 +54,8 @@ _NOT_OF_A_NAME = re.compile(
 """What changes the question and names nothing that a box shows."""
 _NOWHERE = re.compile(
     r"\b(?:horizon|sky|infinity|vanishing point)$|"
-    r"^(?:edge|border|corner|side|end|middle|cent(?:re|er)|top|bottom)$"
+    r"^(?:edge|border|corner|side|end|middle|cent(?:re|er)|top|bottom|front|back|rear|inside|"
+    r"image|photo|scene|view|field|danger|hazard|risk|problem|throw|jump)$"
 )
 
 

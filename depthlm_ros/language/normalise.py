@@ -72,6 +72,8 @@ def prepare(text: str) -> str:
     """Tag the points that text points at and take out the camera and what is mere politeness."""
     text = " ".join(text.replace('"', " ").replace("“", " ").replace("”", " ").split())
     text = _TYPO.sub(lambda match: _TYPOS[match[0]], text)
+    text = re.sub(r"^\W*in (?=how many\b)", "", text)
+    text = re.sub(r"\b(?:the )?(?:point|pixel|spot) (?:at|in) (?:the )?<c>", " <c> ", text)
     for pattern, tag in _GIVEN_RES:
         text = pattern.sub(tag, text)
     text = _POLITE.sub(" ", text)

@@ -191,9 +191,13 @@ COUNT = re.compile(
     r"visible|shown|present|here|standing|(?=in |on |at |to ))|\s+(?:do|can|could) (?:you|i|we) "
     r"(?:see|find|count|detect|spot)\b|\s+(?:are )?(?=in (?:the|this) (?:image|picture|scene|room|"
     r"view|photo)))"
+    rf"|^\W*how many (?!{METRES}|(?:milli)?seconds?|minutes?|hours?|degrees?|<|pixels?|points?|"
+    r"steps?|times|images?|frames?|ways?|units?|.*\b(?:do|does|did|can|could|have|has|is|are|be|fit|"
+    r"would|will|need)\b)(?P<terse>[a-z][\w' -]*?)\W*$"
     r"|\b(?:count|number of) (?:all )?(?:the )?(?P<counted>(?!pixels|points).+)$"
 )
 EXISTS = re.compile(
+    r"^\W*any (?!idea)[a-z][\w' -]*\?\W*$|"
     r"^\W*are there (?!enough|more|less|fewer|many|two|three|four|\d)[a-z]|"
     r"^\W*(?:is|are) there (?:an?|any|some|the)\b|^\W*(?:do|can|could) you (?:see|find|detect|"
     r"spot|recogni[sz]e) (?!how|what|where)|"
@@ -202,18 +206,21 @@ EXISTS = re.compile(
     r"^\W*(?:does|do) (?:the|this) (?:image|picture|scene|photo|view) (?:show|contain|have)\b"
 )
 EXISTS_WORDS = re.compile(
-    r"^\W*(?:(?:is|are) there|(?:do|can|could) you (?:see|find|detect|spot|recogni[sz]e)|"
+    r"^\W*(?:(?=any\b)|(?:is|are) there|(?:do|can|could) you (?:see|find|detect|spot|"
+    r"recogni[sz]e)|"
     r"(?:does|do) (?:the|this) (?:image|picture|scene|photo|view) (?:show|contain|have)|is|are)\b|"
     r"\b(?:visible|present|anywhere|somewhere|around|here)\b\W*$"
 )
 HEIGHT = re.compile(
     rf"\bhow many {METRES} (?:tall|high)\b|"
-    r"\bhow (?:tall|high)\b|\b(?:the|what|whats|what's) height\b(?! (?:difference|offset|gap))|"
+    r"\bhow (?:tall|high)\b|(?<=[a-z]) height\W*$|"
+    r"\b(?:the|what|whats|what's) height\b(?! (?:difference|offset|gap))|"
     r"\bheight of\b|'s height\b"
 )
 WIDTH = re.compile(
     rf"\bhow many {METRES} (?:wide|broad)\b|"
-    r"\bhow (?:wide|broad)\b|\b(?:the|what|whats|what's) (?:width|breadth)\b|\bwidth of\b|'s "
+    r"\bhow (?:wide|broad)\b|(?<=[a-z]) width\W*$|"
+    r"\b(?:the|what|whats|what's) (?:width|breadth)\b|\bwidth of\b|'s "
     r"width\b"
 )
 _REPLY_FORMAT = re.compile(

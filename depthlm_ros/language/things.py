@@ -92,7 +92,7 @@ _SELECT = {
 _SELECT_RE = re.compile("|".join(f"(?P<{name}>{words})" for name, words in _SELECT.items()))
 _IMAGE = r"(?:the |this |my )?(?:image|picture|photo(?:graph)?|frame|scene|view|screen)"
 _SIDE = re.compile(
-    rf"(?:,\s*)?\b(?:(?:that|which|who) (?:is|are) )?(?:on|at|to|in|from) (?:the |my |our )?"
+    rf"(?:,\s*)?\b(?:(?:that|which|who) (?:is|are) )?(?:on|at|to|in) (?:the |my |our )?"
     rf"(?:far )?(?P<side>left|right)"
     rf"(?:(?:-| )?hand)?(?: (?:side|half|part))?(?: (?:of|in) {_IMAGE})?\b"
     r"(?!-)(?! (?:of\b|(?!(?:is|are|and|or|than|from|to|in|at|on|away|as|please|now|of)\b)[a-z]))"
