@@ -1,5 +1,6 @@
 """Swept boxes: clear only when known. Distances are worked out by hand in a world of boxes."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from depthlm_ros.geometry.clearance import ClearanceRules, Verdict, check_cleara
 from depthlm_ros.geometry.depth_map import DepthMap
 from depthlm_ros.geometry.obstacles import ObstacleMap, ObstacleRules
 from depthlm_ros.geometry.swept_box import SweptBox
+from depthlm_ros.models.weights.hub import EMBEDDED
 
 AHEAD = (0.0, 0.0, 1.0)
 
@@ -311,4 +313,5 @@ def test_a_model_sees_the_picture_of_a_scene():
     view = true_view(0)
     seen = seen_by("embedded", "cpu")(view)
     assert seen.depth_m.shape == (480, 640) and np.isfinite(seen.depth_m).mean() > 0.9
-    assert seen.ratio_90 == pytest.approx(1.903) and seen.camera == view.depth_map.camera
+    stated = json.loads((EMBEDDED / "config.json").read_text())["ratio_90"]
+    assert seen.ratio_90 == pytest.approx(stated) and seen.camera == view.depth_map.camera

@@ -39,18 +39,17 @@ def figures_of(model, samples) -> dict:
 def publish(options: argparse.Namespace) -> dict:
     """Measure the network as it ships, in half precision, and write it; returns the figures."""
     network, tokenizer = read_start(options.start)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as served:
         model = registry.load(
-            str(write_served(Path(folder), network, tokenizer)), "auto", "float32"
+            str(write_served(Path(served), network, tokenizer)), "auto", "float32"
         )
         figures = {f"{options.scenes} held-out scenes": figures_of(model, scenes(options.scenes))}
         if options.photographs:
             name = f"photographs of {options.photographs.parent.name}"
             figures[name] = figures_of(model, photographs(options.photographs))
-        if options.left_out:
-            name = f"{LEFT} {options.left_out.name}"
-            frames = left_out_frames(options.left_out, network.config.canonical_focal_px)
-            figures[name] = figures_of(model, frames)
+        for folder in options.left_out:
+            frames = left_out_frames(folder, network.config.canonical_focal_px)
+            figures[f"{LEFT} {folder.name}"] = figures_of(model, frames)
     rested_on = {name: row for name, row in figures.items() if not name.startswith(LEFT)}
     widest = max(rested_on, key=lambda name: rested_on[name]["ratio_90"])
     write_served(
@@ -128,7 +127,13 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--history", type=Path, required=True, help="text for the card")
     parser.add_argument("--scenes", type=int, default=200, help="held-out scenes (default 200)")
     parser.add_argument("--photographs", type=Path, help="a .jsonl with labels, to measure too")
-    parser.add_argument("--left-out", type=Path, help="set of real frames with some left out")
+    parser.add_argument(
+        "--left-out",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="sets of real frames with some left out",
+    )
     parser.add_argument("--speaks", action="store_true", help="let it answer in its own words")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(args)

@@ -17,7 +17,7 @@ from depthlm_ros.models.weights.hub import EMBEDDED
 from depthlm_ros.point_readings import marker_points
 from depthlm_ros.status import Code, StatusError
 
-STATED = 1.903  # of the embedded model's config.json: the wider of scenes and photographs
+STATED = json.loads((EMBEDDED / "config.json").read_text())["ratio_90"]
 CAMERA = PinholeCamera(250.0, 250.0, 79.5, 59.5, 160, 120)
 
 
