@@ -132,7 +132,7 @@ def main(args: list[str] | None = None) -> None:
         type=Path,
         nargs="+",
         default=[],
-        help="sets of real frames with some left out",
+        help="sets of real frames, some left out",
     )
     parser.add_argument("--speaks", action="store_true", help="let it answer in its own words")
     parser.add_argument("--threads", type=int, default=1)
