@@ -192,8 +192,8 @@ COUNT = re.compile(
     r"(?:see|find|count|detect|spot)\b|\s+(?:are )?(?=in (?:the|this) (?:image|picture|scene|room|"
     r"view|photo)))"
     rf"|^\W*how many (?!{METRES}|(?:milli)?seconds?|minutes?|hours?|degrees?|<|pixels?|points?|"
-    r"steps?|times|images?|frames?|ways?|units?|.*\b(?:do|does|did|can|could|have|has|is|are|be|fit|"
-    r"would|will|need)\b)(?P<terse>[a-z][\w' -]*?)\W*$"
+    r"steps?|times|images?|frames?|ways?|units?|.*\b(?:do|does|did|can|could|have|has|is|are|be|"
+    r"fit|would|will|need)\b)(?P<terse>[a-z][\w' -]*?)\W*$"
     r"|\b(?:count|number of) (?:all )?(?:the )?(?P<counted>(?!pixels|points).+)$"
 )
 EXISTS = re.compile(

@@ -9,7 +9,6 @@ percentile is at most a fifth above the first's.
 """
 
 import argparse
-import importlib.util
 import os
 import subprocess
 import sys
@@ -24,9 +23,8 @@ from sensor_msgs.msg import Image
 from depthlm_ros.benchmarks.geometry_truth import CAMERA, true_view
 from depthlm_ros.scenes.render import render
 
-_spec = importlib.util.spec_from_file_location("tools", Path(__file__).with_name("conftest.py"))
-tools = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tools)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import node_process as tools  # noqa: E402
 
 PICTURES = 6
 

@@ -6,9 +6,9 @@ Point queries while a model of 1 s runs on a 60 Hz VGA stream (bar: p99 below 50
 200 requests (bar: 200 answered), and the time to leave on SIGINT and SIGTERM (bar: 2 s, code 0).
 """
 
-import importlib.util
 import random
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,9 +18,8 @@ import rclpy
 
 from depthlm_msgs.srv import QueryPoints
 
-_spec = importlib.util.spec_from_file_location("tools", Path(__file__).with_name("conftest.py"))
-tools = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tools)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import node_process as tools  # noqa: E402
 
 
 def start(folder, name, **settings):

@@ -1,16 +1,15 @@
 """What the long runs count and measure, and the nodes and robots that they use."""
 
-import importlib.util
+import importlib
 import math
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_conftest = Path(__file__).resolve().parent.parent / "nodes" / "conftest.py"
-_spec = importlib.util.spec_from_file_location("node_tools", _conftest)
-tools = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tools)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+tools = importlib.import_module("node_process")
 
 LATE_S = 0.1
 """How much later than its deadline a reply may come."""
