@@ -72,13 +72,6 @@ _CUES = re.compile(
 _HOW = re.compile(
     r"\bhow (?:far|close|fast|quick|quickly|long|deep|tall|high|wide|soon|near|much (?!time))\b"
 )
-_PART_OF = re.compile(
-    r"\b(?:top|bottom|upper part|lower part|edge|half|rest|remainder)s? of\b|"
-    r"\b(?:gap|space|opening|room|clearance)\b(?! (?:heater|shuttle|divider))|"
-    r"\b(?:corridor|hallway|hall|aisle|road|street|lane|path|way|pavement|sidewalk|floor|ground|"
-    r"ceiling|price)\b(?! (?:sign|lamp|light|marking|cone|tile|door|board|tag)s?\b)"
-)
-"""What has no height or width of its own that a box shows."""
 
 
 def classify(rest: str, quantities, able_things: bool, given: int = 0) -> Kind:
@@ -138,7 +131,7 @@ def _of_things(rest: str, quantities, able: bool) -> Kind | None:
         raise FreeKindError(Code.UNSUPPORTED, unsupported.COUNTING_REASON)
     for task, cue in ((Task.HEIGHT, phrases.HEIGHT), (Task.WIDTH, phrases.WIDTH)):
         if cue.search(rest):
-            if _PART_OF.search(rest):
+            if unsupported.PART_OF.search(rest):
                 raise StatusError(Code.UNSUPPORTED, unsupported.SIZES)
             return Kind(task, cue.sub(" ", _IN_UNITS.sub(" ", rest)))
     return None
@@ -174,6 +167,12 @@ def _measure(rest: str, quantities) -> Kind:
         raise StatusError(
             Code.BAD_QUESTION,
             f"the question asks for {' and '.join(components)} parts of a distance: ask for one",
+        )
+    if unsupported.IN_TIME.search(rest):
+        raise StatusError(
+            Code.BAD_QUESTION,
+            "a distance has no unit of time: ask how long it takes, with a speed, as in 'at 0.5 "
+            "m/s'",
         )
     apart = bool(phrases.APART.search(rest))
     if components:

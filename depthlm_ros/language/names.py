@@ -41,13 +41,19 @@ _OURS = re.compile(
     r"^\w+_(?:link|frame|footprint)$"
 )
 """Parts and frames of the robot, which its camera does not see."""
+_OF_A_BODY = re.compile(
+    r"^(?:left|right)(?:most)? (?:hand|arm|leg|foot|eye|ear|shoulder|knee|wing|shoe|glove)\b"
+)
+"""Left and right of a body are not those of the image."""
 _NOT_OF_A_NAME = re.compile(
-    r"\b(?:including|counting|excluding|compared|besides|instead|via|leaves|together|through|"
+    r"\b(?:as|measured|seen|viewed|usually|normally|typically|always|often|sometimes|later|earlier|"
+    r"including|counting|excluding|compared|besides|instead|via|leaves|together|through|"
     r"for (?:an?|the|my|our|me|us)|(?:by|at|on|around) (?!(?:an?|the|my|our|your|this|that|his|"
     r"her|its|their|two|left|right|top|least)\b)[a-z]+|in (?:whole|full|total|all|average|detail|"
     r"general|fact|reality)|in the (?:worst|best|average) case|in (?:the|an?) mirror|(?:shown|"
     r"depicted|printed|painted|drawn|written|displayed|pictured|mentioned) (?:on|in|by))\b|"
     r"^(?:travel+ed|covered|driven|walked|remaining)$|"
+    r"^(?:limit|safety|focal|braking|stopping|total|whole|overall)\b|"
     r"^(?:no|nothing|none|nobody|too|very|more|less|enough|several|few|many|most|half|three|four|"
     r"five|six|seven|eight|nine|ten|\d+)\b"
 )
@@ -69,7 +75,7 @@ def check_name(name: str, text: str) -> None:
             f"{shown!r}: which one is meant by {rank[0]!r} is not understood; say the nearest, "
             "farthest, left, right, largest or smallest one",
         )
-    if _OURS.search(text) or _NOWHERE.search(name):
+    if any(p.search(text) for p in (_OURS, _OF_A_BODY)) or _NOWHERE.search(name):
         raise StatusError(
             Code.BAD_QUESTION,
             f"{shown!r} is no thing in the image with a distance: distances are from the camera "

@@ -182,7 +182,7 @@ PASSAGE = _one(
     r"passage|distance|way|room|clearance)\b(?: (?:is )?(?:there )?)?",
     r"\bhow much (?:space|room|clearance)\b.{0,40}\bbetween\b",
     r"\bis (?:the )?(?:gap|space|opening|passage|room)\b.{0,60}\b(?:wide|big|large) enough\b",
-    r"\b(?:gap|opening|passage) between\b",
+    r"\b(?:gap|opening|passage|width) between\b",
 )
 COUNT = re.compile(
     rf"\bhow many (?!{METRES}|(?:milli)?seconds?|minutes?|hours?|degrees?|<|kmh|km/h|mph|m/s|"

@@ -100,8 +100,7 @@ _SIDE = re.compile(
 _IN_IMAGE = re.compile(
     rf"\b(?:visible |shown |seen )?(?:(?:in|on|within) {_IMAGE}|"
     r"(?:of|from) (?:the |this |my )?(?:image|photo(?:graph)?|frame|scene|view))"
-    r"\b(?! (?:edge|border|corner|frame|on|of|above|over|behind|hanging|hung|that|which)\b)|"
-    r"\b(?:as )?(?:seen|measured|viewed|counted) from\b"
+    r"\b(?! (?:edge|border|corner|frame|on|of|above|over|behind|hanging|hung|that|which)\b)"
 )
 _RELATIONS = (
     (r"\bto the (left|right) of\b", r"\1-of"),

@@ -106,6 +106,7 @@ UNSUPPORTED = [
             "the distance from the axis is not offered: ask for the lateral or vertical offset",
         ),
         (
+            r"\bfrom between\b|\bfrom\b.*\bto the (?:left|right)\W*$|"
             r"\b(?:twice|thrice|double|triple|squared?|cubed|half(?:way)?|sum|product|ratio|"
             r"midpoint|times as|percent(?:age)?|plus|minus)\b(?! <n>)",
             "arithmetic with distances is not done here: ask for the distances themselves",
@@ -175,7 +176,8 @@ UNSUPPORTED = [
         (
             r"\b(?:above|over|off|from) (?:the )?(?:sea|ground level)\b|\b(?:altitude|elevation) "
             r"of\b|"
-            r"\bhow high\b.{0,60}? (?:above|over|off|from)\b",
+            r"\b(?:how high|height)\b(?! (?:difference|offset|gap)).{0,60}? "
+            r"(?:above|over|off|from)\b",
             r"heights above the ground are not offered: ask for the vertical distance of two "
             r"points",
         ),
@@ -200,3 +202,11 @@ COUNTING = re.compile(
     rf"\bhow many (?!{METRES}|(?:milli)?seconds?|minutes?|hours?|degrees?|<|kmh|km/h|mph|m/s)"
 )
 COUNTING_REASON = "counting is not offered: ask for a distance, a speed or a time"
+IN_TIME = re.compile(r"\bin (?:milli)?(?:seconds|minutes|hours|days)\b")
+PART_OF = re.compile(
+    r"\b(?:top|bottom|upper part|lower part|edge|half|rest|remainder)s? of\b|"
+    r"\b(?:gap|space|opening|room|clearance)\b(?! (?:heater|shuttle|divider))|"
+    r"\b(?:corridor|hallway|hall|aisle|road|street|lane|path|way|pavement|sidewalk|floor|ground|"
+    r"ceiling|price)\b(?! (?:sign|lamp|light|marking|cone|tile|door|board|tag)s?\b)"
+)
+"""What has no height or width of its own that a box shows."""
