@@ -152,28 +152,13 @@ def _measure(rest: str, quantities) -> Kind:
                 "part of the distance alone",
             )
         return Kind(task, _stripped(rest))
-    if unsupported.CONDITION.search(rest):
-        raise StatusError(Code.UNSUPPORTED, unsupported.CONDITION_REASON)
-    for name, given in (("time", quantities.times_s), ("speed", quantities.speeds_m_s)):
-        if given:
-            other = "speed" if name == "time" else "time"
-            raise StatusError(
-                Code.BAD_QUESTION,
-                f"the question states a {name} and does not ask for a {other}: leave it out, or "
-                "ask "
-                f"{'how fast to go' if name == 'time' else 'how long it takes'}",
-            )
+    _refuse_conditions(rest, quantities)
     if len(components) > 1:
         raise StatusError(
             Code.BAD_QUESTION,
             f"the question asks for {' and '.join(components)} parts of a distance: ask for one",
         )
-    if unsupported.IN_TIME.search(rest):
-        raise StatusError(
-            Code.BAD_QUESTION,
-            "a distance has no unit of time: ask how long it takes, with a speed, as in 'at 0.5 "
-            "m/s'",
-        )
+    _refuse_time_unit(rest)
     apart = bool(phrases.APART.search(rest))
     if components:
         (component,) = components
@@ -191,6 +176,30 @@ def _measure(rest: str, quantities) -> Kind:
         Code.BAD_QUESTION,
         f"this is not a question that can be read here: ask for example {phrases.EXAMPLES}",
     )
+
+
+def _refuse_conditions(rest: str, quantities) -> None:
+    """Refuse what a distance does not depend on."""
+    if unsupported.CONDITION.search(rest):
+        raise StatusError(Code.UNSUPPORTED, unsupported.CONDITION_REASON)
+    for name, given in (("time", quantities.times_s), ("speed", quantities.speeds_m_s)):
+        if given:
+            other = "speed" if name == "time" else "time"
+            raise StatusError(
+                Code.BAD_QUESTION,
+                f"the question states a {name} and does not ask for a {other}: leave it out, or "
+                "ask "
+                f"{'how fast to go' if name == 'time' else 'how long it takes'}",
+            )
+
+
+def _refuse_time_unit(rest: str) -> None:
+    if unsupported.IN_TIME.search(rest):
+        raise StatusError(
+            Code.BAD_QUESTION,
+            "a distance has no unit of time: ask how long it takes, with a speed, as in 'at 0.5 "
+            "m/s'",
+        )
 
 
 def _refuse_two_questions(rest: str, quantities) -> None:
