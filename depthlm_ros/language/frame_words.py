@@ -105,8 +105,8 @@ _OVER_THERE = re.compile(
     r"\bin order(?= to\b)|\b(?:over|up|down|right) (?:there|here)\b"
 )
 _NOT_A_LABEL = frozenset(
-    """other next first second third last previous same following opposite neighbour neighbor
-    neighboring neighbouring neighbourhood neighborhood vicinity area region ghost shadow
+    """line other next first second third last previous same following opposite neighbour
+    neighbor neighboring neighbouring neighbourhood neighborhood vicinity area region ghost shadow
     shadows reflection reflections copy owner surroundings surrounding rest half inside
     outside interior map plan chart mirror list scale screen everything anything whatever
     nothing nearby twin pair distance how was were did had been being will is are would

@@ -2,7 +2,7 @@
 
 import re
 
-from depthlm_ros.language.frame_words import PREPOSITIONS
+from depthlm_ros.language.frame_words import NOUNS_IN_ING, PREPOSITIONS
 from depthlm_ros.language.question_checks import UnclearError
 from depthlm_ros.status import Code, StatusError
 
@@ -83,8 +83,10 @@ def check_name(name: str, text: str) -> None:
             "service check_clearance",
         )
     first, last = name.split(" ")[0], name.split(" ")[-1]
+    doing = " " not in name and name.endswith("ing") and name not in NOUNS_IN_ING
     if (
         {first, last} & PREPOSITIONS
+        or doing
         or _NOT_OF_A_NAME.search(name)
         or _VERBS.search(name)
         or len(name) > MAX_NAME

@@ -36,8 +36,8 @@ _IN_PIXELS = re.compile(
     r"[)\]>]\s+in (?:px|pixels)\b"
 )
 _OTHER_UNIT_RE = re.compile(
-    r"(?:\b(?:distance|depth|range|separation|far)|[)\]>]) in (?!(?:degrees|radians|seconds|"
-    r"images|pictures|photos|terms)\b)([a-z]{2,}s)\b(?! of\b)"
+    r"(?:\b(?:distance|depth|range|separation|far|here|there|point|this|it|away)|[)\]>]) in "
+    r"(?!(?:degrees|radians|seconds|images|pictures|photos|terms|less|this)\b)([a-z]{2,}s)\b(?! of\b)"
 )
 
 

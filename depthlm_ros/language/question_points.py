@@ -7,7 +7,14 @@ from depthlm_ros.language.frame_words import check_frame, without_manner
 from depthlm_ros.language.kind import Kind
 from depthlm_ros.language.pixel_references import CENTRE, STRAIGHT_AHEAD
 from depthlm_ros.language.question_checks import UnclearError
-from depthlm_ros.language.things import GIVEN, Phrase, pair_of, read_targets
+from depthlm_ros.language.things import (
+    GIVEN,
+    NoThingError,
+    Phrase,
+    pair_of,
+    read_targets,
+    thing_of,
+)
 from depthlm_ros.status import Code, StatusError
 from depthlm_ros.tasks import ONE_POINT, Task
 
@@ -19,7 +26,8 @@ _BESIDE = re.compile(
 
 
 _THIS = re.compile(
-    r"\b(?:it(?= (?:is )?from\b)|this(?= *(?:from|to|and|or|than|is)\b| *(?:,|\W*$))|"
+    r"\b(?:it(?= (?:is )?from\b)|here(?= *(?:to|from) (?!me\b|us\b))|"
+    r"this(?= *(?:from|to|and|or|than|is)\b| *(?:,|\W*$))|"
     r"that(?= *(?:from|to|and|or|than)\b| *(?:,|\W*$)))"
 )
 """Says "this" of the one point that was given."""
@@ -102,6 +110,14 @@ def _is_one_of_two(target, given: list) -> bool:
     )
 
 
+def _check_label(phrase: Phrase) -> None:
+    """Refuse words beside a point that could not be the name of what is there."""
+    try:
+        thing_of(phrase)
+    except NoThingError:  # "the object": a point's own name
+        return
+
+
 def _refuse_dropped(targets: list, given: list) -> None:
     """Refuse a thing that is no label of a point, where the points given are enough.
 
@@ -115,7 +131,9 @@ def _refuse_dropped(targets: list, given: list) -> None:
         follows = before and not isinstance(before.item, Phrase) and not target.joint
         leads = behind and not isinstance(behind.item, Phrase) and not behind.joint
         alone = len(targets) == 1 and target.joint not in _JOINTS_OF_TWO
-        if not (follows or leads or alone):
+        if follows or leads or alone:
+            _check_label(target.item)
+        else:
             words = " ".join(target.item.words)
             raise StatusError(
                 Code.BAD_QUESTION,

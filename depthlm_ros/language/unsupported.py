@@ -106,6 +106,7 @@ UNSUPPORTED = [
             "the distance from the axis is not offered: ask for the lateral or vertical offset",
         ),
         (
+            r"\bhow (?:much|long)(?: time)? (?:do|did|have|had) (?:we|i|you) (?:have|got|left)\b|"
             r"\bfrom between\b|\bfrom\b.*\bto the (?:left|right)\W*$|"
             r"\b(?:twice|thrice|double|triple|squared?|cubed|half(?:way)?|sum|product|ratio|"
             r"midpoint|times as|percent(?:age)?|plus|minus)\b(?! <n>)",
