@@ -37,7 +37,8 @@ _IN_PIXELS = re.compile(
 )
 _OTHER_UNIT_RE = re.compile(
     r"(?:\b(?:distance|depth|range|separation|far|here|there|point|this|it|away)|[)\]>]) in "
-    r"(?!(?:degrees|radians|seconds|images|pictures|photos|terms|less|this)\b)([a-z]{2,}s)\b(?! of\b)"
+    r"(?!(?:degrees|radians|seconds|images|pictures|photos|terms|less|this)\b)([a-z]{2,}s)\b"
+    r"(?! of\b)"
 )
 
 
