@@ -46,8 +46,8 @@ _OF_A_BODY = re.compile(
 )
 """Left and right of a body are not those of the image."""
 _NOT_OF_A_NAME = re.compile(
-    r"\b(?:as|measured|seen|viewed|usually|normally|typically|always|often|sometimes|later|earlier|"
-    r"including|counting|excluding|compared|besides|instead|via|leaves|together|through|"
+    r"\b(?:as|measured|seen|viewed|usually|normally|typically|always|often|sometimes|later|"
+    r"earlier|including|counting|excluding|compared|besides|instead|via|leaves|together|through|"
     r"for (?:an?|the|my|our|me|us)|(?:by|at|on|around) (?!(?:an?|the|my|our|your|this|that|his|"
     r"her|its|their|two|left|right|top|least)\b)[a-z]+|in (?:whole|full|total|all|average|detail|"
     r"general|fact|reality)|in the (?:worst|best|average) case|in (?:the|an?) mirror|(?:shown|"
