@@ -28,8 +28,6 @@ from depthlm_msgs.srv import Ask, QueryPoints, QueryTruth
 from depthlm_ros.nodes.camera import parameters as camera_parameters
 
 WAIT_S = 60.0
-
-
 NODES = Path(__file__).with_name("nodes")
 SCRIPT = NODES / "node_under_test.py"
 IN_PROCESS = NODES / "process_node_under_test.py"

@@ -38,6 +38,29 @@ def depthlm(out, model, data, *more):
     )
 
 
+def depthlm_grpo(out, model, data, *more):
+    return load_config(
+        "depthlm_grpo_3b",
+        [
+            f"out={out}",
+            f"model={model}",
+            f"data=[{{file: {data}, label: z}}]",
+            "dtype=float32",
+            "sampling={focal_px: 60}",
+            "samples=null",
+            "global_batch=4",
+            "per_device_batch=4",
+            "grpo={group: 2, max_reply_tokens: 6}",
+            "trainer.gradient_checkpointing=false",
+            "trainer.max_steps=2",
+            "trainer.disable_tqdm=true",
+            "trainer.save_strategy=no",
+            "published_lr=1e-3",
+            *more,
+        ],
+    )
+
+
 def depthvlm(out, model, data, stage, *more):
     return load_config(
         "depthvlm_4b_stage1",

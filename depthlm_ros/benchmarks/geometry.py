@@ -166,10 +166,11 @@ def bench_ground(scenes: int, first: int = 0, share: float = 0.05, see=exactly) 
     while table.counts["with ground"] < scenes:
         view = true_view(seed)
         seed += 1
-        ground, level = fit_ground(see(view)), view.level_m()
-        if not view.level_share() >= share:
-            if not view.level_share() >= NO_GROUND_SHARE:
-                _ground_where_none_is(table, view, ground, known_ground(view, see(view)), seed - 1)
+        seen, level_share = see(view), view.level_share()
+        ground = fit_ground(seen)
+        if not level_share >= share:
+            if not level_share >= NO_GROUND_SHARE:
+                _ground_where_none_is(table, view, ground, known_ground(view, seen), seed - 1)
             continue
         table.counts["with ground"] += 1
         if ground is None:
@@ -177,7 +178,7 @@ def bench_ground(scenes: int, first: int = 0, share: float = 0.05, see=exactly) 
             table.failures.append((seed - 1, "ground not found", ""))
             continue
         tilt = np.degrees(np.arccos(np.clip(np.dot(ground.up, view.up), -1, 1)))
-        height = ground.height_m / (view.camera_height_m - level) - 1
+        height = ground.height_m / (view.camera_height_m - view.level_m()) - 1
         table.add("height", height)
         table.add("tilt", tilt)
         if abs(height) > 0.02 or tilt > 0.5:

@@ -78,7 +78,7 @@ class GroundPlane:
         NaN where the depth is; infinite or NaN where it is infinite.
         """
         with np.errstate(invalid="ignore"):
-            result = depth_map.depth_m * _slope_map(depth_map.camera, self.up)
+            result = depth_map.depth_m * slope_map(depth_map.camera, self.up)
         result += np.float32(self.height_m)
         return result
 
@@ -276,7 +276,7 @@ def _sample_rays(camera: PinholeCamera) -> tuple:
 
 
 @lru_cache(maxsize=2)
-def _slope_map(camera: PinholeCamera, up: tuple) -> np.ndarray:
+def slope_map(camera: PinholeCamera, up: tuple) -> np.ndarray:
     """Return up . (x, y, 1) of every pixel, float32 (H, W), read-only."""
     x = (np.arange(camera.width) - camera.cx) / camera.fx * up[0] + up[2]
     y = (np.arange(camera.height) - camera.cy) / camera.fy * up[1]

@@ -3,8 +3,9 @@
 The scan lies in the level frame of the camera: at the camera, x along its axis laid onto the
 ground, y left, z up. REP-117: +Inf is free beyond range, -Inf nearer than the range, NaN unknown;
 a beam is free only if rays were seen to stay between the lowest and highest obstacle out to the
-full range, none of its rays through that band is unknown or stopped outside of it, and nothing
-beyond the range may, by its depth's interval, stand within.
+full range, none of its rays through that band is unknown or stopped outside of it, no beam beside
+it ends at a thing, whose rim may reach into it, and nothing beyond the range may, by its depth's
+interval, stand within.
 """
 
 from dataclasses import dataclass

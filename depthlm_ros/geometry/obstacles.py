@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from depthlm_ros.geometry.depth_map import EDGE_RATIO, DepthMap, ray_axes
-from depthlm_ros.geometry.ground_plane import GroundPlane
+from depthlm_ros.geometry.ground_plane import GroundPlane, slope_map
 
 _FAR = np.float32(1e30)
 
@@ -67,20 +67,16 @@ class ObstacleMap:
         finite = np.isfinite(depth)
         if ground is None:
             none = np.zeros(depth.shape, dtype=bool)
-            front, _ = _foreground(depth, finite, finite, rules, depth_map.edge_radius_px)
+            front, _ = _foreground(depth, finite, rules, depth_map.edge_radius_px)
             return cls(depth_map, None, rules, front, None, finite, none, none)
         height, (lowest, deepest) = ground.heights(depth_map), rules.over(ground)
         with np.errstate(invalid="ignore"):
             obstacle = (height > lowest) & finite
-        reach = depth_map.edge_radius_px
-        front, behind = _foreground(depth, finite, obstacle, rules, reach)
+        front, behind = _foreground(depth, obstacle, rules, depth_map.edge_radius_px)
         obstacle |= behind
         if behind.any():
-            x, y = (
-                np.broadcast_to(part, depth.shape)[behind] for part in ray_axes(depth_map.camera)
-            )
-            slope = ground.up[0] * x + ground.up[1] * y + ground.up[2]
-            height[behind] = front[behind] * slope + ground.height_m
+            slope = slope_map(depth_map.camera, ground.up)
+            height[behind] = front[behind] * slope[behind] + np.float32(ground.height_m)
         with np.errstate(invalid="ignore"):
             drop = (height < deepest) & finite & ~obstacle
         return cls(
@@ -139,7 +135,6 @@ class ObstacleMap:
 
 def _foreground(
     depth: np.ndarray,
-    finite: np.ndarray,
     obstacle: np.ndarray,
     rules: ObstacleRules,
     reach_px: int,

@@ -98,7 +98,7 @@ _ON_OUR_WAY = re.compile(
     r"^\W*(?:driving|going|walking|moving|travel+ing|flying)\b|"
     r"\bgoing(?= (?:at )?<n>)|\b(?:gets|brings|takes) (?:me|us)\b"
 )
-_OVER_THERE = re.compile(
+_ASIDES = re.compile(
     r"\b(?:that |which )?(?:i|we|you)(?: have| had| just|'ve)* (?:clicked|gave|given|marked|"
     r"selected|picked|chose|chosen|tapped|sent|pointed|meant|mean|am looking|are looking)(?: you)?"
     r"(?: on| at| to)?(?=\W*$| from| and| in\b)|"
@@ -153,12 +153,12 @@ _OF_AN_OBJECT = re.compile(
 )
 _BEFORE_A_NAME = frozenset("is are to of from reach and at in".split())
 _MAX_LABEL = 5
-_WORD = re.compile(r"<[a-z]+>|¤|[^\W\d_][\w'/&-]*|\d\w*")
+_WORD = re.compile(rf"<[a-z]+>|{MEASURED}|[^\W\d_][\w'/&-]*|\d\w*")
 
 
 def without_manner(rest: str, task: Task) -> str:
     """Return a question's tagged text without the ways to say that we go to a place."""
-    rest = _OVER_THERE.sub(" ", rest)
+    rest = _ASIDES.sub(" ", rest)
     if task is Task.SPEED:
         rest = _SOON.sub("in <n>", rest)
     if task in (Task.SPEED, Task.TIME):
@@ -192,7 +192,7 @@ def check_frame(pieces: list[tuple[str, list[str]]], task: Task, component: str)
         else:
             error = UnclearError
             vague = POINT_WORDS if {"<a>", "<c>"} & set(words) else frozenset()
-            strange = [w for w in words if w[0] != "<" and w not in allowed | vague]
+            strange = _strange(words, allowed | vague)
         if strange:
             _refuse(" ".join(strange), error)
 
@@ -211,13 +211,7 @@ def check_way(rest: str, freest: bool = False) -> None:
             f"{other[0]!r}: how far a way ahead, left or right is free is measured, no more: ask "
             "in plain words, as in 'How far can I go ahead?'",
         )
-    strange = [w for w in _WORD.findall(rest) if w[0] != "<" and w not in _OF_WAY]
-    if strange:
-        raise StatusError(
-            Code.UNSUPPORTED,
-            f"{' '.join(strange)[:40]!r} is not taken into account where a free way is measured: "
-            "ask in plain words, as in 'How far can I go ahead?'",
-        )
+    _refuse_strange(rest, _OF_WAY, "a free way", "How far can I go ahead?")
 
 
 def check_passage(frame: str) -> None:
@@ -225,14 +219,23 @@ def check_passage(frame: str) -> None:
 
     ``frame``: its tagged text without the two things.
     """
-    words = _WORD.findall(_WIDE.sub(" ", frame))
-    strange = [w for w in words if w[0] != "<" and w not in _OF_PASSAGE]
-    if strange:
+    example = "Can I pass between the chair and the wall with 0.6 m width?"
+    _refuse_strange(_WIDE.sub(" ", frame), _OF_PASSAGE, "a gap", example)
+
+
+def _refuse_strange(text: str, allowed: frozenset, what: str, example: str) -> None:
+    """Refuse a tagged text with words other than those allowed where ``what`` is measured."""
+    if strange := _strange(_WORD.findall(text), allowed):
         raise StatusError(
             Code.UNSUPPORTED,
-            f"{' '.join(strange)[:40]!r} is not taken into account where a gap is measured: ask "
-            "in plain words, as in 'Can I pass between the chair and the wall with 0.6 m width?'",
+            f"{' '.join(strange)[:40]!r} is not taken into account where {what} is measured: ask "
+            f"in plain words, as in {example!r}",
         )
+
+
+def _strange(words: list[str], allowed: frozenset) -> list[str]:
+    """Return the words that are neither tags nor allowed."""
+    return [word for word in words if word[0] not in f"<{MEASURED}" and word not in allowed]
 
 
 def _refuse(words: str, error: type[StatusError]) -> None:
@@ -250,7 +253,7 @@ def _outside_labels(words: list[str], allowed: frozenset) -> list[str]:
     for k in [i for i, word in enumerate(words) if word in ("<p>", "<g>")]:
         for i in (*_label_before(words, k, allowed), *_label_behind(words, k, allowed)):
             left[i] = "<>"
-    return [word for word in left if word[0] not in f"<{MEASURED}" and word not in allowed]
+    return _strange(left, allowed)
 
 
 def _label_before(words: list[str], k: int, allowed: frozenset) -> range:

@@ -184,15 +184,16 @@ PASSAGE = _one(
     r"\bis (?:the )?(?:gap|space|opening|passage|room)\b.{0,60}\b(?:wide|big|large) enough\b",
     r"\b(?:gap|opening|passage|width) between\b",
 )
+_NOT_COUNTED = (
+    rf"{METRES}|(?:milli)?seconds?|minutes?|hours?|degrees?|<|kmh|km/h|mph|m/s|pixels?|points?|"
+    r"steps?|paces?|times|images?|frames?|ways?|units?"
+)
 COUNT = re.compile(
-    rf"\bhow many (?!{METRES}|(?:milli)?seconds?|minutes?|hours?|degrees?|<|kmh|km/h|mph|m/s|"
-    rf"pixels?|points?|"
-    r"steps?|paces?|times|images?|frames?|ways?|units?)(?P<what>.+?)\b(?:\s+(?:are|is) (?:there|"
+    rf"\bhow many (?!{_NOT_COUNTED})(?P<what>.+?)\b(?:\s+(?:are|is) (?:there|"
     r"visible|shown|present|here|standing|(?=in |on |at |to ))|\s+(?:do|can|could) (?:you|i|we) "
     r"(?:see|find|count|detect|spot)\b|\s+(?:are )?(?=in (?:the|this) (?:image|picture|scene|room|"
     r"view|photo)))"
-    rf"|^\W*how many (?!{METRES}|(?:milli)?seconds?|minutes?|hours?|degrees?|<|pixels?|points?|"
-    r"steps?|times|images?|frames?|ways?|units?|.*\b(?:do|does|did|can|could|have|has|is|are|be|"
+    rf"|^\W*how many (?!{_NOT_COUNTED}|.*\b(?:do|does|did|can|could|have|has|is|are|be|"
     r"fit|would|will|need)\b)(?P<terse>[a-z][\w' -]*?)\W*$"
     r"|\b(?:count|number of) (?:all )?(?:the )?(?P<counted>(?!pixels|points).+)$"
 )

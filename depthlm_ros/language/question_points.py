@@ -1,5 +1,6 @@
 """Which points and things a question is about, in order: those in its text and those beside it."""
 
+import contextlib
 import re
 
 from depthlm_ros.language.classify import with_two
@@ -112,10 +113,8 @@ def _is_one_of_two(target, given: list) -> bool:
 
 def _check_label(phrase: Phrase) -> None:
     """Refuse words beside a point that could not be the name of what is there."""
-    try:
+    with contextlib.suppress(NoThingError):  # "the object": a point's own name
         thing_of(phrase)
-    except NoThingError:  # "the object": a point's own name
-        return
 
 
 def _refuse_dropped(targets: list, given: list) -> None:

@@ -6,12 +6,12 @@ import math
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_recipes import depthlm_grpo
 
 from depthlm_ros.models import registry
 from depthlm_ros.prompting.prompts import prompt
 from depthlm_ros.status import StatusError
 from depthlm_ros.training import grpo
-from depthlm_ros.training.configs import load_config
 from depthlm_ros.training.rewards import answered_m, format_reward, reward_functions
 
 
@@ -66,29 +66,6 @@ def test_an_unknown_reward_is_refused():
         reward_functions("l3")
 
 
-def recipe(out, model, data, *more):
-    return load_config(
-        "depthlm_grpo_3b",
-        [
-            f"out={out}",
-            f"model={model}",
-            f"data=[{{file: {data}, label: z}}]",
-            "dtype=float32",
-            "sampling={focal_px: 60}",
-            "samples=null",
-            "global_batch=4",
-            "per_device_batch=4",
-            "grpo={group: 2, max_reply_tokens: 6}",
-            "trainer.gradient_checkpointing=false",
-            "trainer.max_steps=2",
-            "trainer.disable_tqdm=true",
-            "trainer.save_strategy=no",
-            "published_lr=1e-3",
-            *more,
-        ],
-    )
-
-
 def test_a_run_end_to_end(tmp_path, reference_checkpoint, depthlm_data):
     """One step of two groups of two replies, stopped, and one more; the folder is served.
 
@@ -96,17 +73,18 @@ def test_a_run_end_to_end(tmp_path, reference_checkpoint, depthlm_data):
     """
     model = reference_checkpoint("depthlm_qwen_tiny")
     saved = ("trainer.save_strategy=steps", "trainer.save_steps=1")
-    first = grpo.run(recipe(tmp_path, model, depthlm_data, *saved, "trainer.max_steps=1"))
+    first = grpo.run(depthlm_grpo(tmp_path, model, depthlm_data, *saved, "trainer.max_steps=1"))
     name = "visual.blocks.0.attn.proj.weight"
     before = load_file(first / "model.safetensors")[name]
-    trainer = grpo.make_trainer(recipe(tmp_path, model, depthlm_data, *saved))
+    trainer = grpo.make_trainer(depthlm_grpo(tmp_path, model, depthlm_data, *saved))
     trainer._load_from_checkpoint(str(tmp_path / "checkpoint-1"))
     restored = trainer.model.state_dict()[f"model.{name}"]
     assert torch.equal(before, restored)
     assert not torch.equal(before, load_file(model / "model.safetensors")[name])
-    folder = grpo.run(recipe(tmp_path, model, depthlm_data, *saved))
+    folder = grpo.run(depthlm_grpo(tmp_path, model, depthlm_data, *saved))
     whole = load_file(
-        grpo.run(recipe(tmp_path / "whole", model, depthlm_data, *saved)) / "model.safetensors"
+        grpo.run(depthlm_grpo(tmp_path / "whole", model, depthlm_data, *saved))
+        / "model.safetensors"
     )
     parts = load_file(folder / "model.safetensors")
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
@@ -118,13 +96,13 @@ def test_a_run_end_to_end(tmp_path, reference_checkpoint, depthlm_data):
 
 def test_groups_and_batches_must_fit(tmp_path):
     with pytest.raises(StatusError, match="a batch is whole groups"):
-        grpo.GRPOSettings.of(recipe(tmp_path, "m", "d", "grpo.group=3"))
+        grpo.GRPOSettings.of(depthlm_grpo(tmp_path, "m", "d", "grpo.group=3"))
     with pytest.raises(StatusError, match=r"grpo: unknown \['kl'\]"):
-        grpo.GRPOSettings.of(recipe(tmp_path, "m", "d", "grpo.kl=1"))
+        grpo.GRPOSettings.of(depthlm_grpo(tmp_path, "m", "d", "grpo.kl=1"))
 
 
 def test_the_rewards_are_logged(tmp_path, reference_checkpoint, depthlm_data):
-    config = recipe(
+    config = depthlm_grpo(
         tmp_path, reference_checkpoint("depthlm_qwen_tiny"), depthlm_data, "trainer.max_steps=1"
     )
     trainer = grpo.make_trainer(config)

@@ -6,37 +6,14 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from tiny_recipes import depthlm, depthvlm, losses, weights
+from tiny_recipes import depthlm, depthlm_grpo, depthvlm, losses, weights
 from transformers import Qwen2_5_VLForConditionalGeneration
 from two_processes import scripted_generate
 
 from depthlm_ros.models import registry
 from depthlm_ros.training import depthvlm_stages, grpo, sft
-from depthlm_ros.training.configs import load_config
 
 LORA = "lora={r: 4, lora_alpha: 8}"
-
-
-def grpo_recipe(out, model, data, *more):
-    return load_config(
-        "depthlm_grpo_3b",
-        [
-            f"out={out}",
-            f"model={model}",
-            f"data=[{{file: {data}, label: z}}]",
-            "dtype=float32",
-            "sampling={focal_px: 60}",
-            "samples=null",
-            "global_batch=4",
-            "per_device_batch=4",
-            "grpo={group: 2, max_reply_tokens: 5}",
-            "trainer.gradient_checkpointing=false",
-            "trainer.max_steps=2",
-            "trainer.disable_tqdm=true",
-            "published_lr=1e-2",
-            *more,
-        ],
-    )
 
 
 def changed_names(model, folder):
@@ -59,7 +36,7 @@ def test_lora_of_replies_is_merged_into_what_is_served(
 ):
     model = reference_checkpoint("depthlm_qwen_tiny")
     with mock.patch.object(Qwen2_5_VLForConditionalGeneration, "generate", scripted_generate):
-        folder = grpo.run(grpo_recipe(tmp_path, model, depthlm_data, LORA))
+        folder = grpo.run(depthlm_grpo(tmp_path, model, depthlm_data, LORA, "published_lr=1e-2"))
     changed = changed_names(model, folder)
     assert changed and any("self_attn" in name for name in changed)
     assert registry.load(str(folder), "cpu").name

@@ -156,9 +156,14 @@ def _real_frames(folder: Path | None, focal_px: float, device) -> real_frames.Re
     """Return the photographs of every set in a folder but those kept for measuring."""
     if folder is None:
         return None
-    names = sorted(path.parent.name for path in folder.glob("*/meta.json"))
+    names = [path.name for path in _sets(folder)]
     weights = {name: REAL_WEIGHTS.get(name, OTHER_WEIGHT) for name in names}
     return real_frames.load(folder, weights, focal_px, device, LEFT_OUT)
+
+
+def _sets(folder: Path) -> list[Path]:
+    """Return the folders of sets of real frames below a folder, by name."""
+    return sorted(path.parent for path in folder.glob("*/meta.json"))
 
 
 def _pools(options, device) -> list[ScenePool]:
@@ -184,9 +189,9 @@ def _samples(options, focal_px: float) -> dict:
     if options.photographs:
         samples["photographs"] = list(photographs(options.photographs))
     if options.real_frames:
-        for meta in sorted(options.real_frames.glob("*/meta.json")):
-            if kept := list(left_out_frames(meta.parent, focal_px)):
-                samples[f"left out of {meta.parent.name}"] = kept
+        for folder in _sets(options.real_frames):
+            if kept := list(left_out_frames(folder, focal_px)):
+                samples[f"left out of {folder.name}"] = kept
     return samples
 
 
