@@ -95,6 +95,8 @@ def _count(question: Question, scene: Scene, verify: bool) -> Answer:
         boxes = []
     places = ", ".join("({:.0f}, {:.0f})".format(*box.centre) for box in boxes[:6])
     where = f": at {places}" if boxes else ""
+    if _misses_things(scene):
+        _check_incomplete(question, boxes, where)
     if question.task is Task.COUNT:
         said = f"{len(boxes)} of {thing.name!r} found{where}."
         value = float(len(boxes))
@@ -104,10 +106,33 @@ def _count(question: Question, scene: Scene, verify: bool) -> Answer:
     return answered(question.task, (value, NAN, NAN), said, (), "language")
 
 
+def _misses_things(scene: Scene) -> bool:
+    return scene.form is not None and not scene.form.exhaustive
+
+
+def _check_incomplete(question: Question, boxes: list, where: str) -> None:
+    """Refuse what a model cannot tell that misses things: how many there are, and that none is."""
+    name = question.points[0].name
+    if question.task is Task.COUNT:
+        raise StatusError(
+            Code.UNSUPPORTED,
+            f"this model misses things, so it cannot count them: {len(boxes)} of {name!r} "
+            f"found{where}; load a model that finds all (DepthVLM, or a server: the parameter "
+            "language_model)",
+        )
+    if not boxes:
+        raise StatusError(
+            Code.NOT_FOUND,
+            f"no {name!r} is found in the picture, but this model misses things: one may be there",
+        )
+
+
 def _measured(question: Question, scene: Scene, verify: bool) -> Answer:
     """Answer about points and things: by readings at their pixels, or by their extent."""
     located = _locate_all(question, scene, verify)
     understood = "".join(f" Understood: {_told(t)}." for t in located if t.found)
+    if understood and _misses_things(scene):
+        understood += " This model misses things: there may be more of them."
     names = [t.found.thing.name if t.found else "" for t in located]
     readings = scene.read([t.pixel for t in located])
     boxes = [t.found.box for t in located if t.found]

@@ -205,15 +205,19 @@ class GroundingForm:
     """How a model is asked where a thing is, and in what numbers it answers.
 
     ``prompt``: with "{name}" for the thing. ``scale``: what x and y run to in its boxes; None:
-    pixels of the picture as it is shown to the model.
+    pixels of the picture as it is shown to the model. ``exhaustive``: whether what it does not
+    find is not there; where not, neither counts nor absence are told from it.
     """
 
     prompt: str
     scale: tuple[float, float] | None = (1000.0, 1000.0)
+    exhaustive: bool = True
 
 
 QWEN3_VL_BOXES = GroundingForm("Locate every {name}, report bbox coordinates in JSON format.")
-"""Qwen3-VL, and the compact model, which is trained in its form."""
+"""Qwen3-VL."""
+COMPACT_BOXES = GroundingForm(QWEN3_VL_BOXES.prompt, exhaustive=False)
+"""The compact model: in the same form, but it misses many things."""
 QWEN25_VL_BOXES = GroundingForm(QWEN3_VL_BOXES.prompt, None)
 """Qwen2.5-VL: pixels of the resized picture."""
 

@@ -14,6 +14,7 @@ from depthlm_ros.interval import Interval, IntervalKind
 from depthlm_ros.language.free_distance import Body, answer_way
 from depthlm_ros.language.grounding import singular
 from depthlm_ros.language.question import Able, read_question
+from depthlm_ros.models.base import COMPACT_BOXES
 from depthlm_ros.point_readings import sample_points
 from depthlm_ros.status import Code
 
@@ -102,6 +103,19 @@ def test_counting_and_being_there():
     absent = ask("Is there a dog?")
     assert absent.value == 0.0 and absent.sentence.startswith("No, 0 of 'dog'")
     assert ask("How many chairs are there on the left?").value == 1.0
+
+
+def test_a_model_that_misses_things_neither_counts_nor_says_that_none_is_there():
+    scene = FakeScene(form=COMPACT_BOXES)
+    count = ask("How many chairs are there?", scene=scene)
+    assert (count.code, math.isnan(count.value)) == (Code.UNSUPPORTED, True)
+    assert "2 of 'chairs' found: at" in count.text and "cannot count" in count.text
+    absent = ask("Is there a dog?", scene=scene)
+    assert absent.code == Code.NOT_FOUND and "one may be there" in absent.text
+    assert ask("Is there a lamp?", scene=scene).value == 1.0
+    nearest = ask("How far is the nearest chair?", scene=scene)
+    assert nearest.success and nearest.sentence.endswith("there may be more of them.")
+    assert "misses" not in ask("How far is the nearest chair?").sentence
 
 
 def test_two_things_and_a_thing_with_a_point():
