@@ -37,10 +37,12 @@ _VERBS = re.compile(
 _OURS = re.compile(
     r"^(?:(?:left|right|rear|back|front|other|second|side|robot's|camera's) )*"
     r"(?:camera|robot|lidar|laser scanner|end[- ]effector|gripper|bumpers?|chassis|base|imu|"
-    r"odom\w*|origin|map origin|(?:front|rear|left|right|back) (?:wheels?|tyres?|tires?|axle))$|"
+    r"odom\w*|origin|map origin|goal pose|way ?point|destination|set ?point|"
+    r"start(?:ing)? (?:point|pose|position)|home position|"
+    r"(?:front|rear|left|right|back) (?:wheels?|tyres?|tires?|axle))$|"
     r"^\w+_(?:link|frame|footprint)$"
 )
-"""Parts and frames of the robot, which its camera does not see."""
+"""Parts, frames and goals of the robot, which its camera does not see."""
 _OF_A_BODY = re.compile(
     r"^(?:left|right)(?:most)? (?:hand|arm|leg|foot|eye|ear|shoulder|knee|wing|shoe|glove)\b"
 )
@@ -52,6 +54,9 @@ _NOT_OF_A_NAME = re.compile(
     r"her|its|their|two|left|right|top|least)\b)[a-z]+|in (?:whole|full|total|all|average|detail|"
     r"general|fact|reality)|in the (?:worst|best|average) case|in (?:the|an?) mirror|(?:shown|"
     r"depicted|printed|painted|drawn|written|displayed|pictured|mentioned) (?:on|in|by))\b|"
+    r"\b(?:sideways|diagonally|crosswise|lengthwise|backwards?|forwards?|moved|vanished|"
+    r"disappeared|appeared)$|^(?:point|pixel|spot|position|location) \w{1,2}$|"
+    r"^(?:north|south|east|west)$|"
     r"^(?:travel+ed|covered|driven|walked|remaining)$|"
     r"^(?:limit|safety|focal|braking|stopping|total|whole|overall)\b|"
     r"^(?:no|nothing|none|nobody|too|very|more|less|enough|several|few|many|most|half|three|four|"

@@ -12,7 +12,9 @@ _US = (
     r"(?:the )?(?:camera|robot)'s (?:position|location))\b(?! (?:wall|arm|head|gripper|base|hand|"
     r"plane|ax[ie]s))"
 )
-_BETWEEN_US = re.compile(rf"\bbetween (.{{1,80}}?) and {_US}")
+_BETWEEN_US = re.compile(
+    rf"(?<!middle )(?<!cent[re]{{2}} )(?<!point )(?<!way )\bbetween (.{{1,80}}?) and {_US}"
+)
 _FROM_US = re.compile(
     rf"\b(?:(?:as )?(?:seen|viewed|measured|counted) (?=from))?"
     rf"(?:between|from|to|of|and|than|with respect to|relative to) {_US}(?: and\b)?"

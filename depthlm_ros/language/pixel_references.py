@@ -87,7 +87,7 @@ _BARE = re.compile(
 )
 """Two numbers without brackets where only a point makes sense: "to 100,200" has no unit."""
 _IMAGE = r"(?:(?:the\s+)?(?:image|picture|frame|photo|view|screen|camera\s+image)(?:'s)?)"
-_MIDDLE = r"(?:cent(?:re|er)|middle|midpoint)"
+_MIDDLE = r"(?:cent(?:re|er)|middle|midpoint)(?! between)"
 _CENTRE_RE = re.compile(
     rf"\b{_IMAGE}\s+{_MIDDLE}\b(?:\s+(?:pixel|point))?|"
     rf"\b(?:(?:the|its)\s+)?{_MIDDLE}(?:\s+(?:pixel|point))?\s+(?:of|in)\s+{_IMAGE}\b|"

@@ -163,6 +163,20 @@ UNSUPPORTED = [
             "what is safe, or can be seen, is not told: ask how far it is",
         ),
         (
+            r"\b(?:middle|mid-?point|point half ?way|half ?way point|cent(?:re|er)) between\b",
+            "a point between two others is not worked out: give its pixel",
+        ),
+        (
+            r"\b(?:that|which) (?:occludes|hides|covers|obscures)\b",
+            "what stands before a thing is not looked for: give the pixel of what is meant",
+        ),
+        (
+            r"\b(?:travel(?:l?ing)?|driving|walking|road|route) distance\b",
+            "the length of a path is not known: ask for the straight distance",
+        ),
+        (
+            r"\bhow far off (?:is|are|was) (?:your|the|its|that) (?:[a-z]+ )?(?:estimate|reading|"
+            r"measurement|guess|answer|prediction)\b|"
             r"\b(?:error|uncertaint(?:y|ies)|accuracy|precision|variance|deviation) "
             r"(?:of|in|on|for|at)\b|\bhow (?:accurate|precise|certain|sure|reliable)\b",
             "an error is no distance: ask for the distance, its 90 % interval comes with it",
