@@ -1,6 +1,6 @@
 """The config.json of a compact model: every size, and what was measured about it. No torch."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from depthlm_ros.status import Code, StatusError
 
@@ -20,8 +20,10 @@ class CompactConfig:
     ``head_widths``: channels of the depth head at strides 16, 8, 4 and 2.
     ``canonical_focal_px``: the unified focal length. ``min_pixels``, ``max_pixels``: limits of the
     view's area. ``ratio_90``: 90 % of true depths lie within this factor (NaN: not measured).
-    ``speaks``: whether it was trained to write. Raises StatusError(MODEL_ERROR) for values that no
-    network can be built from.
+    ``speaks``: whether it was trained to write. ``things``: what it finds by name: the classes of
+    the thing head in order, each with the words that mean it, none where it has not learned it
+    well; empty: nothing.
+    Raises StatusError(MODEL_ERROR) for values that no network can be built from.
     """
 
     tower: str = "efficientnet-lite0"
@@ -37,6 +39,7 @@ class CompactConfig:
     max_pixels: int = 640 * 640
     ratio_90: float = float("nan")
     speaks: bool = True
+    things: dict = field(default_factory=dict)
 
     def __post_init__(self):
         """Refuse what cannot be built."""

@@ -8,8 +8,10 @@ from transformers import DynamicCache
 
 from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
-from depthlm_ros.models.base import QWEN3_VL_BOXES, noop
+from depthlm_ros.models.base import COMPACT_BOXES, noop
 from depthlm_ros.models.compact.config import CompactConfig
+from depthlm_ros.models.compact.detections import detections
+from depthlm_ros.models.compact.finding import classes_of, read_request, write_reply
 from depthlm_ros.models.compact.network import STRIDE, CompactModule
 from depthlm_ros.models.compact.tokenizer import END, question_ids
 from depthlm_ros.models.runtime import image_patches
@@ -51,7 +53,7 @@ class CompactDepthVLM:
         self.tokenizer = tokenizer
         config = module.config
         self.ratio_90, self.speaks = config.ratio_90, config.speaks
-        self.grounding = QWEN3_VL_BOXES if self.speaks else None
+        self.grounding = COMPACT_BOXES if self.speaks or config.things else None
         self.on_token = None  # called after each token of a reply; may look at other images
         self.path = image_patches.ImagePreprocessConfig(
             patch=STRIDE // 2,
@@ -64,6 +66,7 @@ class CompactDepthVLM:
         self.stage_callback = noop
         self._last_area = 0
         self._read_image = None
+        self._thing_maps = None
 
     @classmethod
     def from_checkpoint(
@@ -125,15 +128,35 @@ class CompactDepthVLM:
         """Answer ``prompt`` about the image, greedily decoded; contract: ``LanguageModel.reply``.
 
         Asked to point or to find, it writes Qwen3-VL's JSON: points and boxes in 0..1000 of the
-        image's width and height, an empty list for what it does not see.
+        image's width and height, an empty list for what it does not see. With a thing head these
+        come from that; raises StatusError(UNSUPPORTED) for a name that it has not learned to
+        find, and for any other prompt where it has not learned to write.
         """
-        view = self.view_of(camera)
+        view, things = self.view_of(camera), self.module.config.things
+        request = read_request(prompt) if things else None
+        if request is None and not self.speaks:
+            raise StatusError(Code.UNSUPPORTED, f"{self.name} has not learned to write")
         try:
+            if request is not None:
+                channels = [1 + number for number in classes_of(request.name, things)]
+                image, _ = self._image(rgb, view)
+                probability, boxes = self._maps(image)
+                found = detections(probability[channels].sum(axis=0), boxes)
+                return write_reply(request, found, view.width, view.height)
             read = self._read(*self._image(rgb, view))
             ids = self._write(prompt, read.cache, max_tokens)
         except torch.OutOfMemoryError as error:
             raise self._out_of_memory(view) from error
         return self.tokenizer.decode(ids, skip_special_tokens=True)
+
+    def _maps(self, image: torch.Tensor) -> tuple:
+        """Return the thing head's probabilities (1 + classes, h, w) and boxes (4, h, w) [px]."""
+        last = self._thing_maps
+        if last is None or not torch.equal(last[0], image):
+            maps = self.module.things.class_probabilities(self.module.pyramid(image))
+            last = image, tuple(to_host(*(values[0].float() for values in maps)))
+            self._thing_maps = last if self._keep_frame else None
+        return last[1]
 
     def _read(self, image: torch.Tensor, principal: torch.Tensor) -> _ReadImage:
         """Let the language model read an image, unless it has just read this very one."""
@@ -193,7 +216,7 @@ class CompactDepthVLM:
         return DynamicCache(config=self.module.language.config)
 
     def _out_of_memory(self, view: CanonicalView) -> StatusError:
-        self._read_image = None
+        self._read_image = self._thing_maps = None
         torch.cuda.empty_cache()
         what = f"a view of {view.width} x {view.height} px"
         return out_of_memory(self.name, what, self.path.max_pixels)

@@ -14,6 +14,7 @@ from transformers import Qwen3Config, Qwen3Model
 
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.head import DepthHead
+from depthlm_ros.models.compact.thing_head import ThingHead
 from depthlm_ros.models.compact.tower import Tower
 from depthlm_ros.models.versions import cache_argument
 
@@ -50,6 +51,7 @@ class CompactModule(nn.Module):
         )
         self.language = Qwen3Model(_language_config(config))
         self.head = DepthHead(width, channels, config.head_widths)
+        self.things = ThingHead(channels, len(config.things)) if config.things else None
 
     def encode_image(self, images: torch.Tensor, principal: torch.Tensor) -> ImageFeatures:
         """Return what the tower sees in uint8 images (B, H, W, 3), sides multiples of 32.
@@ -57,13 +59,16 @@ class CompactModule(nn.Module):
         ``principal`` (B, 2): principal points (cx, cy) in pixels of these images, whose focal
         length is the unified one.
         """
-        x = images.permute(0, 3, 1, 2).to(self.cell.weight.dtype) / 127.5 - 1.0
-        x = x.contiguous(memory_format=torch.channels_last)
-        pyramid = self.tower(x)
+        pyramid = self.pyramid(images)
         cells = torch.cat([F.pixel_unshuffle(pyramid[3], 2), pyramid[4]], dim=1)
         cells = self.cell(cells.flatten(2).mT) + self.rays(self._rays(images, principal))
         summary = self.summary(pyramid[4].mean(dim=(2, 3)))[:, None]
         return ImageFeatures(pyramid, torch.cat([summary, cells], dim=1), tuple(images.shape[1:3]))
+
+    def pyramid(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return the tower's features at strides 2..32 of uint8 images (B, H, W, 3)."""
+        x = images.permute(0, 3, 1, 2).to(self.cell.weight.dtype) / 127.5 - 1.0
+        return self.tower(x.contiguous(memory_format=torch.channels_last))
 
     def _rays(self, images: torch.Tensor, principal: torch.Tensor) -> torch.Tensor:
         """Return Fourier features of the cells' rays on the plane z = 1, (B, h w, features)."""

@@ -13,6 +13,7 @@ from depthlm_ros.training.compact.conversations import Turn, View, draw
 from depthlm_ros.training.compact.objects import things_of
 from depthlm_ros.training.compact.real_frames import RealFrames
 from depthlm_ros.training.compact.scene_pool import ScenePool
+from depthlm_ros.training.compact.thing_loss import thing_maps
 
 IGNORE = -100
 MARGIN_PX = 5
@@ -28,7 +29,8 @@ class BatchConfig:
     batches of photographs, in views of ``real_sizes``: small ones too, so that a place is seen
     from far and its scale must be told by sizes instead of being remembered. ``zoom``,
     ``real_zoom``: ranges. ``roll_rad``: of scenes, and twice as much of photographs. ``style``:
-    share of scenes that take a photograph's spectrum.
+    share of scenes that take a photograph's spectrum. ``speak``, ``find``: whether text or the
+    truth of the thing head is made.
     """
 
     batch: int = 8
@@ -52,6 +54,7 @@ class BatchConfig:
     roll_rad: float = 0.02
     style: float = 0.3
     speak: bool = True
+    find: bool = False
 
 
 class Batches:
@@ -59,7 +62,7 @@ class Batches:
 
     ``images`` uint8 (B, H, W, 3); ``principal`` (B, 2) [px]; ``depth`` float32 (B, H, W) [m]: +Inf
     in the sky, 0 unknown; ``real`` bool (B,); ``text`` int64 (B, n) and ``labels`` (B, n): IGNORE
-    where nothing is learnt.
+    where nothing is learnt. To find, scenes alone: ``things``, the ThingMaps of the batch.
     """
 
     def __init__(
@@ -90,8 +93,8 @@ class Batches:
         driving = not real and len(self.pools) > 1 and rng.random() < config.driving
         sizes = config.real_sizes if real else config.driving_sizes if driving else config.sizes
         size = tuple(sizes[rng.integers(len(sizes))])
-        x, depth, principal, things = (
-            self._photographs(config.batch, size)
+        x, depth, principal, things, maps = (
+            (*self._photographs(config.batch, size), None)
             if real
             else self._scenes(self.pools[int(driving)], config.batch, size)
         )
@@ -105,6 +108,8 @@ class Batches:
         }
         if config.speak:
             batch |= self._speak(images, depth, centre, things)
+        if maps is not None:
+            batch["things"] = maps
         return batch
 
     def _scenes(self, pool: ScenePool, count: int, size: tuple) -> tuple:
@@ -118,7 +123,8 @@ class Batches:
             x = self._styled(x, size)
         principal = warp.principal(np.tile([pool.camera.cx, pool.camera.cy], (count, 1)))
         things = things_of(ids, depth, pool.names[rows]) if self.config.speak else [[]] * count
-        return x, depth, principal, things
+        maps = thing_maps(ids, pool.names[rows]) if self.config.find else None
+        return x, depth, principal, things, maps
 
     def _photographs(self, count: int, size: tuple) -> tuple:
         real, rng = self.real, self.rng

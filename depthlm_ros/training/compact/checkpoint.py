@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import CompactModule
+from depthlm_ros.training.compact.names import words
 
 
 def write_served(
@@ -61,3 +63,16 @@ def read_start(folder: Path) -> tuple[CompactModule, PreTrainedTokenizerFast]:
         network.tower.fold()
     network.load_state_dict({name: value.float() for name, value in tensors.items()})
     return network, PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def with_things(network: CompactModule) -> CompactModule:
+    """Return a network with a thing head: itself, or a copy with one that is yet to be trained."""
+    if network.things is not None:
+        return network
+    config = replace(network.config, things=words())
+    wider = CompactModule(config)
+    if network.tower.stem.scale is None:
+        wider.tower.fold()
+    kept = wider.state_dict() | network.state_dict()
+    wider.load_state_dict(kept)
+    return wider

@@ -1,5 +1,7 @@
 """The things that the compact model learns to name, and the words that people use for them."""
 
+from collections.abc import Collection
+
 THINGS = {
     # name in the scenes: (singular and plural as asked for), further singulars
     "armchair": ("armchair", "armchairs"),
@@ -49,6 +51,8 @@ THINGS = {
 """Scene name to (singular, plural, further singulars)."""
 
 NAMES = tuple(THINGS)
+CLASSES = tuple(name for name in NAMES if name != "books")
+"""What the thing head tells apart: nobody asks for one book and for several by other names."""
 SURFACES = ("wall", "floor", "ceiling", "road", "pavement")
 """Parts of a place: mentioned by nobody as things, and never asked for here."""
 
@@ -56,3 +60,24 @@ SURFACES = ("wall", "floor", "ceiling", "road", "pavement")
 def index_of(name: str) -> int:
     """Return the index of a scene name in NAMES, -1 for surfaces and the sky."""
     return NAMES.index(name) if name in THINGS else -1
+
+
+def class_of(name: str) -> int:
+    """Return the index in CLASSES of a name in NAMES."""
+    return CLASSES.index("book" if name == "books" else name)
+
+
+_KINDS_OF = {"table": ("desk",), "chair": ("armchair",), "sign": ("notice", "traffic sign")}
+"""Names that are said of other classes as well."""
+
+
+def words(learned: Collection[str] = CLASSES) -> dict:
+    """Return each class with the words that mean it, as a checkpoint's config states them.
+
+    ``learned``: the classes that may be asked for by their own words; others have none of theirs.
+    """
+    meant = {name: list(THINGS[name]) if name in learned else [] for name in CLASSES}
+    for name, kinds in _KINDS_OF.items():
+        for kind in kinds:
+            meant[kind] += [word for word in meant[name] if word not in meant[kind]]
+    return meant

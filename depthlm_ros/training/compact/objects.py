@@ -45,9 +45,7 @@ def things_of(ids: torch.Tensor, depth: torch.Tensor, names: np.ndarray) -> list
         indexing="ij",
     )
     u, v = u.expand_as(ids), v.expand_as(ids)
-    area = _by_object(ids, torch.ones_like(u), "sum", 0)
-    low = [_by_object(ids, x, "amin", 1 << 20) for x in (u, v)]
-    high = [_by_object(ids, x, "amax", -1) for x in (u, v)]
+    area, low, high = visible_extent(ids)
     middle = [_by_object(ids, x, "sum", 0) // area.clamp_min(1) for x in (u, v)]
     away = [
         x - m.gather(1, ids.flatten(1)).view_as(ids) for x, m in zip((u, v), middle, strict=True)
@@ -58,6 +56,21 @@ def things_of(ids: torch.Tensor, depth: torch.Tensor, names: np.ndarray) -> list
     mean = _by_object(ids, (log * _FIXED).long(), "sum", 0) // area.clamp_min(1)
     table = torch.stack([area, *low, *high, best, mean], dim=-1).cpu().numpy()
     return [_list(table[b], names[b], width, height) for b in range(batch)]
+
+
+def visible_extent(ids: torch.Tensor) -> tuple[torch.Tensor, list, list]:
+    """Return what is seen of each object of B views: area, least and greatest (u, v).
+
+    ``ids`` int64 (B, h, w). All int64 (B, MOST_OBJECTS), in pixels; of an object that is not seen
+    the area is 0.
+    """
+    _, height, width = ids.shape
+    u = torch.arange(width, device=ids.device).expand_as(ids)
+    v = torch.arange(height, device=ids.device)[:, None].expand_as(ids)
+    area = _by_object(ids, torch.ones_like(u), "sum", 0)
+    low = [_by_object(ids, x, "amin", 1 << 20) for x in (u, v)]
+    high = [_by_object(ids, x, "amax", -1) for x in (u, v)]
+    return area, low, high
 
 
 def _by_object(ids: torch.Tensor, values: torch.Tensor, how: str, start: int) -> torch.Tensor:

@@ -10,17 +10,25 @@ in the card alone: theirs is a camera that training saw nothing of.
 import argparse
 import json
 import tempfile
-from datetime import date
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from depthlm_ros.evaluation.accuracy import SCENES_SEED, measure, photographs, scenes
+from depthlm_ros.evaluation.accuracy import measure, photographs, scenes
 from depthlm_ros.models import registry
+from depthlm_ros.models.compact.network import CompactModule
 from depthlm_ros.training.compact.checkpoint import read_start, write_served
 from depthlm_ros.training.compact.evaluate import KEPT, left_out_frames
+from depthlm_ros.training.compact.evaluate_things import TOTALS, held_out_views, measure_things
+from depthlm_ros.training.compact.model_card import card, found_by_name
+from depthlm_ros.training.compact.names import CLASSES, words
 
 LEFT = "frames left out of"
+CHOICE_SEED = 4
+"""Of the scenes that tell which names are learned; the card's scenes have another."""
+LEARNED = 0.5
+"""Least share pointed at of a name that is offered."""
 
 
 def figures_of(model, samples) -> dict:
@@ -36,9 +44,22 @@ def figures_of(model, samples) -> dict:
     }
 
 
+def offer_learned(network: CompactModule, scenes: int) -> None:
+    """Let a network offer the names alone that it points at more often right than wrong.
+
+    Chosen on other scenes than those of the card.
+    """
+    network.config = replace(network.config, things=words())
+    shares = measure_things(network.eval(), held_out_views(scenes, CHOICE_SEED), by_name=True)
+    learned = [name for name in CLASSES if shares.get(name, 0.0) >= LEARNED]
+    network.config = replace(network.config, things=words(learned))
+
+
 def publish(options: argparse.Namespace) -> dict:
     """Measure the network as it ships, in half precision, and write it; returns the figures."""
     network, tokenizer = read_start(options.start)
+    if network.things is not None:
+        offer_learned(network, options.scenes)
     with tempfile.TemporaryDirectory() as served:
         model = registry.load(
             str(write_served(Path(served), network, tokenizer)), "auto", "float32"
@@ -50,6 +71,10 @@ def publish(options: argparse.Namespace) -> dict:
         for folder in options.left_out:
             frames = left_out_frames(folder, network.config.canonical_focal_px)
             figures[f"{LEFT} {folder.name}"] = figures_of(model, frames)
+    things = {}
+    if network.things is not None:
+        things = measure_things(network, held_out_views(options.scenes), by_name=True)
+    totals = {name: share for name, share in things.items() if name in TOTALS}
     rested_on = {name: row for name, row in figures.items() if not name.startswith(LEFT)}
     widest = max(rested_on, key=lambda name: rested_on[name]["ratio_90"])
     write_served(
@@ -58,62 +83,15 @@ def publish(options: argparse.Namespace) -> dict:
         tokenizer,
         torch.float16,
         speaks=options.speaks,
-        measured=rested_on,
+        measured=rested_on
+        | ({f"things in {options.scenes} held-out scenes": totals} if things else {}),
         ratio_90=figures[widest]["ratio_90"],
     )
     parameters = sum(value.numel() for value in network.parameters())
-    text = card(parameters, figures, widest, options.history.read_text(encoding="utf-8").strip())
+    history = options.history.read_text(encoding="utf-8").strip()
+    text = card(parameters, figures, widest, history, found_by_name(things, options.scenes))
     (options.out / "README.md").write_text(text, encoding="utf-8")
-    return figures
-
-
-def card(parameters: int, figures: dict, widest: str, history: str) -> str:
-    """Return the model card as Markdown. ``history``: how the weights came to be."""
-    header = (
-        "| data | pictures | delta1 | delta1, median set right | AbsRel | "
-        "delta1 of the best constant | 90 % within a factor of |\n" + "| --- " * 7 + "|"
-    )
-    rows = "\n".join(
-        f"| {name} | {row['pictures']} | {row['delta1']:.3f} | {row['delta1_scaled']:.3f} | "
-        f"{row['abs_rel']:.3f} | {row['best_constant']['delta1']:.3f} | {row['ratio_90']:.2f} |"
-        for name, row in figures.items()
-    )
-    return f"""# The embedded checkpoint
-
-A compact DepthVLM of {parameters / 1e6:.1f} million parameters: an EfficientNet-Lite0 tower, a
-small causal language model (Qwen3) that reads a token for each 32 x 32 px, and a light DPT head.
-Small enough for one CPU core, so that demo and tests run without a GPU and without a download. For
-a robot with a GPU take a published checkpoint: `depthlm models`.
-
-## What it reaches
-
-{header}
-{rows}
-
-The intervals of answers rest on the widest factor, {figures[widest]["ratio_90"]:.2f}, measured on
-the {widest}. Measured {date.today():%d %B %Y} with `python -m
-depthlm_ros.training.compact.publish`; the scenes have seed {SCENES_SEED}, which took no part in
-training.
-
-## How it was made
-
-{history}
-
-## What was assumed
-
-Scale can only be told from things of known size. The scenes hold to standard sizes: floor tiles of
-0.2 to 0.6 m, boards 0.07 to 0.19 m wide, bricks of 250 x 83 mm, doors of 2.0 to 2.1 m with handles
-at 1.05 m, tables of 0.72 to 0.76 m, seats of 0.43 to 0.48 m, worktops of 0.9 m, kerbs of 0.08 to
-0.15 m, storeys of 3 m, people of 1.5 to 1.95 m, cars of 3.6 to 4.9 m. Cameras stand 0.2 to 1.8 m
-above the ground, in streets up to 2 m. Where a place keeps to other sizes, its depths will be off
-by the same factor.
-
-## Limits
-
-On photographs its shapes are better than its scale: the two columns of delta1 tell how much.
-Views of a floor from a robot of knee height are read too far. Thin things, glass and mirrors have
-no reliable depth. Licence: Apache-2.0.
-"""
+    return figures | ({"things": things} if things else {})
 
 
 def main(args: list[str] | None = None) -> None:

@@ -19,8 +19,14 @@ from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import CompactModule
 from depthlm_ros.training.compact import real_frames
 from depthlm_ros.training.compact.batches import BatchConfig, Batches
-from depthlm_ros.training.compact.checkpoint import read_start, write_served, write_start
+from depthlm_ros.training.compact.checkpoint import (
+    read_start,
+    with_things,
+    write_served,
+    write_start,
+)
 from depthlm_ros.training.compact.evaluate import LEFT_OUT, left_out_frames, quick_figures
+from depthlm_ros.training.compact.evaluate_things import held_out_views, measure_things
 from depthlm_ros.training.compact.scene_pool import CANVASES, VIEWS, ScenePool, SceneSource
 from depthlm_ros.training.compact.texts import make_tokenizer
 from depthlm_ros.training.compact.trainer import CompactArguments, CompactTrainer
@@ -34,6 +40,8 @@ REAL_WEIGHTS = {
 }
 OTHER_WEIGHT = 0.06
 """Of any other set in the folder."""
+VIEWS_TO_CHOOSE = 90
+"""Views in which things are looked for while the thing head is trained."""
 
 
 class PeriodicEvaluation(TrainerCallback):
@@ -46,7 +54,7 @@ class PeriodicEvaluation(TrainerCallback):
         network: CompactModule,
         tokenizer,
         device,
-        samples: dict,
+        samples: dict | ScenePool,
         every: int,
         out: Path,
     ):
@@ -70,10 +78,13 @@ class PeriodicEvaluation(TrainerCallback):
     def measure(self, step: int) -> dict:
         """Measure the averaged weights and write a line of log.jsonl."""
         self.trainer.average.swap()
-        figures = {
-            name: quick_figures(self.network, self.tokenizer, samples)
-            for name, samples in self.samples.items()
-        }
+        if isinstance(self.samples, ScenePool):
+            figures = measure_things(self.network, self.samples)
+        else:
+            figures = {
+                name: quick_figures(self.network, self.tokenizer, samples)
+                for name, samples in self.samples.items()
+            }
         self.trainer.average.swap()
         line = {
             "step": step,
@@ -105,7 +116,11 @@ def main(args: list[str] | None = None) -> None:
         real,
         tokenizer,
         BatchConfig(
-            batch=options.batch, real=options.real_share, speak=not options.silent, **sizes
+            batch=options.batch,
+            real=0.0 if options.things else options.real_share,
+            speak=not (options.silent or options.things),
+            find=options.things,
+            **sizes,
         ),
         options.seed,
     )
@@ -115,7 +130,9 @@ def main(args: list[str] | None = None) -> None:
         network,
         tokenizer,
         device,
-        _samples(options, network.config.canonical_focal_px),
+        held_out_views(VIEWS_TO_CHOOSE // VIEWS)
+        if options.things
+        else _samples(options, network.config.canonical_focal_px),
         options.measure_every,
         out,
     )
@@ -137,7 +154,7 @@ def _model(options) -> tuple:
     """Return tokenizer and network to begin from: an earlier run's, or pretrained tower alone."""
     if options.start:
         network, tokenizer = read_start(options.start)
-        return tokenizer, network
+        return tokenizer, with_things(network) if options.things else network
     tokenizer = make_tokenizer()
     network = CompactModule(CompactConfig(tower=options.tower, vocab_size=len(tokenizer)))
     network.tower.load_imagenet(_pretrained(options.imagenet))
@@ -218,6 +235,7 @@ def _arguments(options, device) -> CompactArguments:
         real_focus=options.real_focus,
         scene_focus=options.scene_focus,
         text_weight=0.0 if options.silent else 0.5,
+        things=options.things,
         remove_unused_columns=False,
     )
 
@@ -256,6 +274,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--save-every", type=int, default=500)
     add("--keep", type=int, default=1, help="checkpoints kept, as for compact.average")
     add("--measure-every", type=int, default=500)
+    add("--things", action="store_true", help="the thing head alone, the rest as it is")
     add("--silent", action="store_true", help="depth alone, no text")
     return parser
 

@@ -15,6 +15,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from depthlm_ros.models.compact.network import CompactModule
 from depthlm_ros.training.compact.batches import Batches
 from depthlm_ros.training.compact.loss import depth_loss, text_loss
+from depthlm_ros.training.compact.thing_loss import thing_loss
 
 AVERAGED = "averaged.safetensors"
 
@@ -27,7 +28,7 @@ class CompactArguments(TrainingArguments):
     stages of the tower (and its stem) that stay as they are. ``scene_focus``, ``real_focus``:
     lambda of SILog on scenes and photographs. ``steps_weight``, ``text_weight``: of those losses.
     ``averaging``: decay of the averaged weights. ``minutes``: length of the run by the clock (0:
-    by ``max_steps``); the learning rate falls along it.
+    by ``max_steps``); the learning rate falls along it. ``things``: train the thing head alone.
     """
 
     tower_rate: float = field(default=0.1)
@@ -38,6 +39,7 @@ class CompactArguments(TrainingArguments):
     text_weight: float = field(default=0.5)
     averaging: float = field(default=0.999)
     minutes: float = field(default=0.0)
+    things: bool = field(default=False)
 
 
 class TrainedModule(nn.Module):
@@ -61,10 +63,28 @@ class TrainedModule(nn.Module):
         return {"loss": sum(parts.values())}
 
 
+class TrainedThingHead(nn.Module):
+    """The thing head with its loss; the rest of the network stays as it is."""
+
+    def __init__(self, network: CompactModule):
+        super().__init__()
+        self.network = network.requires_grad_(False)
+        network.things.requires_grad_(True)
+        self.parts = {}
+
+    def forward(self, images, things, **others) -> dict:
+        """Return {"loss": scalar}; the parts are kept in ``parts`` for the log."""
+        with torch.no_grad():
+            pyramid = self.network.pyramid(images)
+        parts = thing_loss(*self.network.things(pyramid), things)
+        self.parts = {name: value.detach() for name, value in parts.items()}
+        return {"loss": sum(parts.values())}
+
+
 class AveragedWeights(TrainerCallback):
     """Keeps a running average of the trained weights; the checkpoint that is served is theirs."""
 
-    def __init__(self, module: TrainedModule, decay: float):
+    def __init__(self, module: nn.Module, decay: float):
         self.module, self.decay = module, decay
         self.average = {name: value.detach().clone() for name, value in self._trained()}
 
@@ -138,8 +158,9 @@ class CompactTrainer(Trainer):
         batches: Batches,
         callbacks: list | None = None,
     ):
-        module = TrainedModule(network, args)
-        freeze(network, args.frozen_stages)
+        module = TrainedThingHead(network) if args.things else TrainedModule(network, args)
+        if not args.things:
+            freeze(network, args.frozen_stages)
         self.average = AveragedWeights(module, args.averaging)
         self.deadline = StopAtDeadline(args.minutes) if args.minutes else None
         self._batches = batches

@@ -8,8 +8,9 @@ import numpy as np
 from depthlm_ros.models.compact.config import CompactConfig
 from depthlm_ros.models.compact.network import CompactModule
 from depthlm_ros.models.registry import load
-from depthlm_ros.training.compact import publish
+from depthlm_ros.training.compact import model_card, publish
 from depthlm_ros.training.compact.checkpoint import write_start
+from depthlm_ros.training.compact.names import words
 from depthlm_ros.training.compact.texts import make_tokenizer
 
 
@@ -59,3 +60,29 @@ def test_what_is_measured_is_what_ships_and_what_the_card_says(tmp_path, capsys)
     assert "Never trained." in card and f"{config['ratio_90']:.2f}, measured on" in card
     row = figures["photographs of photos"]
     assert f"| photographs of photos | 2 | {row['delta1']:.3f} |" in card
+
+
+def test_the_card_tells_what_is_found_by_name():
+    figures = {
+        "pointed": 0.71,
+        "found": 0.6,
+        "right": 0.9,
+        "refused": 0.95,
+        "bin": 0.2,
+        "bed": 0.9,
+    }
+    text = model_card.found_by_name(figures, 4)
+    assert "12 views of 4 held-out scenes" in text and "for\n0.710 of the names" in text
+    assert "bed 0.90, bin 0.20" in text
+    assert "nothing by name" in model_card.found_by_name({}, 4)
+
+
+def test_names_are_offered_that_are_pointed_at_more_often_right_than_wrong(monkeypatch):
+    small = dict(text_width=64, text_heads=2, text_kv_heads=1, text_layers=1, text_mlp=64)
+    network = CompactModule(CompactConfig(things=words(), **small))
+    shares = {"pointed": 0.9, "door": 0.5, "bin": 0.49, "table": 0.8}
+    monkeypatch.setattr(publish, "measure_things", lambda *_, **__: shares)
+    publish.offer_learned(network, 1)
+    offered = {name: said for name, said in network.config.things.items() if said}
+    assert offered["door"] == ["door", "doors"] and "desk" not in offered["desk"]
+    assert offered.keys() == {"desk", "door", "table"}  # a desk is still a table
