@@ -14,6 +14,7 @@ from depthlm_ros.demo.questions import (
     choose_pixels,
     clear_of_steps,
     questions_about,
+    questions_by_name,
     to_be_refused,
 )
 from depthlm_ros.demo.stream_stats import flow, without_result
@@ -70,7 +71,8 @@ class Checked:
 class QuestionRound:
     """What was asked about one moment: answers, and readings (N,) beside truths (N,) [m z-depth].
 
-    ``frame``, ``depth_map``, ``true_depth_m``: the image that most points were read in.
+    ``frame``, ``depth_map``, ``true_depth_m``: the image that most points were read in. ``named``:
+    answers about things that the model was to find.
     """
 
     answers: list
@@ -80,6 +82,7 @@ class QuestionRound:
     depth_map: object = None
     true_depth_m: np.ndarray | None = None
     ways: list = field(default_factory=list)
+    named: list = field(default_factory=list)
 
 
 @dataclass
@@ -92,8 +95,13 @@ class LiveResult:
 
     @property
     def answers(self) -> list:
-        """All answers."""
+        """All answers about given points."""
         return [answer for asked in self.rounds for answer in asked.answers]
+
+    @property
+    def named(self) -> list:
+        """All answers about named things."""
+        return [answer for asked in self.rounds for answer in asked.named]
 
     def accuracy(self):
         """Return the figures of this run's readings, and of the best constant on their points."""
@@ -155,8 +163,9 @@ class LiveRun:
             good = clear_of_steps(self._context.subscriber.true_depth(stamp))
             places = choose_pixels(good, 2, ASKED_APART_PX, self._rng)
             if len(places) == 2 and (answers := self._ask(questions_about(*places))):
+                named = self._ask(questions_by_name())
                 readings = self._read(choose_pixels(good, READ_EACH, READ_APART_PX, self._rng))
-                return self._with_pictures(QuestionRound(answers, *readings))
+                return self._with_pictures(QuestionRound(answers, *readings, named=named))
         raise DemoError(
             f"in {TRIES} pictures in a row there were no two points with a clear truth to ask "
             "about: use another --seed"
@@ -170,9 +179,13 @@ class LiveRun:
             if reply.code != Code.OK:
                 checked.append(Checked(asked, reply, float("nan")))
                 continue
-            truth = self._context.subscriber.truth(asked.pixels, reply.stamp_ns)
-            if not self._is_clear(asked.pixels, truth, reply.stamp_ns):
+            pixels = asked.pixels or [reading.pixel for reading in reply.evidence]
+            truth = self._context.subscriber.truth(pixels, reply.stamp_ns)
+            if asked.pixels and not self._is_clear(pixels, truth, reply.stamp_ns):
                 return []
+            if any(point.status.code != Code.OK for point in truth):
+                checked.append(Checked(asked, reply, float("nan")))  # found beside it, in the sky
+                continue
             distances, depths = [p.distance for p in truth], [p.depth for p in truth]
             points = [(p.point.x, p.point.y, p.point.z) for p in truth]
             checked.append(Checked(asked, reply, asked.true_value(distances, depths, points)))

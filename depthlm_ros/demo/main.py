@@ -146,7 +146,10 @@ class Demo:
 
     def _report_round(self, look, number: int) -> None:
         say(f"round {number} of {self._options.looks}")
-        for line in (*tables.answers_table(look.answers), *clearance_round.lines(look.ways)):
+        for line in (
+            *tables.answers_table([*look.answers, *look.named]),
+            *clearance_round.lines(look.ways),
+        ):
             say(f"  {line}")
         say()
 
@@ -182,6 +185,7 @@ class Demo:
             "streams": live.streams,
             "node": self._context.subscriber.diagnostics,
             "answers": [answer.as_dict() for answer in live.answers],
+            "named": [answer.as_dict() for answer in live.named],
             "ways": [way.as_dict() for one in live.rounds for way in one.ways],
             "refusals": [
                 {"wrong": wrong, "question": question, "code": r.code.name, "text": r.text}

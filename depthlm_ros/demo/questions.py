@@ -15,12 +15,16 @@ CLEAR_PX = 8
 CLEAR_RATIO = 1.15
 BORDER_PX = 24
 TRIES = 200
+NAMED = ("door", "person")
 SPEED_M_S, TIME_S = 0.5, 4.0
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question for ``~/ask``, the pixels that it names, in order, and the unit of its value."""
+    """A question for ``~/ask``, the pixels that it names, in order, and the unit of its value.
+
+    Without pixels it names a thing.
+    """
 
     task: Task
     question: str
@@ -53,6 +57,11 @@ def questions_about(a, b) -> list[Asked]:
         Asked(Task.TIME, f"How long to reach {at_a} at {SPEED_M_S:g} m/s?", (a,), "s"),
         Asked(Task.SPEED, f"How fast must I go to reach {at_b} in {TIME_S:g} s?", (b,), "m/s"),
     ]
+
+
+def questions_by_name() -> list[Asked]:
+    """Return questions about things that a model must find; the reply says at which pixel."""
+    return [Asked(Task.DISTANCE, f"How far is the nearest {name}?", (), "m") for name in NAMED]
 
 
 def to_be_refused(width: int, height: int) -> list[tuple[str, str]]:

@@ -29,6 +29,10 @@ def interval(reply) -> str:
     return f"{reply.low:.2f} to {reply.high:.2f}"
 
 
+def _percent(error: float) -> str:
+    return f"{error:+.0f} %" if math.isfinite(error) else "-"
+
+
 def answers_table(answers: list) -> list[str]:
     """Return the lines of a table: question, answer, interval, truth, error."""
     columns = f"{'answer':>11} {'90 % interval':>15} {'truth':>11} {'error':>6}"
@@ -40,10 +44,9 @@ def answers_table(answers: list) -> list[str]:
             reasons[reply.code] = f"{reply.code.name}: {reply.text}"
             continue
         said, true = with_unit(reply.value, reply.unit), with_unit(one.true, one.asked.unit)
-        error = f"{one.error_percent:+.0f} %"
         lines.append(
             f"{one.asked.question:{QUESTION_WIDTH}} {said:>11} {interval(reply):>15} {true:>11} "
-            f"{error:>6}"
+            f"{_percent(one.error_percent):>6}"
         )
     return [*lines, *reasons.values()]
 
@@ -55,7 +58,7 @@ def answer_lines(answers: list) -> list[str]:
         reply = one.reply
         if reply.code == Code.OK:
             said = f"   {with_unit(reply.value, reply.unit)}, true "
-            said += f"{with_unit(one.true, one.asked.unit)}: {one.error_percent:+.0f} %"
+            said += f"{with_unit(one.true, one.asked.unit)}: {_percent(one.error_percent)}"
         else:
             said = f"   {reply.code.name}"
         lines += [one.asked.question, said, ""]

@@ -15,7 +15,7 @@ from depthlm_ros.demo import main as demo
 from depthlm_ros.demo.keep_running import instructions
 from depthlm_ros.demo.live_run import Checked, QuestionRound, stamp_of_most
 from depthlm_ros.demo.node_processes import DemoError
-from depthlm_ros.demo.questions import questions_about
+from depthlm_ros.demo.questions import questions_about, questions_by_name
 from depthlm_ros.demo.subscriber import Inbox, metres_of
 from depthlm_ros.frame import Frame
 from depthlm_ros.geometry.camera import PinholeCamera
@@ -312,3 +312,19 @@ def test_depth_images_are_read_in_either_byte_order():
     message.encoding = "16UC1"
     with pytest.raises(DemoError, match="16UC1"):
         metres_of(message)
+
+
+def test_a_thing_found_by_name_is_told_with_its_truth_or_with_a_dash_where_there_is_none():
+    (asked, _), on_it = questions_by_name(), reading((30.0, 50.0), 2.0)
+    right = Checked(asked, reply(2.0, evidence=[on_it]), 2.5)
+    beside = Checked(asked, reply(2.0, evidence=[on_it]), NAN)
+    lines = tables.answers_table([right, beside])
+    assert "2.00 m" in lines[1] and "2.50 m" in lines[1] and "-20 %" in lines[1]
+    assert lines[2].split()[-2:] == ["-", "-"]
+    assert tables.answer_lines([right])[1].endswith("2.00 m, true 2.50 m: -20 %")
+    asked_round = look()
+    asked_round.named = [right]
+    assert {r.pixel for r in contact_sheets.readings_on(asked_round)} == {
+        (40.0, 60.0),
+        (30.0, 50.0),
+    }

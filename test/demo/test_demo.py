@@ -118,6 +118,16 @@ def test_every_task_was_answered_beside_its_truth(report):
     }
 
 
+def test_things_are_asked_for_by_name_and_a_model_that_finds_none_says_so(report, shown):
+    named = report["live"]["named"]
+    assert [one["question"] for one in named[:2]] == [
+        "How far is the nearest door?",
+        "How far is the nearest person?",
+    ]
+    assert len(named) == 4 and {one["code"] for one in named} == {"UNSUPPORTED"}
+    assert "cannot find named things" in said_by(shown)
+
+
 def test_truths_of_one_picture_agree_with_each_other(report):
     """Time and distance of a point, and depth and speed of the other, hang together."""
     answers = report["live"]["answers"]
