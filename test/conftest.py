@@ -61,6 +61,14 @@ SLOW = (
     "models/weights/test_processor_settings.py",
 )
 """Files and folders whose tests take most of the time of those without nodes."""
+LONGEST = (
+    "web/test_page.py",
+    "models/weights/test_hub.py",
+    "demo/test_demo.py",
+    "soak/test_short_runs.py",
+    "training/test_whole_way.py",
+)
+"""Files that take most of a minute each: begun first, or a run would wait for one of them alone."""
 
 
 def pytest_collection_modifyitems(config, items) -> None:
@@ -82,10 +90,18 @@ def _long_files_first(kinds: dict[Path, str]) -> dict[Path, tuple]:
     """Return where each file stands in the row, by its kind, when cores share them.
 
     Files that mostly wait for nodes and files that mostly compute take turns, so that a core has
-    work while another waits; the quick ones fill up what is left at the end.
+    work while another waits; the longest come before them, and the quick ones fill up what is left
+    at the end.
     """
     numbers = {"node": itertools.count(), "slow": itertools.count(), "unit": itertools.count()}
-    return {path: (kind == "unit", next(numbers[kind])) for path, kind in kinds.items()}
+    return {
+        path: (
+            path.relative_to(HERE).as_posix() not in LONGEST,
+            kind == "unit",
+            next(numbers[kind]),
+        )
+        for path, kind in kinds.items()
+    }
 
 
 def pytest_sessionfinish(session) -> None:
