@@ -68,7 +68,7 @@ LONGEST = (
     "soak/test_short_runs.py",
     "training/test_whole_way.py",
 )
-"""Files that take most of a minute each: begun first, or a run would wait for one of them alone."""
+"""Files that take most of a minute each: begun first, or a run would wait for one of them."""
 
 
 def pytest_collection_modifyitems(config, items) -> None:
