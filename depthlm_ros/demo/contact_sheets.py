@@ -30,8 +30,7 @@ def scene_sheet(rounds: list) -> np.ndarray:
             colormap.colourise(asked_round.depth_map.depth_m, low, high),
             annotate.annotate(asked_round.frame.rgb, None, readings_on(asked_round)),
             text_panel(
-                answer_lines([*asked_round.answers, *asked_round.named]),
-                cell_size(asked_round.frame.rgb, CELL_PX),
+                answer_lines(asked_round.all_answers), cell_size(asked_round.frame.rgb, CELL_PX)
             ),
             *ways_from_above(asked_round),
         ]
@@ -100,7 +99,7 @@ def common_range(depths_m: list) -> tuple[float, float]:
 def readings_on(asked_round) -> list[Reading]:
     """Return the readings behind a look's answers that rest on its image, each pixel once."""
     found = {}
-    for answer in (*asked_round.answers, *asked_round.named):
+    for answer in asked_round.all_answers:
         if answer.reply.stamp_ns == asked_round.depth_map.stamp_ns:
             found.update({reading.pixel: reading for reading in answer.reply.evidence})
     return [reading for reading in found.values() if reading.code == Code.OK]

@@ -84,6 +84,11 @@ class QuestionRound:
     ways: list = field(default_factory=list)
     named: list = field(default_factory=list)
 
+    @property
+    def all_answers(self) -> list:
+        """Answers about given points, then about named things."""
+        return [*self.answers, *self.named]
+
 
 @dataclass
 class LiveResult:

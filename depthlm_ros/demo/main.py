@@ -146,10 +146,7 @@ class Demo:
 
     def _report_round(self, look, number: int) -> None:
         say(f"round {number} of {self._options.looks}")
-        for line in (
-            *tables.answers_table([*look.answers, *look.named]),
-            *clearance_round.lines(look.ways),
-        ):
+        for line in (*tables.answers_table(look.all_answers), *clearance_round.lines(look.ways)):
             say(f"  {line}")
         say()
 

@@ -1,5 +1,6 @@
 """Things out of the thing head's maps: cells whose boxes agree are one thing."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,10 +42,10 @@ def detections(probability: np.ndarray, boxes: np.ndarray) -> list[Detection]:
     left, groups = np.ones(len(p), bool), []
     while left.any():
         seed = np.flatnonzero(left)[np.argmax(p[left])]
-        same = left & (_iou(box, box[seed]) >= SAME_IOU)
+        same = left & (iou(box, box[seed]) >= SAME_IOU)
         same[seed] = True
         mean = np.average(box[same], axis=0, weights=p[same])
-        inside = (_shared(at, mean, least=1.0) > 0) & (_iou(box, mean) >= SAME_IOU / 2)
+        inside = (_shared(at, mean, least=1.0) > 0) & (iou(box, mean) >= SAME_IOU / 2)
         same |= left & inside
         left &= ~same
         size, score = same.sum() / probability.size, float(p[same].mean())
@@ -59,13 +60,25 @@ def detections(probability: np.ndarray, boxes: np.ndarray) -> list[Detection]:
     return sorted(found, key=lambda thing: -thing.score)
 
 
+def detect(
+    probability: np.ndarray, boxes: np.ndarray, classes: Collection[int]
+) -> list[Detection]:
+    """Return the things of several classes as of one, the surest first.
+
+    ``probability`` (1 + classes, h, w) and ``boxes`` (4, h, w): the thing head's maps of a view;
+    ``classes``: numbers as ``finding.classes_of`` gives them.
+    """
+    return detections(probability[[1 + number for number in classes]].sum(axis=0), boxes)
+
+
 def _middle(u: np.ndarray, v: np.ndarray) -> tuple:
     """Return the centre [px] of that cell of a thing which is nearest to their middle."""
     best = np.argmin((u - u.mean()) ** 2 + (v - v.mean()) ** 2)
     return (float(u[best]) + 0.5) * STRIDE, (float(v[best]) + 0.5) * STRIDE
 
 
-def _iou(boxes: np.ndarray, one: np.ndarray) -> np.ndarray:
+def iou(boxes: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """Return the intersection over the union (N,) of boxes (N, 4) with one (4,)."""
     shared = _shared(boxes, one)
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(one[2:] - one[:2])
     return shared / np.maximum(area - shared, 1e-9)

@@ -12,16 +12,20 @@ from depthlm_ros.models.base import COMPACT_BOXES
 from depthlm_ros.models.compact.detections import Detection
 from depthlm_ros.status import Code, StatusError
 
-_POINT = (
+POINT = (
     "Point to the {}.",
     "Locate the {}, report point coordinates in JSON format.",
     "Where is the {}?",
 )
-_BOXES = (
-    "Find all {}.",
-    "Locate the {}, report bbox coordinates in JSON format.",
+"""Requests for a point, "{}" for the name."""
+FIND_ALL = "Find all {}."
+"""The request for boxes that takes the plural."""
+FIND = (
+    FIND_ALL,
     COMPACT_BOXES.prompt.replace("{name}", "{}"),
+    "Locate the {}, report bbox coordinates in JSON format.",
 )
+"""Requests for boxes."""
 _GRID = 1000
 
 
@@ -35,7 +39,7 @@ class Request:
 
 def read_request(prompt: str) -> Request | None:
     """Return what a prompt asks to point to or to find; None for any other prompt."""
-    for point, templates in ((True, _POINT), (False, _BOXES)):
+    for point, templates in ((True, POINT), (False, FIND)):
         for template in templates:
             before, after = template.split("{}")
             found = re.fullmatch(f"{re.escape(before)}([^.,?]+){re.escape(after)}", prompt.strip())

@@ -10,7 +10,7 @@ from depthlm_ros.geometry.camera import PinholeCamera
 from depthlm_ros.geometry.canonical_view import CanonicalView
 from depthlm_ros.models.base import COMPACT_BOXES, noop
 from depthlm_ros.models.compact.config import CompactConfig
-from depthlm_ros.models.compact.detections import detections
+from depthlm_ros.models.compact.detections import detect
 from depthlm_ros.models.compact.finding import classes_of, read_request, write_reply
 from depthlm_ros.models.compact.network import STRIDE, CompactModule
 from depthlm_ros.models.compact.tokenizer import END, question_ids
@@ -138,10 +138,9 @@ class CompactDepthVLM:
             raise StatusError(Code.UNSUPPORTED, f"{self.name} has not learned to write")
         try:
             if request is not None:
-                channels = [1 + number for number in classes_of(request.name, things)]
+                classes = classes_of(request.name, things)
                 image, _ = self._image(rgb, view)
-                probability, boxes = self._maps(image)
-                found = detections(probability[channels].sum(axis=0), boxes)
+                found = detect(*self._maps(image), classes)
                 return write_reply(request, found, view.width, view.height)
             read = self._read(*self._image(rgb, view))
             ids = self._write(prompt, read.cache, max_tokens)

@@ -10,22 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from depthlm_ros.models.compact.finding import FIND, FIND_ALL, POINT
 from depthlm_ros.prompting.prompts import Style, prompt
 from depthlm_ros.tasks import Task
 from depthlm_ros.training.compact.names import NAMES, THINGS
 from depthlm_ros.training.compact.objects import Thing
 
 MOST_BOXES = 6
-POINT = (
-    "Point to the {}.",
-    "Locate the {}, report point coordinates in JSON format.",
-    "Where is the {}?",
-)
-FIND = (
-    "Find all {}.",
-    "Locate every {one}, report bbox coordinates in JSON format.",
-    "Locate the {one}, report bbox coordinates in JSON format.",
-)
 DESCRIBE = ("What is in this picture?", "Describe the picture.", "What do you see?")
 IS_THERE = ("Is there a {}?", "Do you see a {}?")
 COUNT = ("How many {} are there?",)
@@ -149,8 +140,8 @@ def _find(view: View, rng: np.random.Generator) -> Turn:
     singular, plural, *_ = THINGS[name]
     word = _word(name, rng)
     template = str(rng.choice(FIND))
-    question = template.format(plural, one=word)
-    label = word if "{one}" in template else singular
+    question = template.format(plural if template == FIND_ALL else word)
+    label = singular if template == FIND_ALL else word
     group = sorted(group, key=lambda thing: thing.box[0])
     return Turn(question, _json([_box_of(thing, label, view.size) for thing in group]))
 

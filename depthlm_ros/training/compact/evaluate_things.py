@@ -5,12 +5,13 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from depthlm_ros.models.compact.detections import detections
+from depthlm_ros.models.compact.detections import detect, iou
 from depthlm_ros.models.compact.finding import classes_of
 from depthlm_ros.models.compact.network import CompactModule
-from depthlm_ros.training.compact.names import CLASSES, NAMES, class_of
+from depthlm_ros.training.compact.names import CLASSES, class_of
 from depthlm_ros.training.compact.objects import things_of
-from depthlm_ros.training.compact.scene_pool import CANVASES, ScenePool, SceneSource
+from depthlm_ros.training.compact.scene_pool import CANVASES, VIEWS, ScenePool, SceneSource
+from depthlm_ros.training.compact.thing_loss import CLASS_AT
 
 ABSENT = 4
 """Names asked for in each view although nothing of it is there."""
@@ -18,9 +19,9 @@ FOUND_IOU = 0.5
 TOTALS = ("pointed", "found", "right", "refused")
 
 
-def held_out_views(scenes: int, seed: int = 3, canvas=CANVASES[0]) -> ScenePool:
-    """Render three views each of scenes with a seed of their own."""
-    pool = ScenePool(SceneSource(canvas, seed), 3 * scenes, 250.0, "cpu")
+def held_out_views(scenes: int, seed: int = 3, device="cpu") -> ScenePool:
+    """Render VIEWS views each of scenes with a seed of their own, on the network's device."""
+    pool = ScenePool(SceneSource(CANVASES[0], seed), VIEWS * scenes, 250.0, device)
     pool.refill(scenes)
     return pool
 
@@ -43,10 +44,11 @@ def measure_things(network: CompactModule, pool: ScenePool, by_name: bool = Fals
     for k in range(pool.count):
         ids, depth = pool.ids[k : k + 1].long(), pool.depth[k : k + 1].float()
         (things,) = things_of(ids, depth, pool.names[k : k + 1])
-        maps = network.things.class_probabilities(network.pyramid(pool.rgb[k : k + 1]))
-        probability, boxes = (values[0].numpy() for values in maps)
-        at = [class_of(NAMES[n]) if n >= 0 else -1 for n in pool.names[k]]
-        classes = np.array([-1, *at[1:]])[ids[0].numpy()]
+        found = network.things.class_probabilities(network.pyramid(pool.rgb[k : k + 1]))
+        maps = [values[0].cpu().numpy() for values in found]
+        at = CLASS_AT[pool.names[k]] - 1
+        at[0] = -1  # no object
+        classes = at[ids[0].cpu().numpy()]
         absent = []
         for name, meant in offered.items():
             seen = [thing for thing in things if class_of(thing.name) in meant]
@@ -54,11 +56,9 @@ def measure_things(network: CompactModule, pool: ScenePool, by_name: bool = Fals
             if not seen:
                 absent.append(meant)
             if clear:
-                summed = probability[[1 + number for number in meant]].sum(axis=0)
-                _count(counts, name, detections(summed, boxes), np.isin(classes, meant), clear)
+                _count(counts, name, detect(*maps, meant), np.isin(classes, meant), clear)
         for number in rng.permutation(len(absent))[:ABSENT]:
-            summed = probability[[1 + n for n in absent[number]]].sum(axis=0)
-            counts["refused"] += (not detections(summed, boxes), 1)
+            counts["refused"] += (not detect(*maps, absent[number]), 1)
     kept = [*TOTALS, *(offered if by_name else [])]
     return {n: round(float(counts[n][0] / counts[n][1]), 4) for n in kept if counts[n][1]}
 
@@ -69,12 +69,7 @@ def _count(counts: dict, name: str, found: list, mask: np.ndarray, clear: list) 
     counts["pointed"] += (bool(on and on[0]), 1)
     counts[name] += (bool(on and on[0]), 1)
     counts["right"] += (sum(on), len(on))
+    boxes = np.array([thing.box for thing in found]).reshape(-1, 4)
     for thing in clear:
-        best = max((_iou(thing.box, detection.box) for detection in found), default=0.0)
-        counts["found"] += (best >= FOUND_IOU, 1)
-
-
-def _iou(a: tuple, b: tuple) -> float:
-    shared = max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
-    area = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return shared / max(1e-9, area - shared)
+        overlap = iou(boxes, np.array(thing.box))
+        counts["found"] += (bool((overlap >= FOUND_IOU).any()), 1)

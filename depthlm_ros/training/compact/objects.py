@@ -58,6 +58,14 @@ def things_of(ids: torch.Tensor, depth: torch.Tensor, names: np.ndarray) -> list
     return [_list(table[b], names[b], width, height) for b in range(batch)]
 
 
+def is_clear(share, side):
+    """Tell what is large enough to name, by numbers or tensors of one shape.
+
+    ``share``: of the view; ``side``: the shorter side of the box, its last pixel not counted.
+    """
+    return (share >= LEAST_SHARE) & (side >= LEAST_SIDE_PX)
+
+
 def visible_extent(ids: torch.Tensor) -> tuple[torch.Tensor, list, list]:
     """Return what is seen of each object of B views: area, least and greatest (u, v).
 
@@ -90,7 +98,7 @@ def _list(table: np.ndarray, names: np.ndarray, width: int, height: int) -> list
     for k in np.flatnonzero((table[:, 0] > 0) & (names >= 0)):
         area, x0, y0, x1, y1, pixel, log = (int(value) for value in table[k])
         share = area / (width * height)
-        clear = share >= LEAST_SHARE and min(x1 - x0, y1 - y0) >= LEAST_SIDE_PX
+        clear = is_clear(share, min(x1 - x0, y1 - y0))
         things.append(
             Thing(
                 NAMES[names[k]],

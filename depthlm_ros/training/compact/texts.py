@@ -15,7 +15,7 @@ def corpus() -> list[str]:
         for word in forms:
             for template in (*conversations.POINT, *conversations.IS_THERE, *conversations.COUNT):
                 lines.append(template.format(word))
-            lines += [template.format(word, one=word) for template in conversations.FIND]
+            lines += [template.format(word) for template in conversations.FIND]
             lines += [f"a {word} {side};" for side in ("on the left", "on the right", "ahead")]
             lines += [
                 f"the {which} {word}" for which in ("nearest", "farthest", "leftmost", "rightmost")

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 
 from depthlm_ros.models.compact.thing_head import STRIDE
 from depthlm_ros.training.compact.names import NAMES, class_of
-from depthlm_ros.training.compact.objects import LEAST_SHARE, LEAST_SIDE_PX, visible_extent
+from depthlm_ros.training.compact.objects import is_clear, visible_extent
 
 IGNORE = -100
-_CLASS = np.array([*(1 + class_of(name) for name in NAMES), 0])
+CLASS_AT = np.array([*(1 + class_of(name) for name in NAMES), 0])
 """Index in NAMES to the thing head's class; the last, -1: no named thing."""
 
 
@@ -37,9 +37,9 @@ def thing_maps(ids: torch.Tensor, names: np.ndarray) -> ThingMaps:
     """
     height, width = ids.shape[1:]
     area, low, high = visible_extent(ids)
-    classes = torch.as_tensor(_CLASS[names], device=ids.device)
+    classes = torch.as_tensor(CLASS_AT[names], device=ids.device)
     side = torch.minimum(high[0] - low[0], high[1] - low[1])
-    small = (area < LEAST_SHARE * width * height) | (side < LEAST_SIDE_PX)
+    small = ~is_clear(area.double() / (width * height), side)
     classes = torch.where(small & (classes > 0), IGNORE, classes)
     classes[:, 0] = 0
     cells = ids[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]

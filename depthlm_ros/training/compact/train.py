@@ -7,6 +7,7 @@ by are given by folder. On a GPU when there is one. A run continues where it sto
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -51,16 +52,13 @@ class PeriodicEvaluation(TrainerCallback):
         self,
         pools: list,
         shares: tuple,
-        network: CompactModule,
-        tokenizer,
         device,
-        samples: dict | ScenePool,
+        figures: Callable[[], dict],
         every: int,
         out: Path,
     ):
         self.pools, self.shares, self.owed = pools, shares, [0.0] * len(pools)
-        self.network, self.tokenizer, self.device = network, tokenizer, device
-        self.samples = samples
+        self.device, self.figures = device, figures
         self.every, self.out, self.trainer = every, out, None
         self.began = time.monotonic()
 
@@ -78,13 +76,7 @@ class PeriodicEvaluation(TrainerCallback):
     def measure(self, step: int) -> dict:
         """Measure the averaged weights and write a line of log.jsonl."""
         self.trainer.average.swap()
-        if isinstance(self.samples, ScenePool):
-            figures = measure_things(self.network, self.samples)
-        else:
-            figures = {
-                name: quick_figures(self.network, self.tokenizer, samples)
-                for name, samples in self.samples.items()
-            }
+        figures = self.figures()
         self.trainer.average.swap()
         line = {
             "step": step,
@@ -127,12 +119,8 @@ def main(args: list[str] | None = None) -> None:
     evaluation = PeriodicEvaluation(
         pools,
         (options.scenes_per_step, options.scenes_per_step * 0.2),
-        network,
-        tokenizer,
         device,
-        held_out_views(VIEWS_TO_CHOOSE // VIEWS)
-        if options.things
-        else _samples(options, network.config.canonical_focal_px),
+        _figures(options, network, tokenizer, device),
         options.measure_every,
         out,
     )
@@ -198,6 +186,17 @@ def _pools(options, device) -> list[ScenePool]:
         f"{[pool.count for pool in pools]} views in {time.monotonic() - began:.0f} s", flush=True
     )
     return pools
+
+
+def _figures(options, network: CompactModule, tokenizer, device) -> Callable[[], dict]:
+    """Return what measures the network while it is trained."""
+    if options.things:
+        views = held_out_views(VIEWS_TO_CHOOSE // VIEWS, device=device)
+        return lambda: measure_things(network, views)
+    samples = _samples(options, network.config.canonical_focal_px)
+    return lambda: {
+        name: quick_figures(network, tokenizer, those) for name, those in samples.items()
+    }
 
 
 def _samples(options, focal_px: float) -> dict:

@@ -48,6 +48,7 @@ class TrainedModule(nn.Module):
     def __init__(self, network: CompactModule, args: CompactArguments):
         super().__init__()
         self.network, self.args = network, args
+        freeze(network, args.frozen_stages)
         self.parts = {}
 
     def forward(self, images, principal, depth, real, text=None, labels=None) -> dict:
@@ -159,8 +160,6 @@ class CompactTrainer(Trainer):
         callbacks: list | None = None,
     ):
         module = TrainedThingHead(network) if args.things else TrainedModule(network, args)
-        if not args.things:
-            freeze(network, args.frozen_stages)
         self.average = AveragedWeights(module, args.averaging)
         self.deadline = StopAtDeadline(args.minutes) if args.minutes else None
         self._batches = batches
