@@ -237,6 +237,14 @@ class BrownDistortion:
             yy = f + 2 * y * y * df + 6 * p1 * y + 2 * p2 * x + 2 * y * prism_y
         return bx, by, xx, xy, yx, yy
 
+    def _pole_radii(self, last: float) -> np.ndarray:
+        """Return the radii up to ``last`` at or beside roots of the radial factor's divisor."""
+        # Beside: a complex root in q = r^2 is a hump as wide as its imaginary part.
+        inverse = np.roots([1.0, *self._k[3:]])  # of 1 / q: the leading coefficient is never 0
+        q = 1 / inverse[np.abs(inverse) > 0.1 / last**2]
+        q = np.concatenate([q.real, q.real - q.imag, q.real + q.imag])
+        return np.sqrt(q[(q > 0) & (q <= last**2)])
+
     def _domain(self):
         """Sample the disc in which the mapping is one-to-one: radii, and where each is shown.
 
@@ -244,8 +252,10 @@ class BrownDistortion:
         convex set is one-to-one on it; the disc ends where an eigenvalue leaves the range of
         MIN_STRETCH to MAX_STRETCH in any direction.
         """
-        # 1000 radii (rows), even in the angle off the axis up to 84 degrees, by 24 directions.
-        radii = np.tan(np.linspace(0.0, np.arctan(10.0), 1000))
+        # 1000 radii (rows), even in the angle off the axis up to 84 degrees, and those of the
+        # quotient's poles, which may be narrower than that; by 24 directions.
+        even = np.tan(np.linspace(0.0, np.arctan(10.0), 1000))
+        radii = np.union1d(even, self._pole_radii(even[-1]))
         angle = np.linspace(0.0, 2 * np.pi, 24, endpoint=False)
         x, y = radii[:, None] * np.cos(angle), radii[:, None] * np.sin(angle)
         bx, by, xx, xy, yx, yy = self._bend(x, y)

@@ -165,6 +165,19 @@ def test_a_ray_near_the_end_of_the_domain_is_found_again():
     np.testing.assert_allclose(lens.undistort(shown[defined]), rays[defined], atol=1e-7)
 
 
+def test_the_domain_ends_at_a_pole_however_narrow():
+    """1 + k6 q^3 is 0 at q = 1.8652, r = 1.3657; the numerator there is nearly 0 as well."""
+    radial = [0.2023475672745777, 0.11971123969944075, 0, 0, -0.27625059296405524]
+    lens = BrownDistortion([*radial, 0, 0, -0.15410654900085724])
+    pole = (1 / 0.15410654900085724) ** (1 / 6)
+    assert pole == pytest.approx(1.3657, abs=1e-4) and 1.36 < lens.max_ray < pole
+    rays = grid(2.0)
+    shown = lens.distort(rays)
+    defined = np.isfinite(shown).all(axis=1)
+    np.testing.assert_array_equal(defined, np.hypot(*rays.T) < pole)
+    np.testing.assert_allclose(lens.undistort(shown[defined]), rays[defined], atol=1e-7)
+
+
 coefficient = st.floats(-0.5, 0.5)
 
 
